@@ -1,0 +1,49 @@
+//! What another process costs, out of `/proc`: the processor time of all its threads, and its memory.
+
+use std::time::Duration;
+
+use crate::failure::Failure;
+
+/// Ticks of a second, in which `/proc` counts (`USER_HZ`: 100 on every Linux of today).
+const TICKS: u32 = 100;
+
+/// The processor time that a process has used: user and system.
+pub(crate) fn processor_time(pid: u32) -> Result<Duration, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .map_err(|error| Failure::of("the process that is measured is gone", error))?;
+    let ticks = ticks(&stat).ok_or_else(|| Failure::new(format!("/proc/{pid}/stat cannot be read")))?;
+    Ok(Duration::from_secs(1) * ticks / TICKS)
+}
+
+/// Fields 14 and 15. The second field is the program's name, which may hold anything, and ends at the last parenthesis.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace().skip(11);
+    let (user, system): (u32, u32) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some(user + system)
+}
+
+/// The memory that a process has in use now, in MiB; zero when that cannot be told.
+pub(crate) fn resident_mib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: u64 = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
+    kib / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_any_name() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 10 0 0 0 30 12 0 0 20 0 1 0 5 6 7";
+        assert_eq!(ticks(stat), Some(42));
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(resident_mib(std::process::id()) > 0);
+        assert!(processor_time(std::process::id()).is_ok());
+    }
+}

@@ -1,0 +1,50 @@
+//! The floor: a bare reverse proxy, which reads a request whole, sends it on a kept connection, reads the answer whole
+//! and gives it back. The same hyper server, client and allocator as the gateway's, and nothing else.
+
+use bytes::Bytes;
+use http::uri::{Authority, Scheme};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::failure::Failure;
+use crate::serve::serve;
+
+type Pool = Client<HttpConnector, Full<Bytes>>;
+
+pub(crate) fn run(upstream: &str) -> Result<(), Failure> {
+    let upstream: Authority = upstream.parse().map_err(|error| Failure::of("no address", error))?;
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let pool: Pool = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(256).build(connector);
+    serve(move |request| {
+        let (pool, upstream) = (pool.clone(), upstream.clone());
+        async move { pass_on(&pool, upstream, request).await.unwrap_or_else(|()| bad_gateway()) }
+    })
+}
+
+async fn pass_on(
+    pool: &Pool,
+    upstream: Authority,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, ()> {
+    let (mut head, body) = request.into_parts();
+    let body = body.collect().await.map_err(drop)?.to_bytes();
+    let mut uri = std::mem::take(&mut head.uri).into_parts();
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(upstream);
+    head.uri = Uri::from_parts(uri).map_err(drop)?;
+    let answer = pool.request(Request::from_parts(head, Full::new(body))).await.map_err(drop)?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await.map_err(drop)?.to_bytes();
+    Ok(Response::from_parts(head, Full::new(body)))
+}
+
+fn bad_gateway() -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::BAD_GATEWAY;
+    response
+}

@@ -1,0 +1,80 @@
+//! Measures everything: starts the parts, sets the gateways up, calls as each scenario says, tells what came of it.
+//!
+//! The server and the bare proxy have one core to themselves, and take turns on it; the upstream, the load and the
+//! functions have the other. Every figure of the gateway stands beside the proxy's of the same run, because machines
+//! differ and ratios travel.
+
+mod aws;
+mod machine;
+mod report;
+mod scenario;
+mod stage;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::failure::Failure;
+use crate::load::{Measured, Plan};
+use crate::runtime;
+use machine::{Core, Machine};
+use report::Report;
+use scenario::Scenario;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How long each scenario is measured
+    #[arg(long, default_value_t = 4.0, value_name = "SECONDS")]
+    seconds: f64,
+    /// Only what the targets are about, and shorter
+    #[arg(long)]
+    quick: bool,
+    /// Only scenarios whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// The server that is measured [default: portcullis beside this program]
+    #[arg(long, value_name = "FILE")]
+    server: Option<PathBuf>,
+    /// Where the JSON is written
+    #[arg(long, default_value = "bench/results", value_name = "FOLDER")]
+    results: PathBuf,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let began = Instant::now();
+    let say = |what: &str| {
+        let seconds = began.elapsed().as_secs();
+        // Nobody is left to tell when standard error is closed.
+        let _ = writeln!(std::io::stderr(), "[bench {:02}:{:02}] {what}", seconds / 60, seconds % 60);
+    };
+    let machine = Machine::find(options.server.clone())?;
+    say(machine.placement());
+    let upstream = machine.start_part(Core::Others, &["upstream"])?;
+    let proxy = machine.start_part(Core::Measured, &["proxy", &upstream.address])?;
+    let server = machine.start_server()?;
+    let stage = runtime()?.block_on(stage::set_up(&machine, &server.address, &upstream.address, &say))?;
+    let parts = scenario::Parts { upstream, proxy, server, stage };
+    let scenarios: Vec<Scenario> = scenario::all(options.quick)
+        .into_iter()
+        .filter(|scenario| options.only.as_ref().is_none_or(|text| scenario.name().contains(text)))
+        .collect();
+    let seconds = if options.quick { options.seconds.min(2.0) } else { options.seconds };
+    let mut report = Report::begin(&machine, seconds);
+    for scenario in scenarios {
+        let measured = measure(&machine, &parts.plan(&scenario, seconds)?)?;
+        say(&format!("{}: {}", scenario.name(), report::line(&measured)));
+        report.add(scenario, measured);
+    }
+    let written = report.write(&options.results)?;
+    std::io::stdout().write_all(report.table().as_bytes())?;
+    say(&format!("the figures are in {}", written.display()));
+    report.fail_on_errors()
+}
+
+/// One scenario, called by a process of its own.
+fn measure(machine: &Machine, plan: &Plan) -> Result<Measured, Failure> {
+    let answer = machine.ask_part(Core::Others, &["load"], &serde_json::to_vec(plan)?)?;
+    Ok(serde_json::from_slice(&answer)?)
+}

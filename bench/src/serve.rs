@@ -1,0 +1,46 @@
+//! The bare HTTP server under the upstream and the proxy: hyper's HTTP/1.1 on one `current_thread` runtime.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io::Write as _;
+
+use bytes::Buf;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+use crate::runtime;
+
+/// What the line begins with by which a part says where it listens.
+pub(crate) const LISTENS: &str = "listening on ";
+
+/// Serves on a port of the system's choice, which is printed, until the process is ended.
+pub(crate) fn serve<H, F, B>(handler: H) -> Result<(), Failure>
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<Full<B>>> + Send + 'static,
+    B: Buf + Send + 'static,
+{
+    runtime()?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        writeln!(std::io::stdout(), "{LISTENS}{}", listener.local_addr()?)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let handler = handler.clone();
+            tokio::spawn(async move {
+                let answer = service_fn(move |request| {
+                    let answering = handler(request);
+                    async move { Ok::<_, Infallible>(answering.await) }
+                });
+                // A client that breaks off is no news.
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            });
+        }
+    })
+}

@@ -1,0 +1,75 @@
+//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies.
+
+mod gateway;
+mod gateway_settings;
+mod policy;
+mod policy_check;
+mod policy_engine;
+mod tag;
+mod target;
+mod target_settings;
+mod tools;
+
+use aws::Fault;
+use domain::{Arn, PolicyEngineId, Scope};
+
+use crate::fault::Failure;
+
+pub(crate) use gateway::settle_gateway;
+pub(crate) use policy::settle_policy;
+pub(crate) use policy_check::Schemas;
+pub(crate) use policy_engine::settle_engine;
+pub(crate) use target::settle_target;
+
+/// The operations of the service.
+pub(crate) struct AgentCore;
+
+/// How many items a page has when the caller does not say.
+const PAGE: usize = 100;
+
+/// The ARN that stands for all gateways of a scope: what creating and listing are decided about.
+fn all_gateways(scope: &Scope) -> Arn {
+    Arn::agentcore(scope, "gateway/*")
+}
+
+/// The ARN that stands for all policy engines of a scope.
+fn all_engines(scope: &Scope) -> Arn {
+    Arn::agentcore(scope, "policy-engine/*")
+}
+
+fn not_found(what: &str, id: &impl std::fmt::Display) -> Failure {
+    Fault::new("ResourceNotFoundException", format!("{what} {id} does not exist in this account and region."))
+        .into()
+}
+
+fn conflict(message: impl Into<String>) -> Failure {
+    Fault::new("ConflictException", message).into()
+}
+
+fn name_taken(what: &str, name: &str) -> Failure {
+    conflict(format!(
+        "{what} with the name {name} already exists. Choose another name, or use the one that exists."
+    ))
+}
+
+fn over_quota(what: &str, most: usize) -> Failure {
+    Fault::new(
+        "ServiceQuotaExceededException",
+        format!("The quota of {most} {what} is reached. Delete what you no longer need, or raise the quota in the configuration."),
+    )
+    .into()
+}
+
+fn bad_token() -> Failure {
+    crate::fault::invalid(
+        "nextToken",
+        "nextToken is not a token of this list. Use the one that the page before returned.",
+    )
+}
+
+/// The id of the engine that an ARN names, if it is one of this scope.
+fn engine_of(arn: &Arn, scope: &Scope) -> Option<PolicyEngineId> {
+    let id = arn.resource().strip_prefix("policy-engine/")?;
+    (arn.service() == "bedrock-agentcore" && arn.scope().as_ref() == Some(scope))
+        .then(|| PolicyEngineId::from_text(id))
+}

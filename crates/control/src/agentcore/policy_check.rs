@@ -1,0 +1,133 @@
+//! Whether a statement is good: checked against the tools of the gateways that its engine guards and of those that its
+//! `resource ==` names.
+//!
+//! A schema of many tools takes a while to make, and policies mostly come in series about the same gateways, so the last
+//! few schemas are kept.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use domain::{Arn, Gateway, GatewayId, Policy, PolicyValidation, Target, TargetId, tool_name};
+use policy::{GatewayTools, Schema, ToolDefinition, Validation};
+use store::{Page, Tx};
+
+use crate::fault::Failure;
+
+/// How many schemas are kept.
+const KEPT: usize = 8;
+
+/// Why a statement is not put in force.
+pub(super) enum Refusal {
+    /// It is not good; the reasons are for its author.
+    Unsound(Vec<String>),
+    /// It could not be found out.
+    Failed(Failure),
+}
+
+impl<E: Into<Failure>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The schemas that were made last.
+#[derive(Default)]
+pub(crate) struct Schemas(Mutex<VecDeque<(Vec<Version>, Arc<Schema>)>>);
+
+/// One state of the tools of one target: another state is another revision.
+type Version = (GatewayId, Option<(TargetId, i64)>);
+
+/// Checks a policy's statement. The transaction is given back before the work that takes long.
+pub(super) async fn check(schemas: &Arc<Schemas>, mut tx: Tx, policy: &Policy) -> Result<(), Refusal> {
+    let mut gateways = tx.gateways_of_engine(&policy.scope, &policy.engine).await?;
+    for named in policy::named_gateways(&policy.statement) {
+        let gateway = named_gateway(&mut tx, policy, &named).await?;
+        if !gateways.iter().any(|known| known.id == gateway.id) {
+            gateways.push(gateway);
+        }
+    }
+    let mut offered = Vec::new();
+    for gateway in gateways {
+        let targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
+        offered.push((gateway, targets));
+    }
+    drop(tx);
+    let (schemas, statement, validation) = (Arc::clone(schemas), policy.statement.clone(), policy.validation);
+    let checking = tokio::task::spawn_blocking(move || {
+        let schema = schemas.of(&offered).map_err(|problem| vec![problem])?;
+        let validation = match validation {
+            PolicyValidation::FailOnAnyFindings => Validation::FailOnAnyFindings,
+            PolicyValidation::IgnoreAllFindings => Validation::IgnoreAllFindings,
+        };
+        policy::check(&statement, &schema, validation)
+            .map(|_| ())
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    });
+    match checking.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(reasons)) => Err(Refusal::Unsound(reasons)),
+        Err(error) => Err(Refusal::Failed(Failure::internal(&error))),
+    }
+}
+
+impl Schemas {
+    /// The schema of these gateways and their targets.
+    fn of(&self, offered: &[(Gateway, Vec<Target>)]) -> Result<Arc<Schema>, String> {
+        let state: Vec<Version> = offered
+            .iter()
+            .flat_map(|(gateway, targets)| {
+                let targets = targets.iter().map(|target| Some((target.id.clone(), target.revision)));
+                std::iter::once(None).chain(targets).map(|target| (gateway.id.clone(), target))
+            })
+            .collect();
+        if let Some((_, schema)) = self.kept().iter().find(|(known, _)| *known == state) {
+            return Ok(Arc::clone(schema));
+        }
+        let tools: Vec<_> = offered.iter().map(|(gateway, targets)| Offered::new(gateway, targets)).collect();
+        let inputs: Vec<_> = tools.iter().map(Offered::as_input).collect();
+        let schema = Arc::new(Schema::build(&inputs).map_err(|error| error.to_string())?);
+        let mut kept = self.kept();
+        kept.push_front((state, Arc::clone(&schema)));
+        kept.truncate(KEPT);
+        Ok(schema)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<(Vec<Version>, Arc<Schema>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A gateway of the policy's own account and region: a policy cannot speak about anyone else's.
+async fn named_gateway(tx: &mut Tx, policy: &Policy, named: &str) -> Result<Gateway, Refusal> {
+    let unknown = || {
+        Refusal::Unsound(vec![format!(
+            "The policy names the gateway {named}, which does not exist in this account and region."
+        )])
+    };
+    let arn = Arn::parse(named).map_err(|_| unknown())?;
+    let id = arn.resource().strip_prefix("gateway/").ok_or_else(unknown)?;
+    if arn.scope().as_ref() != Some(&policy.scope) {
+        return Err(unknown());
+    }
+    tx.gateway(&policy.scope, &GatewayId::from_text(id)).await?.ok_or_else(unknown)
+}
+
+/// A gateway with its tools by their full names, kept where the schema can borrow them.
+struct Offered {
+    arn: Arn,
+    tools: Vec<(String, String)>,
+}
+
+impl Offered {
+    fn new(gateway: &Gateway, targets: &[Target]) -> Self {
+        let tools = targets.iter().flat_map(|target| {
+            target.tools.iter().map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
+        });
+        Self { arn: Arn::gateway(&gateway.scope, &gateway.id), tools: tools.collect() }
+    }
+
+    fn as_input(&self) -> GatewayTools<'_> {
+        let tools = self.tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
+        GatewayTools { arn: self.arn.as_str(), tools: tools.collect() }
+    }
+}

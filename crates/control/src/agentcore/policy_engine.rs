@@ -1,0 +1,180 @@
+//! Policy engines.
+
+use aws_shapes::bedrock_agentcore_control::{
+    CreatePolicyEngineRequest, CreatePolicyEngineResponse, DeletePolicyEngineRequest,
+    DeletePolicyEngineResponse, GetPolicyEngineRequest, GetPolicyEngineResponse, ListPolicyEnginesRequest,
+    ListPolicyEnginesResponse, PolicyEngine as WireEngine, PolicyEngineOperations,
+    PolicyEngineStatus as WireStatus, UpdatePolicyEngineRequest, UpdatePolicyEngineResponse,
+};
+use domain::{Arn, PolicyEngine, PolicyEngineId, PolicyStatus, Scope, Settled};
+use store::{Page, StoreError, Tx};
+
+use super::{AgentCore, all_engines, bad_token, conflict, name_taken, not_found, over_quota};
+use crate::context::Context;
+use crate::fault::Failure;
+use crate::idempotency::Attempt;
+use crate::paging::Paging;
+use crate::plane::ControlPlane;
+use crate::settle::{self, Work, system_event};
+
+/// How many items a page has when the caller does not say (API reference, ListPolicyEngines).
+pub(super) const PAGE: usize = 10;
+
+impl PolicyEngineOperations<Context> for AgentCore {
+    type Error = Failure;
+
+    async fn create_policy_engine(
+        &self,
+        context: &Context,
+        mut input: CreatePolicyEngineRequest,
+    ) -> Result<CreatePolicyEngineResponse, Failure> {
+        let attempt = Attempt::new(input.client_token.take(), "", &input)?;
+        let allowed = context.authorize(&all_engines(&context.scope))?;
+        let mut tx = allowed.begin().await?;
+        if let Some(id) = attempt.made_before(context, &mut tx).await? {
+            return Ok(describe(&find(&mut tx, &context.scope, &PolicyEngineId::from_text(id)).await?));
+        }
+        let most = context.setup().quotas.policy_engines;
+        if tx.policy_engines(&context.scope, Page::ALL).await?.len() >= most {
+            return Err(over_quota("policy engines", most));
+        }
+        let engine = PolicyEngine {
+            id: PolicyEngineId::mint(&*context.setup().random, &input.name),
+            scope: context.scope.clone(),
+            name: input.name,
+            description: input.description,
+            status: PolicyStatus::Creating,
+            status_reasons: Vec::new(),
+            created_at: context.now,
+            updated_at: context.now,
+            revision: 1,
+        };
+        tx.insert_policy_engine(&engine).await.map_err(|error| match error {
+            StoreError::Exists => name_taken("A policy engine", &engine.name),
+            error => error.into(),
+        })?;
+        let arn = Arn::policy_engine(&engine.scope, &engine.id);
+        if let Some(tags) = input.tags {
+            tx.put_tags(&engine.scope, &arn, &tags).await?;
+        }
+        attempt.made(context, &mut tx, engine.id.as_str()).await?;
+        allowed.commit_about(tx, &arn).await?;
+        settle::begin(context.plane(), Work::Engine(engine.scope.clone(), engine.id.clone())).await;
+        Ok(describe(&engine))
+    }
+
+    async fn get_policy_engine(
+        &self,
+        context: &Context,
+        input: GetPolicyEngineRequest,
+    ) -> Result<GetPolicyEngineResponse, Failure> {
+        let id = PolicyEngineId::from_text(input.policy_engine_id);
+        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &id))?;
+        Ok(describe(&find(&mut allowed.read().await?, &context.scope, &id).await?))
+    }
+
+    /// Only the description can change; an empty one takes it away.
+    async fn update_policy_engine(
+        &self,
+        context: &Context,
+        input: UpdatePolicyEngineRequest,
+    ) -> Result<UpdatePolicyEngineResponse, Failure> {
+        let id = PolicyEngineId::from_text(input.policy_engine_id);
+        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &id))?;
+        let mut tx = allowed.begin().await?;
+        let mut engine = find(&mut tx, &context.scope, &id).await?;
+        engine.status = engine.status.begin_update()?;
+        if let Some(description) = input.description {
+            engine.description = description.optional_value;
+        }
+        engine.updated_at = context.now;
+        tx.update_policy_engine(&mut engine).await?;
+        allowed.commit(tx).await?;
+        settle::begin(context.plane(), Work::Engine(engine.scope.clone(), engine.id.clone())).await;
+        Ok(describe(&engine))
+    }
+
+    async fn delete_policy_engine(
+        &self,
+        context: &Context,
+        input: DeletePolicyEngineRequest,
+    ) -> Result<DeletePolicyEngineResponse, Failure> {
+        let id = PolicyEngineId::from_text(input.policy_engine_id);
+        let arn = Arn::policy_engine(&context.scope, &id);
+        let allowed = context.authorize(&arn)?;
+        let mut tx = allowed.begin().await?;
+        let mut engine = find(&mut tx, &context.scope, &id).await?;
+        engine.status = engine.status.begin_delete()?;
+        if !tx.policies(&context.scope, &id, Page { after: "", limit: 1 }).await?.is_empty() {
+            return Err(conflict(format!(
+                "Policy engine {id} still has policies. Delete all policies before deleting the policy engine."
+            )));
+        }
+        let guarded = tx.gateways_of_engine(&context.scope, &id).await?;
+        if let Some(gateway) = guarded.first() {
+            return Err(conflict(format!(
+                "Policy engine {id} guards the gateway {}. Detach it with UpdateGateway before deleting it.",
+                gateway.id
+            )));
+        }
+        tx.delete_all_tags(&arn).await?;
+        tx.delete_policy_engine(&context.scope, &id).await?;
+        allowed.commit(tx).await?;
+        Ok(describe(&engine))
+    }
+
+    async fn list_policy_engines(
+        &self,
+        context: &Context,
+        input: ListPolicyEnginesRequest,
+    ) -> Result<ListPolicyEnginesResponse, Failure> {
+        let allowed = context.authorize(&all_engines(&context.scope))?;
+        let paging =
+            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
+        let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
+        let (engines, next_token) = paging.cut(found, |engine| engine.id.to_string());
+        Ok(ListPolicyEnginesResponse { policy_engines: engines.iter().map(describe).collect(), next_token })
+    }
+}
+
+/// Nothing is left to do but to say that it is done.
+pub(crate) async fn settle_engine(
+    plane: &ControlPlane,
+    scope: &Scope,
+    id: &PolicyEngineId,
+) -> Result<(), Failure> {
+    let mut tx = plane.setup.store.begin().await?;
+    let Some(mut engine) = tx.policy_engine(scope, id).await? else { return Ok(()) };
+    if !matches!(engine.status, PolicyStatus::Creating | PolicyStatus::Updating) {
+        return Ok(());
+    }
+    engine.status = engine.status.settle(Settled::Well)?;
+    tx.update_policy_engine(&mut engine).await?;
+    tx.commit(&system_event(plane, scope, "policy-engine.settle", &Arn::policy_engine(scope, id))).await?;
+    Ok(())
+}
+
+/// The engine of an id.
+pub(super) async fn find(tx: &mut Tx, scope: &Scope, id: &PolicyEngineId) -> Result<PolicyEngine, Failure> {
+    tx.policy_engine(scope, id).await?.ok_or_else(|| not_found("Policy engine", id))
+}
+
+fn describe(engine: &PolicyEngine) -> WireEngine {
+    WireEngine {
+        policy_engine_id: engine.id.to_string(),
+        name: engine.name.clone(),
+        created_at: engine.created_at,
+        updated_at: engine.updated_at,
+        policy_engine_arn: Arn::policy_engine(&engine.scope, &engine.id).to_string(),
+        status: match engine.status {
+            PolicyStatus::Creating => WireStatus::Creating,
+            PolicyStatus::Active => WireStatus::Active,
+            PolicyStatus::Updating => WireStatus::Updating,
+            PolicyStatus::Deleting => WireStatus::Deleting,
+            PolicyStatus::CreateFailed => WireStatus::CreateFailed,
+            PolicyStatus::UpdateFailed => WireStatus::UpdateFailed,
+        },
+        description: engine.description.clone(),
+        status_reasons: engine.status_reasons.clone(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Gateway targets.
+
+use aws_shapes::bedrock_agentcore_control::{
+    CreateGatewayTargetRequest, CreateGatewayTargetResponse, DeleteGatewayTargetRequest,
+    DeleteGatewayTargetResponse, GatewayTargetOperations, GetGatewayTargetRequest, GetGatewayTargetResponse,
+    ListGatewayTargetsRequest, ListGatewayTargetsResponse, TargetStatus as WireStatus,
+    UpdateGatewayTargetRequest, UpdateGatewayTargetResponse,
+};
+use domain::{Arn, GatewayId, Scope, Settled, Target, TargetId, TargetStatus, Upstream};
+use store::{Page, StoreError, Tx};
+
+use super::gateway::find as find_gateway;
+use super::target_settings::{Settings, condition_keys, describe, summarise};
+use super::{AgentCore, PAGE, bad_token, name_taken, not_found, over_quota, tools};
+use crate::context::Context;
+use crate::fault::Failure;
+use crate::idempotency::Attempt;
+use crate::paging::Paging;
+use crate::plane::ControlPlane;
+use crate::settle::{self, Work, system_event};
+
+impl GatewayTargetOperations<Context> for AgentCore {
+    type Error = Failure;
+
+    async fn create_gateway_target(
+        &self,
+        context: &Context,
+        mut input: CreateGatewayTargetRequest,
+    ) -> Result<CreateGatewayTargetResponse, Failure> {
+        let attempt = Attempt::new(input.client_token.take(), &input.gateway_identifier, &input)?;
+        let gateway = GatewayId::from_text(input.gateway_identifier.clone());
+        let arn = Arn::gateway(&context.scope, &gateway);
+        let id = TargetId::mint(&*context.setup().random);
+        // The model lets the name be left out; a target then is called by its id.
+        let name = input.name.take().unwrap_or_else(|| id.to_string());
+        let settings = Settings::of_create(input)?;
+        let allowed = context.authorize_with(&arn, |conditions| condition_keys(&settings, conditions))?;
+        settings.check(context, &name)?;
+        let mut tx = allowed.begin().await?;
+        if let Some(made) = attempt.made_before(context, &mut tx).await? {
+            return describe(&find(&mut tx, &context.scope, &gateway, &TargetId::from_text(made)).await?);
+        }
+        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let most = context.setup().quotas.targets_per_gateway;
+        if tx.targets(&context.scope, &gateway, Page::ALL).await?.len() >= most {
+            return Err(over_quota("targets per gateway", most));
+        }
+        let target = settings.into_target(id, gateway, name, context);
+        tx.insert_target(&target).await.map_err(|error| taken(error, &target.name))?;
+        attempt.made(context, &mut tx, target.id.as_str()).await?;
+        allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;
+        settle_later(context, &target).await;
+        describe(&target)
+    }
+
+    async fn get_gateway_target(
+        &self,
+        context: &Context,
+        input: GetGatewayTargetRequest,
+    ) -> Result<GetGatewayTargetResponse, Failure> {
+        let gateway = GatewayId::from_text(input.gateway_identifier);
+        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let mut tx = allowed.read().await?;
+        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        describe(&find(&mut tx, &context.scope, &gateway, &TargetId::from_text(input.target_id)).await?)
+    }
+
+    /// A full replacement: what is not given is no longer configured.
+    async fn update_gateway_target(
+        &self,
+        context: &Context,
+        mut input: UpdateGatewayTargetRequest,
+    ) -> Result<UpdateGatewayTargetResponse, Failure> {
+        let gateway = GatewayId::from_text(input.gateway_identifier.clone());
+        let id = TargetId::from_text(input.target_id.clone());
+        let name = input.name.take();
+        let settings = Settings::of_update(input)?;
+        let allowed = context.authorize_with(&Arn::gateway(&context.scope, &gateway), |conditions| {
+            condition_keys(&settings, conditions)
+        })?;
+        let mut tx = allowed.begin().await?;
+        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let mut target = find(&mut tx, &context.scope, &gateway, &id).await?;
+        let name = name.unwrap_or_else(|| target.name.clone());
+        settings.check(context, &name)?;
+        target.status = target.status.begin_update()?;
+        settings.apply(&mut target, name, context.now);
+        let called = target.name.clone();
+        tx.update_target(&mut target).await.map_err(|error| taken(error, &called))?;
+        allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;
+        settle_later(context, &target).await;
+        describe(&target)
+    }
+
+    async fn delete_gateway_target(
+        &self,
+        context: &Context,
+        input: DeleteGatewayTargetRequest,
+    ) -> Result<DeleteGatewayTargetResponse, Failure> {
+        let gateway = GatewayId::from_text(input.gateway_identifier);
+        let id = TargetId::from_text(input.target_id);
+        let arn = Arn::gateway(&context.scope, &gateway);
+        let allowed = context.authorize(&arn)?;
+        let mut tx = allowed.begin().await?;
+        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let target = find(&mut tx, &context.scope, &gateway, &id).await?;
+        target.status.begin_delete()?;
+        tx.delete_target(&context.scope, &gateway, &id).await?;
+        allowed.commit_about(tx, &Arn::target(&context.scope, &gateway, &id)).await?;
+        Ok(DeleteGatewayTargetResponse {
+            gateway_arn: arn.to_string(),
+            target_id: id.to_string(),
+            status: WireStatus::Deleting,
+            status_reasons: None,
+        })
+    }
+
+    async fn list_gateway_targets(
+        &self,
+        context: &Context,
+        input: ListGatewayTargetsRequest,
+    ) -> Result<ListGatewayTargetsResponse, Failure> {
+        let gateway = GatewayId::from_text(input.gateway_identifier);
+        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let paging =
+            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
+        let mut tx = allowed.read().await?;
+        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let found = tx.targets(&context.scope, &gateway, paging.page()).await?;
+        let (targets, next_token) = paging.cut(found, |target| target.id.to_string());
+        Ok(ListGatewayTargetsResponse { items: targets.iter().map(summarise).collect(), next_token })
+    }
+}
+
+/// What is left to do after a target was created or changed: read the tools of an upstream that lists them itself, and
+/// see whether a function is there.
+pub(crate) async fn settle_target(
+    plane: &ControlPlane,
+    scope: &Scope,
+    gateway: &GatewayId,
+    id: &TargetId,
+) -> Result<(), Failure> {
+    let setup = &plane.setup;
+    let Some(read) = setup.store.read().await?.target(scope, gateway, id).await? else { return Ok(()) };
+    let found = tools::of_upstream(plane, &read).await;
+    let mut tx = setup.store.begin().await?;
+    let Some(mut target) = tx.target(scope, gateway, id).await? else { return Ok(()) };
+    let under_way = matches!(target.status, TargetStatus::Creating | TargetStatus::Updating);
+    if !under_way || target.revision != read.revision {
+        return Ok(());
+    }
+    match found {
+        Ok(found) => {
+            target.status = target.status.settle(Settled::Well)?;
+            target.status_reasons = found.remarks;
+            if let Some(tools) = found.tools {
+                target.tools = tools;
+                target.last_synchronized_at = Some(setup.clock.now());
+            }
+        }
+        Err(reason) => {
+            target.status = target.status.settle(Settled::Badly)?;
+            target.status_reasons = vec![reason];
+        }
+    }
+    tx.update_target(&mut target).await?;
+    tx.commit(&system_event(plane, scope, "target.settle", &Arn::target(scope, gateway, id))).await?;
+    Ok(())
+}
+
+async fn settle_later(context: &Context, target: &Target) {
+    let work = Work::Target(target.scope.clone(), target.gateway.clone(), target.id.clone());
+    settle::begin(context.plane(), work).await;
+}
+
+async fn find(tx: &mut Tx, scope: &Scope, gateway: &GatewayId, id: &TargetId) -> Result<Target, Failure> {
+    tx.target(scope, gateway, id).await?.ok_or_else(|| not_found("Target", id))
+}
+
+fn taken(error: StoreError, name: &str) -> Failure {
+    match error {
+        StoreError::Exists => name_taken("A target", name),
+        error => error.into(),
+    }
+}
+
+/// The kind of an upstream, as condition keys name it.
+pub(super) fn kind(upstream: &Upstream) -> &'static str {
+    match upstream {
+        Upstream::Lambda { .. } => "lambda",
+        Upstream::Mcp { .. } => "mcpServer",
+    }
+}

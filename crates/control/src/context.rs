@@ -1,0 +1,225 @@
+//! What threads through an operation: who calls, for which account and region, and what the planes stand on.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ::iam::{PolicySets, Question, Requester, Verdict};
+use aws::{Fault, Routed};
+use aws_shapes::Protocol;
+use domain::{Arn, RequestId, Scope, Timestamp};
+use identity::principal::Identity;
+
+use crate::authorized::Authorized;
+use crate::fault::Failure;
+use crate::plane::{ControlPlane, Setup};
+
+/// One call of an operation.
+pub struct Context {
+    plane: ControlPlane,
+    /// The account that the caller belongs to and the region that was signed for.
+    pub scope: Scope,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) action: &'static str,
+    protocol: Protocol,
+    pub(crate) peer: IpAddr,
+    pub(crate) request_id: RequestId,
+    pub(crate) began: Instant,
+    /// When the call arrived: every moment that the operation writes is this one.
+    pub now: Timestamp,
+}
+
+impl Context {
+    pub(crate) fn new(
+        plane: &ControlPlane,
+        routed: &Routed,
+        identity: Arc<Identity>,
+        scope: Scope,
+        peer: IpAddr,
+        request_id: RequestId,
+        began: Instant,
+    ) -> Self {
+        Self {
+            plane: plane.clone(),
+            scope,
+            identity,
+            action: routed.operation.action,
+            protocol: routed.service.protocol,
+            peer,
+            request_id,
+            began,
+            now: plane.setup.clock.now(),
+        }
+    }
+
+    /// What the planes stand on.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.plane.setup
+    }
+
+    pub(crate) fn plane(&self) -> &ControlPlane {
+        &self.plane
+    }
+
+    /// How long ago the call arrived, in microseconds.
+    pub(crate) fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Decides whether the caller may do this operation on a resource.
+    ///
+    /// # Errors
+    /// AWS's error for a caller whom no policy allows it, or whom one forbids it.
+    pub fn authorize(&self, resource: &Arn) -> Result<Authorized<'_>, Failure> {
+        self.authorize_with(resource, |conditions| conditions)
+    }
+
+    /// The same, with condition keys of the operation's own.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub fn authorize_with(
+        &self,
+        resource: &Arn,
+        conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
+    ) -> Result<Authorized<'_>, Failure> {
+        let verdict = self.decide(self.action, resource, &conditions(self.conditions()), None)?;
+        Ok(Authorized::by(self, resource.clone(), &verdict))
+    }
+
+    /// The same, for a resource whose ARN says more than the caller knows, such as a role's path: a refusal calls it
+    /// what the caller called it.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub(crate) fn authorize_called(
+        &self,
+        resource: &Arn,
+        called: &str,
+        conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
+    ) -> Result<Authorized<'_>, Failure> {
+        let conditions = conditions(self.conditions());
+        let question = self.question(self.action, resource, &conditions);
+        let verdict = ::iam::evaluate(&question, &self.sets(None));
+        self.allowed(&question, called, &verdict)?;
+        Ok(Authorized::by(self, resource.clone(), &verdict))
+    }
+
+    /// The same, for an operation that AWS gives no resource ("Service Authorization Reference"): only a statement about
+    /// `*` speaks about it. The audit event names what it was about.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub(crate) fn authorize_without_resource(&self, about: &Arn) -> Result<Authorized<'_>, Failure> {
+        let conditions = self.conditions();
+        let question = Question { resource: "*", ..self.question(self.action, about, &conditions) };
+        let verdict = ::iam::evaluate(&question, &self.sets(None));
+        self.allowed(&question, "*", &verdict)?;
+        Ok(Authorized::by(self, about.clone(), &verdict))
+    }
+
+    /// The same, for a resource that has a policy of its own.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub fn authorize_beside(
+        &self,
+        resource: &Arn,
+        resource_policy: Option<&::iam::Named>,
+    ) -> Result<Authorized<'_>, Failure> {
+        let verdict = self.decide(self.action, resource, &self.conditions(), resource_policy)?;
+        Ok(Authorized::by(self, resource.clone(), &verdict))
+    }
+
+    /// Decides whether the caller may do something else that the operation implies, such as passing a role.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub fn require(
+        &self,
+        action: &str,
+        resource: &Arn,
+        conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
+    ) -> Result<(), Failure> {
+        self.decide(action, resource, &conditions(self.conditions()), None).map(|_| ())
+    }
+
+    /// Opens what AWS opens to every caller who is recognised: `sts:GetCallerIdentity`.
+    #[must_use]
+    pub fn open_to_everyone(&self, resource: Arn) -> Authorized<'_> {
+        Authorized::everyone(self, resource)
+    }
+
+    /// Decides whether the caller may assume a role, by the role's trust policy and the caller's own.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub fn authorize_by_trust(
+        &self,
+        role: &Arn,
+        trust: &::iam::Named,
+        conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
+    ) -> Result<Authorized<'_>, Failure> {
+        let conditions = conditions(self.conditions());
+        let question = self.question(self.action, role, &conditions);
+        let verdict = ::iam::evaluate_trust(&question, trust, &self.sets(None));
+        self.allowed(&question, role.as_str(), &verdict)?;
+        Ok(Authorized::by(self, role.clone(), &verdict))
+    }
+
+    fn decide(
+        &self,
+        action: &str,
+        resource: &Arn,
+        conditions: &::iam::Context,
+        resource_policy: Option<&::iam::Named>,
+    ) -> Result<Verdict, Failure> {
+        let question = self.question(action, resource, conditions);
+        let verdict = ::iam::evaluate(&question, &self.sets(resource_policy));
+        self.allowed(&question, resource.as_str(), &verdict)?;
+        Ok(verdict)
+    }
+
+    fn question<'a>(
+        &'a self,
+        action: &'a str,
+        resource: &'a Arn,
+        context: &'a ::iam::Context,
+    ) -> Question<'a> {
+        Question {
+            requester: Requester::Iam(&self.identity.caller),
+            action,
+            resource: resource.as_str(),
+            resource_account: None,
+            context,
+        }
+    }
+
+    fn sets<'a>(&'a self, resource: Option<&'a ::iam::Named>) -> PolicySets<'a> {
+        PolicySets {
+            identity: &self.identity.policies,
+            session: self.identity.session_policies.as_deref(),
+            resource,
+            ..PolicySets::default()
+        }
+    }
+
+    fn allowed(&self, question: &Question<'_>, called: &str, verdict: &Verdict) -> Result<(), Failure> {
+        if verdict.is_allowed() {
+            return Ok(());
+        }
+        tracing::info!(request.id = %self.request_id, action = question.action, resource = question.resource, verdict = %verdict, "IAM denies a call.");
+        let because = verdict.tail(question.action).unwrap_or_default();
+        let arn = self.identity.caller.arn();
+        Err(Fault::access_denied(self.protocol, arn.as_str(), question.action, called, &because).into())
+    }
+
+    /// The condition keys that every call has.
+    fn conditions(&self) -> ::iam::Context {
+        ::iam::Context::of(&Requester::Iam(&self.identity.caller))
+            .at(self.now)
+            .with("aws:SourceIp", self.peer.to_string())
+            .with("aws:RequestedRegion", self.scope.region.as_str())
+    }
+}

@@ -1,0 +1,28 @@
+//! The AWS control planes.
+//!
+//! One folder a service, one file a resource; an operation is a method of the resource's generated trait and reads as
+//! check, load, decide, write, answer. Only this crate translates between AWS's shapes and the domain.
+//!
+//! There is no operation without a policy evaluation: the only way to a transaction is an [`Authorized`], and the only
+//! way to that is [`Context::authorize`] and its siblings.
+
+mod agentcore;
+mod authorized;
+mod cognito;
+mod context;
+mod fault;
+mod iam;
+mod idempotency;
+mod lambda;
+mod paging;
+mod plane;
+mod policies;
+mod roles;
+mod ses;
+mod settle;
+mod sts;
+
+pub use authorized::Authorized;
+pub use context::Context;
+pub use plane::{ControlPlane, Quotas, Request, Setup};
+pub use policies::common_policies;

@@ -1,0 +1,316 @@
+//! A signed AWS call from its arrival to its answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws::sigv4::{PathStyle, Signed};
+use aws::{Answer, Fault, Routed};
+use aws_shapes::{Protocol, SERVICES, ServiceSpec};
+use bytes::Bytes;
+use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope};
+use functions::Functions;
+use http::HeaderMap;
+use identity::issuer::Issuers;
+use identity::principal::{Identity, PrincipalError, Principals};
+use identity::provider::{Names, Provider};
+use serde_json::Value;
+use store::{AuditLog, Store};
+use tokio::sync::watch;
+
+use crate::agentcore;
+use crate::cognito;
+use crate::context::Context;
+use crate::fault::Failure;
+use crate::iam;
+use crate::lambda;
+use crate::ses;
+use crate::sts;
+
+/// How long an answer waits for the data plane to have in force what the control plane wrote.
+const IN_FORCE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Everything that the control planes stand on.
+pub struct Setup {
+    /// The database.
+    pub store: Store,
+    /// The identities that sign.
+    pub principals: Arc<Principals>,
+    /// The issuers whose tokens gateways accept.
+    pub issuers: Arc<Issuers>,
+    /// The built-in OpenID provider.
+    pub provider: Arc<Provider>,
+    /// The functions.
+    pub functions: Functions,
+    /// Reads the tools of MCP servers.
+    pub client: egress::Client,
+    /// The audit trail.
+    pub audit: AuditLog,
+    /// The names of this installation.
+    pub names: Arc<Names>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// What one account may have.
+    pub quotas: Quotas,
+    /// The place in the change feed up to which the data plane serves. An answer does not run ahead of it.
+    pub in_force: watch::Receiver<i64>,
+    /// Where background work is done.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// What one account may have in a region (`AgentCore` quotas; Lambda and Cognito have theirs).
+#[derive(Clone, Copy, Debug)]
+pub struct Quotas {
+    /// Gateways.
+    pub gateways: usize,
+    /// Targets of one gateway.
+    pub targets_per_gateway: usize,
+    /// Tools of one target.
+    pub tools_per_target: usize,
+    /// Policy engines.
+    pub policy_engines: usize,
+    /// Policies of one engine.
+    pub policies_per_engine: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            gateways: 1_000,
+            targets_per_gateway: 100,
+            tools_per_target: 1_000,
+            policy_engines: 1_000,
+            policies_per_engine: 1_000,
+        }
+    }
+}
+
+/// A request, with its body read.
+pub struct Request {
+    /// The method.
+    pub method: http::Method,
+    /// The path, as it stands on the request line.
+    pub path: String,
+    /// The query string; empty for none.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// The peer's address.
+    pub peer: IpAddr,
+}
+
+/// The control planes of all services.
+#[derive(Clone)]
+pub struct ControlPlane {
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) schemas: Arc<agentcore::Schemas>,
+}
+
+/// How far a request got before it failed: what its error and its audit event can say.
+#[derive(Default)]
+struct Progress {
+    service: Option<&'static ServiceSpec>,
+    routed: Option<&'static aws_shapes::OperationSpec>,
+    identity: Option<Arc<Identity>>,
+    scope: Option<Scope>,
+}
+
+impl ControlPlane {
+    /// The control planes on what `setup` gives them.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self { setup: Arc::new(setup), schemas: Arc::default() }
+    }
+
+    /// Answers a request, and leaves an audit event when it changed something or was refused.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let began = Instant::now();
+        let request_id = RequestId::mint(&*self.setup.random);
+        let mut progress = Progress::default();
+        match self.perform(&request, &request_id, began, &mut progress).await {
+            Ok((routed, value)) => aws::encode(routed.service, routed.operation, &value, &request_id),
+            Err(failure) => {
+                let protocol = progress
+                    .service
+                    .map_or_else(|| aws::protocol_of(&request.headers), |service| service.protocol);
+                let fault = failure.into_fault(progress.service, &request_id);
+                self.record(&request, &request_id, began, &progress, &fault).await;
+                aws::encode_fault(progress.service, protocol, &fault, &request_id)
+            }
+        }
+    }
+
+    async fn perform(
+        &self,
+        request: &Request,
+        request_id: &RequestId,
+        began: Instant,
+        progress: &mut Progress,
+    ) -> Result<(Routed, Value), Failure> {
+        let service = find_service(request)?;
+        progress.service = Some(service);
+        let (identity, region) = self.authenticate(request, service).await?;
+        let scope = Scope { account: identity.caller.account.clone(), region };
+        progress.identity = Some(Arc::clone(&identity));
+        progress.scope = Some(scope.clone());
+        let routed =
+            aws::operation(service, request.method.as_str(), &request.path, &request.headers, &request.body)?;
+        progress.routed = Some(routed.operation);
+        let mut value = aws::decode(&routed, &request.query, &request.headers, &request.body)?;
+        if let Some(schema) = routed.operation.input {
+            let faults = aws::check(schema, &mut value);
+            if !faults.is_empty() {
+                return Err(Fault::validation(service, faults).into());
+            }
+        }
+        let context = Context::new(self, &routed, identity, scope, request.peer, request_id.clone(), began);
+        if routed.operation.reads {
+            self.until_in_force().await;
+        }
+        let answer = dispatch(service, &context, &routed, value).await?;
+        if !routed.operation.reads {
+            self.until_in_force().await;
+        }
+        Ok((routed, answer))
+    }
+
+    /// Who signed, and for which region.
+    async fn authenticate(
+        &self,
+        request: &Request,
+        service: &'static ServiceSpec,
+    ) -> Result<(Arc<Identity>, domain::Region), Failure> {
+        let refuse = |error| Failure::from(Fault::signature(service.protocol, &error));
+        let headers: Vec<_> =
+            request.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        let signed = Signed::read(aws::sigv4::Request {
+            method: request.method.as_str(),
+            path: &request.path,
+            query: &request.query,
+            headers: &headers,
+            body: &request.body,
+        })
+        .map_err(refuse)?;
+        let found = self.setup.principals.find(signed.access_key_id(), signed.session_token()).await;
+        let identity = match found {
+            Ok(identity) => identity,
+            Err(PrincipalError::Unknown) => return Err(Fault::unknown_key(service.protocol).into()),
+            Err(PrincipalError::Expired) => return Err(Fault::expired_session(service.protocol).into()),
+            Err(error) => return Err(Failure::internal(&error)),
+        };
+        signed.verify(&identity.secret, self.setup.clock.now(), PathStyle::Normalized).map_err(refuse)?;
+        Ok((identity, signed.region().clone()))
+    }
+
+    /// Waits until the data plane serves everything that was written before: whoever was told that a tool is there, or
+    /// that a permission is gone, finds it so.
+    async fn until_in_force(&self) {
+        let written = *self.setup.store.changed().borrow();
+        let mut in_force = self.setup.in_force.clone();
+        let waiting = in_force.wait_for(|reached| *reached >= written);
+        if tokio::time::timeout(IN_FORCE_PATIENCE, waiting).await.is_err() {
+            tracing::warn!(change.seq = written, "The data plane has not caught up with the control plane.");
+        }
+    }
+
+    /// The audit event of a request that came to nothing. What succeeded left its event with what it changed.
+    async fn record(
+        &self,
+        request: &Request,
+        request_id: &RequestId,
+        began: Instant,
+        progress: &Progress,
+        fault: &Fault,
+    ) {
+        let denied = fault.code.starts_with("AccessDenied");
+        let only_read = progress.routed.is_some_and(|operation| operation.reads);
+        if only_read && !denied {
+            return;
+        }
+        let identity = progress.identity.as_ref();
+        let event = AuditEvent {
+            event_id: EventId::mint(&*self.setup.random),
+            time: self.setup.clock.now(),
+            kind: AuditKind::Control,
+            scope: progress.scope.clone().unwrap_or_else(|| Scope::global(&domain::AccountId::first())),
+            actor: identity.map_or(Actor::Anonymous, |identity| actor(identity)),
+            source_ip: Some(request.peer.to_string()),
+            action: progress.routed.map_or_else(
+                || format!("{} {}", request.method, bounded(&request.path)),
+                |operation| operation.action.to_owned(),
+            ),
+            resource: None,
+            tool: None,
+            decision: if denied || identity.is_none() { Decision::Deny } else { Decision::None },
+            policies: Vec::new(),
+            reason: Some(fault.message.clone()),
+            outcome: if fault.status.is_some_and(|status| status >= 500) {
+                Outcome::Failure
+            } else {
+                Outcome::Refused
+            },
+            error: Some(fault.code.to_owned()),
+            latency_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            request_id: request_id.clone(),
+        };
+        self.setup.audit.record(event).await;
+    }
+}
+
+/// The caller of a signed request, as audit events name it.
+pub(crate) fn actor(identity: &Identity) -> Actor {
+    Actor::Iam {
+        arn: identity.caller.arn().to_string(),
+        access_key_id: identity.caller.access_key.to_string(),
+    }
+}
+
+/// The service that a request is for: by its signature or its target, and unsigned by its path, so that even then the
+/// error is one that the client understands.
+fn find_service(request: &Request) -> Result<&'static ServiceSpec, Fault> {
+    if let Some(service) = aws::service_by_signature(&request.headers) {
+        return Ok(service);
+    }
+    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    if let Some(signed_for) = authorization.and_then(aws::sigv4::claimed_service) {
+        return Err(Fault::unknown_service(signed_for));
+    }
+    let by_path = SERVICES.iter().copied().find(|service| {
+        service.protocol == Protocol::RestJson1
+            && aws::operation(service, request.method.as_str(), &request.path, &request.headers, b"").is_ok()
+    });
+    by_path.ok_or_else(|| {
+        Fault::signature(aws::protocol_of(&request.headers), &aws::sigv4::SignatureError::Missing)
+    })
+}
+
+fn bounded(path: &str) -> &str {
+    path.char_indices().nth(256).map_or(path, |(at, _)| path.get(..at).unwrap_or(path))
+}
+
+async fn dispatch(
+    service: &'static ServiceSpec,
+    context: &Context,
+    routed: &Routed,
+    value: Value,
+) -> Result<Value, Failure> {
+    let operation = routed.operation;
+    match service.name {
+        "bedrock-agentcore-control" => {
+            aws_shapes::bedrock_agentcore_control::dispatch(&agentcore::AgentCore, context, operation, value)
+                .await
+        }
+        "cognito-idp" => {
+            aws_shapes::cognito_idp::dispatch(&cognito::Cognito, context, operation, value).await
+        }
+        "iam" => aws_shapes::iam::dispatch(&iam::Iam, context, operation, value).await,
+        "lambda" => aws_shapes::lambda::dispatch(&lambda::Lambda, context, operation, value).await,
+        "ses" => aws_shapes::ses::dispatch(&ses::Ses, context, operation, value).await,
+        "sts" => aws_shapes::sts::dispatch(&sts::Sts, context, operation, value).await,
+        other => Err(Failure::internal(&format!("no plane answers {other}"))),
+    }
+}

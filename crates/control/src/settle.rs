@@ -1,0 +1,84 @@
+//! Work that goes on after the answer: a resource that is CREATING or UPDATING becomes what it shall be.
+//!
+//! The work is done at once, in the background, and mostly ends before the caller asks again. What a crash interrupts is
+//! found by its status at the next start and done then.
+
+use std::time::Duration;
+
+use domain::{
+    Actor, Arn, AuditEvent, AuditKind, Decision, EventId, GatewayId, Outcome, PolicyEngineId, PolicyId,
+    RequestId, Scope, TargetId,
+};
+
+use crate::{ControlPlane, agentcore};
+
+/// How long the answer waits for the work: long enough for what needs no network, so that the first poll finds it done.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    Gateway(Scope, GatewayId),
+    Target(Scope, GatewayId, TargetId),
+    Engine(Scope, PolicyEngineId),
+    Policy(Scope, PolicyEngineId, PolicyId),
+}
+
+/// Begins the work, and waits a moment for it.
+pub(crate) async fn begin(plane: &ControlPlane, work: Work) {
+    let doing = plane.setup.runtime.spawn(perform(plane.clone(), work));
+    let _ = tokio::time::timeout(GRACE, doing).await;
+}
+
+async fn perform(plane: ControlPlane, work: Work) {
+    let done = match &work {
+        Work::Gateway(scope, id) => agentcore::settle_gateway(&plane, scope, id).await,
+        Work::Target(scope, gateway, id) => agentcore::settle_target(&plane, scope, gateway, id).await,
+        Work::Engine(scope, id) => agentcore::settle_engine(&plane, scope, id).await,
+        Work::Policy(scope, engine, id) => agentcore::settle_policy(&plane, scope, engine, id).await,
+    };
+    if let Err(failure) = done {
+        tracing::error!(?work, ?failure, "Background work failed; it is done again at the next start.");
+    }
+}
+
+impl ControlPlane {
+    /// Does what an earlier run of this server, or another one, left half done.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn resume(&self) -> Result<(), store::StoreError> {
+        let unsettled = self.setup.store.unsettled().await?;
+        let gateways = unsettled.gateways.into_iter().map(|it| Work::Gateway(it.scope, it.id));
+        let engines = unsettled.engines.into_iter().map(|it| Work::Engine(it.scope, it.id));
+        let policies = unsettled.policies.into_iter().map(|it| Work::Policy(it.scope, it.engine, it.id));
+        let targets = unsettled.targets.into_iter().map(|it| Work::Target(it.scope, it.gateway, it.id));
+        for work in gateways.chain(engines).chain(targets).chain(policies) {
+            self.setup.runtime.spawn(perform(self.clone(), work));
+        }
+        Ok(())
+    }
+}
+
+/// The audit event of something that Portcullis did by itself.
+pub(crate) fn system_event(plane: &ControlPlane, scope: &Scope, action: &str, resource: &Arn) -> AuditEvent {
+    let random = &*plane.setup.random;
+    AuditEvent {
+        event_id: EventId::mint(random),
+        time: plane.setup.clock.now(),
+        kind: AuditKind::Control,
+        scope: scope.clone(),
+        actor: Actor::System,
+        source_ip: None,
+        action: action.to_owned(),
+        resource: Some(resource.to_string()),
+        tool: None,
+        decision: Decision::None,
+        policies: Vec::new(),
+        reason: None,
+        outcome: Outcome::Success,
+        error: None,
+        latency_us: 0,
+        request_id: RequestId::mint(random),
+    }
+}

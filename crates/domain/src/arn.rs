@@ -1,0 +1,211 @@
+//! Amazon Resource Names: `arn:partition:service:region:account:resource`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, GatewayId, PolicyEngineId, PolicyId, Region, Scope, TargetId, UserPoolId};
+
+/// An ARN with its six parts. The resource part is everything after the fifth colon and may itself contain
+/// colons and slashes. Source: "Amazon Resource Names (ARNs)" in the AWS General Reference.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Arn {
+    text: String,
+    /// Byte offsets of the five colons, so that parts are slices of `text`.
+    colons: [usize; 5],
+}
+
+impl Arn {
+    /// Splits an ARN into its parts.
+    ///
+    /// # Errors
+    /// [`InvalidArn`] when it does not begin with `arn:`, has fewer than six parts, or has an empty
+    /// partition, service or resource.
+    pub fn parse(text: &str) -> Result<Self, InvalidArn> {
+        let invalid = || InvalidArn(text.to_owned());
+        let mut colons = [0; 5];
+        let mut found = text.match_indices(':').map(|(at, _)| at);
+        for slot in &mut colons {
+            *slot = found.next().ok_or_else(invalid)?;
+        }
+        let arn = Self { text: text.to_owned(), colons };
+        let complete = arn.part(0) == "arn"
+            && !arn.partition().is_empty()
+            && !arn.service().is_empty()
+            && !arn.resource().is_empty();
+        if complete { Ok(arn) } else { Err(invalid()) }
+    }
+
+    /// Builds an ARN of the `aws` partition.
+    #[must_use]
+    pub fn new(service: &str, region: &str, account: &str, resource: &str) -> Self {
+        let text = format!("arn:aws:{service}:{region}:{account}:{resource}");
+        let service_end = 7 + service.len() + 1;
+        let region_end = service_end + region.len() + 1;
+        let account_end = region_end + account.len() + 1;
+        Self { text, colons: [3, 7, service_end, region_end, account_end] }
+    }
+
+    /// `arn:aws:bedrock-agentcore:{region}:{account}:gateway/{id}`; with `*` for the id, every gateway.
+    #[must_use]
+    pub fn gateway(scope: &Scope, id: &GatewayId) -> Self {
+        Self::agentcore(scope, &format!("gateway/{id}"))
+    }
+
+    /// `…:gateway/{id}/target/{target}`: the API has no ARN for targets, policies may still name them.
+    #[must_use]
+    pub fn target(scope: &Scope, id: &GatewayId, target: &TargetId) -> Self {
+        Self::agentcore(scope, &format!("gateway/{id}/target/{target}"))
+    }
+
+    /// `…:policy-engine/{id}`.
+    #[must_use]
+    pub fn policy_engine(scope: &Scope, id: &PolicyEngineId) -> Self {
+        Self::agentcore(scope, &format!("policy-engine/{id}"))
+    }
+
+    /// `…:policy-engine/{engine}/policy/{id}`.
+    #[must_use]
+    pub fn policy(scope: &Scope, engine: &PolicyEngineId, id: &PolicyId) -> Self {
+        Self::agentcore(scope, &format!("policy-engine/{engine}/policy/{id}"))
+    }
+
+    /// An ARN of the `bedrock-agentcore` service.
+    #[must_use]
+    pub fn agentcore(scope: &Scope, resource: &str) -> Self {
+        Self::new("bedrock-agentcore", scope.region.as_str(), scope.account.as_str(), resource)
+    }
+
+    /// `arn:aws:cognito-idp:{region}:{account}:userpool/{id}`.
+    #[must_use]
+    pub fn user_pool(scope: &Scope, id: &UserPoolId) -> Self {
+        Self::new("cognito-idp", scope.region.as_str(), scope.account.as_str(), &format!("userpool/{id}"))
+    }
+
+    /// `arn:aws:lambda:{region}:{account}:function:{name}`.
+    #[must_use]
+    pub fn function(scope: &Scope, name: &str) -> Self {
+        Self::new("lambda", scope.region.as_str(), scope.account.as_str(), &format!("function:{name}"))
+    }
+
+    /// An ARN of IAM, which has no region.
+    #[must_use]
+    pub fn iam(account: &AccountId, resource: &str) -> Self {
+        Self::new("iam", "", account.as_str(), resource)
+    }
+
+    /// The whole ARN.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The partition, such as `aws`.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        self.part(1)
+    }
+
+    /// The service, such as `lambda`.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.part(2)
+    }
+
+    /// The region; empty for services without one.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        self.part(3)
+    }
+
+    /// The account; empty for some services, and `aws` for AWS's own managed policies.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        self.part(4)
+    }
+
+    /// The resource: everything after the fifth colon.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        self.part(5)
+    }
+
+    /// The scope that the ARN names, when it names an account and a region.
+    #[must_use]
+    pub fn scope(&self) -> Option<Scope> {
+        let account = AccountId::parse(self.account()).ok()?;
+        let region = Region::parse(self.region()).ok()?;
+        Some(Scope { account, region })
+    }
+
+    fn part(&self, index: usize) -> &str {
+        let start = match index.checked_sub(1).and_then(|before| self.colons.get(before)) {
+            Some(colon) => colon + 1,
+            None => 0,
+        };
+        let end = self.colons.get(index).copied().unwrap_or(self.text.len());
+        self.text.get(start..end).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Arn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl TryFrom<String> for Arn {
+    type Error = InvalidArn;
+    fn try_from(text: String) -> Result<Self, InvalidArn> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Arn> for String {
+    fn from(arn: Arn) -> Self {
+        arn.text
+    }
+}
+
+/// Text that is no ARN.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an ARN of the form arn:partition:service:region:account:resource")]
+pub struct InvalidArn(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_found() {
+        let arn = Arn::parse("arn:aws:lambda:us-west-2:123456789012:function:TestLambda:PROD").unwrap();
+        assert_eq!(arn.partition(), "aws");
+        assert_eq!(arn.service(), "lambda");
+        assert_eq!(arn.region(), "us-west-2");
+        assert_eq!(arn.account(), "123456789012");
+        assert_eq!(arn.resource(), "function:TestLambda:PROD");
+    }
+
+    #[test]
+    fn built_and_parsed_are_equal() {
+        let built = Arn::new("iam", "", "123456789012", "role/path/name");
+        assert_eq!(Arn::parse(built.as_str()).unwrap(), built);
+        assert_eq!(built.resource(), "role/path/name");
+        assert_eq!(built.region(), "");
+    }
+
+    #[test]
+    fn incomplete_arns_are_refused() {
+        for wrong in [
+            "",
+            "arn",
+            "arn:aws:iam::123456789012",
+            "urn:aws:iam::123456789012:role/x",
+            "arn::iam:::x",
+            "arn:aws:s3:::",
+        ] {
+            assert!(Arn::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The audit trail's one kind of record: who asked for what, what was decided and why, what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EventId, RequestId, Scope, Timestamp};
+
+/// One audit event. It never holds a secret, an argument or a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditEvent {
+    /// Its own name.
+    pub event_id: EventId,
+    /// When the request arrived; written as RFC 3339.
+    #[serde(with = "crate::clock::rfc3339")]
+    pub time: Timestamp,
+    /// Which plane it came to.
+    pub kind: AuditKind,
+    /// Whose resource it was about, and where.
+    pub scope: Scope,
+    /// Who asked.
+    pub actor: Actor,
+    /// The peer's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_ip: Option<String>,
+    /// What was asked: an IAM action on the control plane, an MCP method on a gateway.
+    pub action: String,
+    /// The resource it was about: an ARN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The tool that was called, as the client named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// What was decided.
+    pub decision: Decision,
+    /// What decided: Cedar policies by id, or the IAM statement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+    /// Why, in words: the reason of a denial, or the policies that failed to evaluate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The error's name or code, when it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// From the request's arrival to its answer, in microseconds.
+    pub latency_us: u64,
+    /// The request's id, as the answer carries it.
+    pub request_id: RequestId,
+}
+
+/// The plane a request came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuditKind {
+    /// An AWS API.
+    Control,
+    /// A gateway's MCP endpoint.
+    Gateway,
+    /// The token endpoint of a user pool.
+    Token,
+}
+
+/// Who asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Actor {
+    /// A signed call.
+    #[serde(rename_all = "camelCase")]
+    Iam {
+        /// The caller's ARN.
+        arn: String,
+        /// The key that signed.
+        access_key_id: String,
+    },
+    /// A bearer of a token that was verified.
+    #[serde(rename_all = "camelCase")]
+    Token {
+        /// `iss`.
+        issuer: String,
+        /// `sub`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<String>,
+        /// `client_id`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<String>,
+    },
+    /// An OAuth client at the token endpoint.
+    #[serde(rename_all = "camelCase")]
+    Client {
+        /// The client's id, as it was presented.
+        client_id: String,
+    },
+    /// Portcullis itself: background work, the command line.
+    System,
+    /// Nobody that could be recognised.
+    Anonymous,
+}
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Decision {
+    /// It was allowed.
+    Allow,
+    /// It was denied.
+    Deny,
+    /// It would have been denied, but decisions do not bind here.
+    WouldDeny,
+    /// Nothing had to be decided, or the request failed before.
+    None,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was refused: not recognised, not allowed, or not sound.
+    Refused,
+    /// It was tried and failed.
+    Failure,
+    /// The client went away before its answer.
+    Abandoned,
+}

@@ -1,0 +1,43 @@
+//! What exists in Portcullis and what may happen to it.
+//!
+//! This is the ground floor: identifiers, ARNs, the state of each resource with its legal transitions, the
+//! clock and the randomness that everything above is handed, and the types that keep secrets from being
+//! printed. Nothing here does I/O, and nothing here knows a wire format, SQL, HTTP or a runtime. The serde
+//! derives describe how the store keeps a document, which no client ever sees.
+
+mod account;
+mod arn;
+mod audit;
+mod caller;
+mod clock;
+mod function;
+mod gateway;
+mod iam;
+mod identifiers;
+mod policy;
+mod pool;
+mod random;
+mod secret;
+mod state;
+mod target;
+
+pub use account::{AccountId, InvalidScope, Region, Scope};
+pub use arn::{Arn, InvalidArn};
+pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome};
+pub use caller::{Caller, Principal};
+pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use function::{Function, FunctionRuntime, FunctionStatement};
+pub use gateway::{
+    Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, JwtAuthorizer, McpSettings,
+    PolicyAttachment, PolicyMode, ProtocolType,
+};
+pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
+pub use identifiers::{
+    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
+};
+pub use policy::{Policy, PolicyEngine, PolicyValidation};
+pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
+pub use random::{FixedRandom, Random, SystemRandom};
+pub use secret::Secret;
+pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
+pub use target::{Document, Target, Tool, Upstream, tool_name};

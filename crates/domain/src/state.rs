@@ -1,0 +1,224 @@
+//! The status machines of resources: a transition that is not drawn here cannot be made.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How the work behind a transitional status ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The work is done.
+    Well,
+    /// The work failed; the status reasons say why.
+    Badly,
+}
+
+/// A transition that the machine does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is {status}, and cannot {attempt} until that has ended")]
+pub struct IllegalTransition {
+    /// The status that forbids it.
+    pub status: &'static str,
+    /// What was attempted: `be updated`, `be deleted`, `settle`.
+    pub attempt: &'static str,
+}
+
+macro_rules! machine {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant),* }
+
+        impl $name {
+            /// The status as the API writes it.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),* }
+            }
+
+            /// The status that the API writes so.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)* _ => None }
+            }
+
+            fn refuse<T>(self, attempt: &'static str) -> Result<T, IllegalTransition> {
+                Err(IllegalTransition { status: self.as_str(), attempt })
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+machine! {
+    /// A gateway's status (API type `GatewayStatus`).
+    GatewayStatus {
+        /// Being made.
+        Creating = "CREATING",
+        /// In service.
+        Ready = "READY",
+        /// Could not be made.
+        Failed = "FAILED",
+        /// Being changed; the former configuration serves meanwhile.
+        Updating = "UPDATING",
+        /// Could not be changed; the former configuration serves.
+        UpdateUnsuccessful = "UPDATE_UNSUCCESSFUL",
+        /// Being taken down.
+        Deleting = "DELETING",
+    }
+}
+
+machine! {
+    /// A gateway target's status (API type `TargetStatus`, as far as it is reached).
+    TargetStatus {
+        /// Being made.
+        Creating = "CREATING",
+        /// In service.
+        Ready = "READY",
+        /// Could not be made.
+        Failed = "FAILED",
+        /// Being changed.
+        Updating = "UPDATING",
+        /// Could not be changed.
+        UpdateUnsuccessful = "UPDATE_UNSUCCESSFUL",
+        /// Being taken down.
+        Deleting = "DELETING",
+    }
+}
+
+machine! {
+    /// A policy engine's or a policy's status (API types `PolicyEngineStatus` and `PolicyStatus`).
+    PolicyStatus {
+        /// Being made.
+        Creating = "CREATING",
+        /// In force.
+        Active = "ACTIVE",
+        /// Being changed.
+        Updating = "UPDATING",
+        /// Being taken down.
+        Deleting = "DELETING",
+        /// Could not be made: the policy is kept, with its reasons, and is not in force.
+        CreateFailed = "CREATE_FAILED",
+        /// Could not be changed: the former policy is in force.
+        UpdateFailed = "UPDATE_FAILED",
+    }
+}
+
+macro_rules! service_transitions {
+    ($name:ident) => {
+        impl $name {
+            /// Whether work is under way.
+            #[must_use]
+            pub fn is_transitional(self) -> bool {
+                matches!(self, Self::Creating | Self::Updating | Self::Deleting)
+            }
+
+            /// The status while an update is made.
+            ///
+            /// # Errors
+            /// [`IllegalTransition`] while other work is under way.
+            pub fn begin_update(self) -> Result<Self, IllegalTransition> {
+                if self.is_transitional() { self.refuse("be updated") } else { Ok(Self::Updating) }
+            }
+
+            /// The status while the resource is taken down.
+            ///
+            /// # Errors
+            /// [`IllegalTransition`] while other work is under way.
+            pub fn begin_delete(self) -> Result<Self, IllegalTransition> {
+                if self.is_transitional() { self.refuse("be deleted") } else { Ok(Self::Deleting) }
+            }
+
+            /// The status after the work of a creation or an update.
+            ///
+            /// # Errors
+            /// [`IllegalTransition`] when no such work was under way.
+            pub fn settle(self, how: Settled) -> Result<Self, IllegalTransition> {
+                match (self, how) {
+                    (Self::Creating | Self::Updating, Settled::Well) => Ok(Self::SETTLED),
+                    (Self::Creating, Settled::Badly) => Ok(Self::NOT_CREATED),
+                    (Self::Updating, Settled::Badly) => Ok(Self::NOT_UPDATED),
+                    _ => self.refuse("settle"),
+                }
+            }
+        }
+    };
+}
+
+impl GatewayStatus {
+    const SETTLED: Self = Self::Ready;
+    const NOT_CREATED: Self = Self::Failed;
+    const NOT_UPDATED: Self = Self::UpdateUnsuccessful;
+
+    /// Whether the data plane serves a gateway in this status.
+    #[must_use]
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Ready | Self::Updating | Self::UpdateUnsuccessful)
+    }
+}
+
+impl TargetStatus {
+    const SETTLED: Self = Self::Ready;
+    const NOT_CREATED: Self = Self::Failed;
+    const NOT_UPDATED: Self = Self::UpdateUnsuccessful;
+
+    /// Whether the tools of a target in this status are offered.
+    #[must_use]
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Ready | Self::Updating | Self::UpdateUnsuccessful)
+    }
+}
+
+impl PolicyStatus {
+    const SETTLED: Self = Self::Active;
+    const NOT_CREATED: Self = Self::CreateFailed;
+    const NOT_UPDATED: Self = Self::UpdateFailed;
+
+    /// Whether a policy in this status takes part in decisions.
+    #[must_use]
+    pub fn decides(self) -> bool {
+        matches!(self, Self::Active | Self::Updating | Self::UpdateFailed)
+    }
+}
+
+service_transitions!(GatewayStatus);
+service_transitions!(TargetStatus);
+service_transitions!(PolicyStatus);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_is_made_changed_and_taken_down() {
+        let made = GatewayStatus::Creating.settle(Settled::Well).unwrap();
+        assert_eq!(made, GatewayStatus::Ready);
+        let changed = made.begin_update().unwrap().settle(Settled::Badly).unwrap();
+        assert_eq!(changed, GatewayStatus::UpdateUnsuccessful);
+        assert!(changed.serves());
+        assert_eq!(changed.begin_delete().unwrap(), GatewayStatus::Deleting);
+    }
+
+    #[test]
+    fn work_under_way_forbids_more_work() {
+        for busy in [TargetStatus::Creating, TargetStatus::Updating, TargetStatus::Deleting] {
+            assert!(busy.begin_update().is_err());
+            assert!(busy.begin_delete().is_err());
+        }
+        assert!(TargetStatus::Ready.settle(Settled::Well).is_err());
+        assert!(TargetStatus::Deleting.settle(Settled::Well).is_err());
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for status in [PolicyStatus::Creating, PolicyStatus::CreateFailed, PolicyStatus::Active] {
+            assert_eq!(PolicyStatus::parse(status.as_str()), Some(status));
+        }
+        assert_eq!(PolicyStatus::parse("active"), None);
+    }
+}

@@ -1,0 +1,264 @@
+//! Last stage: the answer, as MCP and AgentCore write it.
+
+use bytes::Bytes;
+use domain::{Outcome, RequestId};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use mcp::jsonrpc::{
+    self, FORBIDDEN, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Malformed,
+    UNAUTHENTICATED,
+};
+
+use crate::body::Body;
+use crate::listen::Arrival;
+
+/// What AWS says to a call that policies deny, whatever the reason and whether or not the tool exists.
+const DENIAL: &str = "AuthorizeActionException - Tool Execution Denied: Tool call not allowed due to policy enforcement \
+                      [No policy applies to the request (denied by default).]";
+
+/// An answer, and what the audit record says of it.
+pub(crate) struct Reply {
+    status: StatusCode,
+    content: Content,
+    challenge: Option<HeaderValue>,
+    /// The error's name or code, when it is one.
+    pub(crate) error: Option<String>,
+    /// What came of the request.
+    pub(crate) outcome: Outcome,
+    is_stream: bool,
+}
+
+enum Content {
+    Nothing,
+    /// A JSON document that is no message.
+    Document(Bytes),
+    /// A message.
+    Message(Bytes),
+    /// A message around a result that many answers share.
+    Around(Bytes, Bytes),
+}
+
+impl Reply {
+    fn message(status: StatusCode, message: Vec<u8>) -> Self {
+        Self {
+            status,
+            content: Content::Message(message.into()),
+            challenge: None,
+            error: None,
+            outcome: Outcome::Success,
+            is_stream: false,
+        }
+    }
+
+    /// The result of a request.
+    pub(crate) fn result(id: &str, result: &str) -> Self {
+        Self::message(StatusCode::OK, jsonrpc::result(id, result))
+    }
+
+    /// The result of a request, out of a document that many answers share.
+    pub(crate) fn shared_result(id: &str, result: Bytes) -> Self {
+        let before = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":");
+        Self { content: Content::Around(before.into(), result), ..Self::message(StatusCode::OK, Vec::new()) }
+    }
+
+    /// An answer that an upstream wrote.
+    pub(crate) fn passed_on(message: Bytes) -> Self {
+        Self { content: Content::Message(message), ..Self::message(StatusCode::OK, Vec::new()) }
+    }
+
+    /// A JSON-RPC error in answer to a request.
+    pub(crate) fn error(id: &str, code: i64, message: &str) -> Self {
+        Self {
+            error: Some(code.to_string()),
+            outcome: Outcome::Refused,
+            ..Self::message(StatusCode::OK, jsonrpc::error(Some(id), code, message))
+        }
+    }
+
+    /// A request that is refused before its message counts.
+    pub(crate) fn refused(status: StatusCode, code: i64, message: &str) -> Self {
+        Self {
+            error: Some(code.to_string()),
+            outcome: Outcome::Refused,
+            ..Self::message(status, jsonrpc::error(None, code, message))
+        }
+    }
+
+    /// A body that is no message.
+    pub(crate) fn malformed(malformed: &Malformed) -> Self {
+        let message = jsonrpc::error(malformed.id.as_deref(), malformed.code, &malformed.detail);
+        Self {
+            error: Some(malformed.code.to_string()),
+            outcome: Outcome::Refused,
+            ..Self::message(StatusCode::BAD_REQUEST, message)
+        }
+    }
+
+    /// A notification that was taken.
+    pub(crate) fn accepted() -> Self {
+        Self { content: Content::Nothing, ..Self::message(StatusCode::ACCEPTED, Vec::new()) }
+    }
+
+    /// A document that is no message.
+    pub(crate) fn json(document: String) -> Self {
+        Self { content: Content::Document(document.into()), ..Self::message(StatusCode::OK, Vec::new()) }
+    }
+
+    /// No such gateway.
+    pub(crate) fn no_gateway(id: &str) -> Self {
+        let shown: String = id.chars().take(120).collect();
+        Self::refused(StatusCode::NOT_FOUND, INVALID_REQUEST, &format!("No gateway {shown} is served here"))
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::refused(
+            StatusCode::METHOD_NOT_ALLOWED,
+            INVALID_REQUEST,
+            "This endpoint takes POST: it offers no stream to listen on and keeps no sessions",
+        )
+    }
+
+    /// A request without a token that is accepted (AgentCore: "Invalid Bearer token").
+    pub(crate) fn unauthenticated(challenge: Option<HeaderValue>) -> Self {
+        Self { challenge, ..Self::refused(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "Invalid Bearer token") }
+    }
+
+    /// A token that lacks the scopes.
+    pub(crate) fn insufficient_scope(challenge: Option<HeaderValue>) -> Self {
+        Self { challenge, ..Self::refused(StatusCode::FORBIDDEN, FORBIDDEN, "Insufficient scope") }
+    }
+
+    /// A signature that is not accepted, or a principal that may not invoke the gateway.
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::refused(StatusCode::FORBIDDEN, FORBIDDEN, message)
+    }
+
+    /// Nothing can be said about the caller now.
+    pub(crate) fn unavailable(message: &str) -> Self {
+        Self {
+            outcome: Outcome::Failure,
+            ..Self::refused(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, message)
+        }
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, "The request is larger than 6 MB")
+    }
+
+    pub(crate) fn no_method(id: &str, method: &str) -> Self {
+        let shown: String = method.chars().take(64).collect();
+        Self::error(id, METHOD_NOT_FOUND, &format!("Method not found: {shown}"))
+    }
+
+    pub(crate) fn unknown_tool(id: &str, name: &str) -> Self {
+        let shown: String = name.chars().take(256).collect();
+        Self::error(id, INVALID_PARAMS, &format!("Unknown tool: {shown}"))
+    }
+
+    /// A call that policies deny: a tool's result, as on AWS.
+    pub(crate) fn denied(id: &str) -> Self {
+        Self {
+            error: Some("AuthorizeActionException".to_owned()),
+            outcome: Outcome::Refused,
+            ..Self::result(id, &jsonrpc::text_result(DENIAL, true))
+        }
+    }
+
+    /// A tool that could not do what it was asked.
+    pub(crate) fn tool_error(id: &str, text: &str) -> Self {
+        Self {
+            error: Some("ToolError".to_owned()),
+            outcome: Outcome::Failure,
+            ..Self::result(id, &jsonrpc::text_result(text, true))
+        }
+    }
+
+    /// Whether it turns the caller away, whatever the request was.
+    pub(crate) fn denies_access(&self) -> bool {
+        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    }
+
+    /// The same reply, with the audit record saying that it is a failure.
+    pub(crate) fn failing(self, error: &str) -> Self {
+        Self { error: Some(error.to_owned()), outcome: Outcome::Failure, ..self }
+    }
+
+    /// The answers to the messages of a batch. Notifications get none; a batch of nothing else is only accepted.
+    pub(crate) fn batch(replies: Vec<Self>) -> Self {
+        let mut written = vec![b'['];
+        for reply in replies {
+            let pieces = match reply.content {
+                Content::Message(message) => [message, Bytes::new(), Bytes::new()],
+                Content::Around(before, shared) => [before, shared, Bytes::from_static(b"}")],
+                Content::Nothing | Content::Document(_) => continue,
+            };
+            if written.len() > 1 {
+                written.push(b',');
+            }
+            pieces.iter().for_each(|piece| written.extend_from_slice(piece));
+        }
+        if written.len() == 1 {
+            return Self::accepted();
+        }
+        written.push(b']');
+        Self::message(StatusCode::OK, written)
+    }
+
+    /// The same reply, in the form that the client asked for.
+    pub(crate) fn written_for(mut self, arrival: &Arrival) -> Self {
+        self.is_stream = arrival.as_stream && self.status == StatusCode::OK;
+        self
+    }
+}
+
+/// Turns a reply into a response.
+pub(crate) fn finish(reply: Reply, request_id: &RequestId) -> Response<Body> {
+    let kind = if reply.is_stream { "text/event-stream" } else { "application/json" };
+    let stream = reply.is_stream;
+    // One event, whose data is one line: JSON has no line breaks of its own.
+    let (open, close): (&[u8], &[u8]) =
+        if stream { (b"event: message\ndata: ", b"\n\n") } else { (b"", b"") };
+    let body = match reply.content {
+        Content::Nothing => None,
+        Content::Document(bytes) => Some(Body::whole(bytes)),
+        Content::Message(bytes) if !stream => Some(Body::whole(bytes)),
+        Content::Message(bytes) => {
+            Some(Body::around(Bytes::copy_from_slice(open), one_line(bytes), Bytes::copy_from_slice(close)))
+        }
+        Content::Around(before, shared) => {
+            let before = if stream { [open, &before].concat().into() } else { before };
+            Some(Body::around(before, shared, [b"}", close].concat().into()))
+        }
+    };
+    let has_body = body.is_some();
+    let mut response = Response::new(body.unwrap_or_default());
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    if has_body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    }
+    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    if let Some(challenge) = reply.challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if reply.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    if reply.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    if stream {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    response
+}
+
+/// A message that an upstream wrote over several lines is put on one: between its tokens, JSON has only white space.
+fn one_line(message: Bytes) -> Bytes {
+    if !message.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return message;
+    }
+    message.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
+}

@@ -1,0 +1,140 @@
+//! The record of a request: put together from the facts of the stages, handed over at the end. A request whose client
+//! goes away leaves its record too.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, RequestId};
+
+use crate::answer::Reply;
+use crate::authenticate::Caller;
+use crate::authorize::{Decided, Ruling};
+use crate::pipeline::Setup;
+use crate::snapshot::Gate;
+
+/// What is known so far.
+pub(crate) struct Record<'a> {
+    setup: &'a Setup,
+    began: Instant,
+    /// Taken when the record is handed over.
+    event: Option<AuditEvent>,
+    request_id: RequestId,
+}
+
+impl<'a> Record<'a> {
+    /// The record of a request that has just arrived.
+    pub(crate) fn begin(
+        setup: &'a Setup,
+        gate: &Gate,
+        peer: IpAddr,
+        began: Instant,
+        request_id: RequestId,
+    ) -> Self {
+        let event = AuditEvent {
+            event_id: EventId::mint(&*setup.random),
+            time: setup.clock.now(),
+            kind: AuditKind::Gateway,
+            scope: gate.gateway.scope.clone(),
+            actor: Actor::Anonymous,
+            source_ip: Some(peer.to_string()),
+            action: "InvokeGateway".to_owned(),
+            resource: Some(gate.arn.to_string()),
+            tool: None,
+            decision: Decision::None,
+            policies: Vec::new(),
+            reason: None,
+            outcome: Outcome::Abandoned,
+            error: None,
+            latency_us: 0,
+            request_id: request_id.clone(),
+        };
+        Self { setup, began, event: Some(event), request_id }
+    }
+
+    /// A record of its own for each message of the request.
+    pub(crate) fn split(mut self, messages: usize) -> Vec<Self> {
+        let Some(event) = self.event.take() else { return Vec::new() };
+        let own = |_| Self {
+            setup: self.setup,
+            began: self.began,
+            event: Some(AuditEvent { event_id: EventId::mint(&*self.setup.random), ..event.clone() }),
+            request_id: self.request_id.clone(),
+        };
+        (0..messages).map(own).collect()
+    }
+
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// Who calls.
+    pub(crate) fn caller(&mut self, caller: &Caller) {
+        self.set(|event| event.actor = caller.actor().clone());
+    }
+
+    /// What is asked: the method, as far as it is one that a log should hold.
+    pub(crate) fn action(&mut self, method: &str) {
+        self.set(|event| event.action = method.chars().take(64).collect());
+    }
+
+    /// The tool that is called, as the client named it.
+    pub(crate) fn tool(&mut self, name: &str) {
+        self.set(|event| event.tool = Some(name.chars().take(256).collect()));
+    }
+
+    /// What was decided.
+    pub(crate) fn ruling(&mut self, ruling: &Ruling<'_>) {
+        let (decided, may) = match ruling {
+            Ruling::Permitted(_, decided) | Ruling::Unsound(_, decided) => (decided, true),
+            Ruling::Denied(decided) => (decided, false),
+            Ruling::Unknown => return,
+        };
+        let Decided { allowed, binds, policies, reason } = decided;
+        self.set(|event| {
+            event.decision = match (allowed, binds) {
+                (Some(true), _) => Decision::Allow,
+                (Some(false), false) => Decision::WouldDeny,
+                (Some(false), true) => Decision::Deny,
+                (None, _) if may => Decision::Allow,
+                (None, _) => Decision::Deny,
+            };
+            event.policies = policies.iter().map(ToString::to_string).collect();
+            event.reason.clone_from(reason);
+        });
+    }
+
+    /// Hands the record over.
+    pub(crate) async fn done(mut self, reply: &Reply) {
+        self.set(|event| {
+            event.outcome = reply.outcome;
+            if reply.denies_access() {
+                event.decision = Decision::Deny;
+            }
+            event.error.clone_from(&reply.error);
+        });
+        if let Some(event) = self.finished() {
+            self.setup.audit.record(event).await;
+        }
+    }
+
+    fn set(&mut self, change: impl FnOnce(&mut AuditEvent)) {
+        if let Some(event) = &mut self.event {
+            change(event);
+        }
+    }
+
+    fn finished(&mut self) -> Option<AuditEvent> {
+        let mut event = self.event.take()?;
+        event.latency_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Some(event)
+    }
+}
+
+/// A request that is dropped before its answer was abandoned by its client. Its record is handed over all the same.
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        if let Some(event) = self.finished() {
+            self.setup.audit.record_without_waiting(event);
+        }
+    }
+}

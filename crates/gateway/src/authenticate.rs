@@ -1,0 +1,247 @@
+//! Second stage: who calls?
+//!
+//! A token is verified before anything of the body is read; a signature covers the body, so the body is read first, but
+//! only for a key that exists. What was verified is remembered by the hash of the whole token until it ends, at most ten
+//! minutes, so that keys that were withdrawn and issuers that changed are noticed.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws::sigv4::{PathStyle, SignatureError, Signed};
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use domain::{Actor, Authorizer, JwtAuthorizer, Timestamp};
+use http::request::Parts;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use iam::{PolicySets, Question, Requester};
+use identity::issuer::VerifyError;
+use identity::principal::{Identity, PrincipalError};
+use identity::token::{self, Claims, LEEWAY, Rejection};
+use policy::Principal;
+
+use crate::answer::Reply;
+use crate::pipeline::Lane;
+use crate::snapshot::{Gate, Visible};
+
+/// The largest body ("Quotas": payload).
+const MAX_BODY: usize = 6 * 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a verified token is believed without a look at its issuer's keys.
+const BELIEVED: Duration = Duration::from_secs(10 * 60);
+
+/// A caller that was recognised.
+pub(crate) struct Caller {
+    actor: Actor,
+    /// As policies see it; absent where nobody asked.
+    principal: Option<Principal>,
+    /// Until when it is believed.
+    until: Timestamp,
+    /// The tools that it may see, found out once.
+    visible: OnceLock<Arc<Visible>>,
+}
+
+impl Caller {
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.principal.as_ref()
+    }
+
+    /// The tools of the gateway that this caller may see. A caller belongs to one gate, so they do not change.
+    pub(crate) fn visible(&self, gate: &Gate) -> &Arc<Visible> {
+        self.visible.get_or_init(|| gate.visible_to(self.principal.as_ref()))
+    }
+
+    fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
+        Self { actor, principal, until, visible: OnceLock::new() }
+    }
+}
+
+/// Recognises the caller and reads the body.
+pub(crate) async fn recognise(
+    lane: &Lane,
+    gate: &Arc<Gate>,
+    head: &Parts,
+    incoming: Incoming,
+    peer: IpAddr,
+) -> Result<(Arc<Caller>, Bytes), Reply> {
+    match &gate.gateway.authorizer {
+        Authorizer::None => Ok((anyone(gate), read(incoming).await?)),
+        Authorizer::CustomJwt(jwt) => {
+            let caller = by_token(lane, gate, jwt, head).await?;
+            Ok((caller, read(incoming).await?))
+        }
+        Authorizer::AwsIam => {
+            let (key, session) = claimed_key(head)?;
+            let identity =
+                lane.plane.setup.principals.find(key, session).await.map_err(|error| not_found(&error))?;
+            let body = read(incoming).await?;
+            let caller = by_signature(lane, gate, head, &body, &identity, peer)?;
+            Ok((caller, body))
+        }
+    }
+}
+
+fn anyone(gate: &Gate) -> Arc<Caller> {
+    Arc::clone(
+        gate.anyone.get_or_init(|| Arc::new(Caller::new(Actor::Anonymous, None, Timestamp::default()))),
+    )
+}
+
+async fn by_token(lane: &Lane, gate: &Gate, jwt: &JwtAuthorizer, head: &Parts) -> Result<Arc<Caller>, Reply> {
+    let token = bearer(head).ok_or_else(|| Reply::unauthenticated(gate.challenge.missing()))?;
+    let now = lane.plane.setup.clock.now();
+    let hash: [u8; 32] = digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap_or_default();
+    if let Some(caller) = gate.callers.get(&hash).filter(|caller| now < caller.until) {
+        return Ok(caller);
+    }
+    let claims = match lane.plane.setup.issuers.verify(&jwt.discovery_url, token).await {
+        Ok(claims) => claims,
+        Err(VerifyError::Token(error)) => {
+            tracing::info!(gateway.id = %gate.gateway.id, %error, "A token is refused.");
+            return Err(Reply::unauthenticated(gate.challenge.invalid()));
+        }
+        Err(VerifyError::Issuer(error)) => {
+            tracing::warn!(gateway.id = %gate.gateway.id, %error, "A token cannot be verified.");
+            return Err(Reply::unavailable(
+                "The token's issuer cannot be reached, so the token cannot be verified. Try again",
+            ));
+        }
+    };
+    match token::check(&claims, jwt) {
+        Ok(()) => {}
+        Err(Rejection::Scope) => return Err(Reply::insufficient_scope(gate.challenge.insufficient())),
+        Err(rejection) => {
+            tracing::info!(gateway.id = %gate.gateway.id, error = %rejection, "A token is refused.");
+            return Err(Reply::unauthenticated(gate.challenge.invalid()));
+        }
+    }
+    let caller = Arc::new(bearer_of(&claims, now));
+    gate.callers.insert(hash, Arc::clone(&caller));
+    Ok(caller)
+}
+
+fn bearer_of(claims: &Claims, now: Timestamp) -> Caller {
+    let actor = Actor::Token {
+        issuer: claims.issuer.clone(),
+        subject: claims.subject.clone(),
+        client_id: claims.text("client_id").map(str::to_owned),
+    };
+    let until = claims.expires_at.plus(LEEWAY).min(now.plus(BELIEVED));
+    let subject = claims.subject.as_deref().unwrap_or_default();
+    Caller::new(actor, Principal::oauth(subject, &claims.all).ok(), until)
+}
+
+/// The bearer token of a request (RFC 6750, section 2.1): in the header, once.
+fn bearer(head: &Parts) -> Option<&str> {
+    let mut headers = head.headers.get_all("authorization").iter();
+    let (header, None) = (headers.next()?, headers.next()) else { return None };
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn claimed_key(head: &Parts) -> Result<(&str, Option<&str>), Reply> {
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let header = text("authorization").ok_or_else(|| refused(&SignatureError::Missing))?;
+    let key = aws::sigv4::claimed_access_key(header).ok_or_else(|| {
+        refused(&SignatureError::Incomplete(
+            "The Authorization header is no AWS4-HMAC-SHA256 signature".to_owned(),
+        ))
+    })?;
+    Ok((key, text("x-amz-security-token")))
+}
+
+fn by_signature(
+    lane: &Lane,
+    gate: &Gate,
+    head: &Parts,
+    body: &Bytes,
+    identity: &Identity,
+    peer: IpAddr,
+) -> Result<Arc<Caller>, Reply> {
+    let now = lane.plane.setup.clock.now();
+    let headers: Vec<_> =
+        head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let signed = Signed::read(aws::sigv4::Request {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &headers,
+        body,
+    })
+    .map_err(|error| refused(&error))?;
+    signed.verify(&identity.secret, now, PathStyle::Normalized).map_err(|error| refused(&error))?;
+    if signed.service() != "bedrock-agentcore" || *signed.region() != gate.gateway.scope.region {
+        let scope = format!("Credential should be scoped to {}/bedrock-agentcore", gate.gateway.scope.region);
+        return Err(refused(&SignatureError::Scope(scope)));
+    }
+    may_invoke(gate, identity, peer, now)?;
+    let actor = Actor::Iam {
+        arn: identity.caller.arn().to_string(),
+        access_key_id: identity.caller.access_key.to_string(),
+    };
+    Ok(Arc::new(Caller::new(actor, Principal::iam(&identity.caller.arn()).ok(), now)))
+}
+
+/// Whether the caller's policies allow `bedrock-agentcore:InvokeGateway` on this gateway.
+fn may_invoke(gate: &Gate, identity: &Identity, peer: IpAddr, now: Timestamp) -> Result<(), Reply> {
+    let requester = Requester::Iam(&identity.caller);
+    let conditions = iam::Context::of(&requester)
+        .at(now)
+        .with("aws:SourceIp", peer.to_string())
+        .with("aws:RequestedRegion", gate.gateway.scope.region.as_str());
+    let question = Question {
+        requester,
+        action: "bedrock-agentcore:InvokeGateway",
+        resource: gate.arn.as_str(),
+        resource_account: None,
+        context: &conditions,
+    };
+    let sets = PolicySets {
+        identity: &identity.policies,
+        session: identity.session_policies.as_deref(),
+        ..PolicySets::default()
+    };
+    let verdict = iam::evaluate(&question, &sets);
+    match verdict.denial(&question) {
+        None => Ok(()),
+        Some(denial) => {
+            tracing::info!(gateway.id = %gate.gateway.id, verdict = %verdict, "IAM denies an invocation.");
+            Err(Reply::forbidden(&denial))
+        }
+    }
+}
+
+fn refused(error: &SignatureError) -> Reply {
+    Reply::forbidden(&error.to_string())
+}
+
+fn not_found(error: &PrincipalError) -> Reply {
+    match error {
+        PrincipalError::Unknown => Reply::forbidden("The security token included in the request is invalid."),
+        PrincipalError::Expired => Reply::forbidden("The security token included in the request is expired"),
+        error => {
+            tracing::error!(%error, "An identity cannot be read.");
+            Reply::unavailable("The caller's identity cannot be read now. Try again")
+        }
+    }
+}
+
+async fn read(incoming: Incoming) -> Result<Bytes, Reply> {
+    let reading = Limited::new(incoming, MAX_BODY).collect();
+    match tokio::time::timeout(BODY_PATIENCE, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Reply::too_large()),
+        Ok(Err(_)) | Err(_) => Err(Reply::refused(
+            http::StatusCode::REQUEST_TIMEOUT,
+            mcp::jsonrpc::INVALID_REQUEST,
+            "The request did not arrive whole",
+        )),
+    }
+}

@@ -1,0 +1,140 @@
+//! Fifth stage: may this caller make this call? [`Permitted`] is the proof that it may, and is made nowhere else.
+//!
+//! Under ENFORCE one and the same denial answers a tool that is forbidden and one that does not exist: whoever may not
+//! use a tool cannot find out that it is there. Only a tool of the caller's own list gets an error that speaks about it.
+
+use domain::{PolicyId, PolicyMode, Timestamp};
+use mcp::jsonrpc::CallParams;
+use policy::Call;
+use serde_json::value::RawValue;
+
+use crate::authenticate::Caller;
+use crate::snapshot::{Gate, Guard, Rules, ToolEntry};
+
+/// A call that may be made.
+///
+/// Its fields are private: nothing outside this file can make one.
+pub(crate) struct Permitted<'a> {
+    tool: &'a ToolEntry,
+    call: &'a CallParams<'a>,
+}
+
+impl<'a> Permitted<'a> {
+    pub(crate) fn tool(&self) -> &'a ToolEntry {
+        self.tool
+    }
+
+    /// The arguments as the caller wrote them; an empty object when there are none.
+    pub(crate) fn arguments(&self) -> &'a str {
+        self.call.arguments.map_or("{}", RawValue::get)
+    }
+
+    /// The parameters as the caller wrote them, under the tool's own name.
+    pub(crate) fn params(&self) -> String {
+        self.call.renamed(&self.tool.own_name)
+    }
+}
+
+/// What was decided, for the record.
+#[derive(Default)]
+pub(crate) struct Decided {
+    /// Whether the policies allow it; `None` when none were asked.
+    pub(crate) allowed: Option<bool>,
+    /// Whether the decision binds.
+    pub(crate) binds: bool,
+    /// The policies that decided.
+    pub(crate) policies: Vec<PolicyId>,
+    /// Why, in words for the audit trail.
+    pub(crate) reason: Option<String>,
+}
+
+/// What became of a call before it was made.
+pub(crate) enum Ruling<'a> {
+    /// It may be made.
+    Permitted(Permitted<'a>, Decided),
+    /// It may be made, and its arguments are not what the tool takes.
+    Unsound(String, Decided),
+    /// There is no such tool, and the caller may know.
+    Unknown,
+    /// It may not be made.
+    Denied(Decided),
+}
+
+/// Decides about a call.
+pub(crate) fn authorize<'a>(
+    gate: &Gate,
+    caller: &Caller,
+    tool: Option<&'a ToolEntry>,
+    call: &'a CallParams<'a>,
+    now: Timestamp,
+) -> Ruling<'a> {
+    match &gate.guard {
+        Guard::Open => match tool {
+            Some(tool) => permit(tool, call, Decided::default()),
+            None => Ruling::Unknown,
+        },
+        Guard::Policies { mode, rules } => guarded(gate, caller, tool, call, now, *mode, rules),
+    }
+}
+
+fn guarded<'a>(
+    gate: &Gate,
+    caller: &Caller,
+    tool: Option<&'a ToolEntry>,
+    call: &'a CallParams<'a>,
+    now: Timestamp,
+    mode: PolicyMode,
+    rules: &Rules,
+) -> Ruling<'a> {
+    let binds = mode == PolicyMode::Enforce;
+    let decided = match (rules, tool, caller.principal()) {
+        (Rules::Broken(problem), ..) => {
+            tracing::error!(gateway.id = %gate.gateway.id, error = %problem, "The policies cannot be evaluated.");
+            denied(binds, "the policies cannot be evaluated")
+        }
+        (_, _, None) => denied(binds, "the caller cannot be described to the policies"),
+        (_, None, _) => denied(binds, "no such tool"),
+        (Rules::Ready(engine), Some(tool), Some(principal)) => {
+            if !caller.visible(gate).contains(tool.place) {
+                denied(binds, policy::DENIED)
+            } else if let Err(problem) = tool.arguments.check(call.arguments) {
+                // The tool is in the caller's own list, so it may be told what is wrong with the call.
+                let reason = Some("the arguments do not fit the tool's input schema".to_owned());
+                return Ruling::Unsound(
+                    problem,
+                    Decided { allowed: None, binds, policies: Vec::new(), reason },
+                );
+            } else {
+                let arguments = call.arguments.map_or("{}", RawValue::get);
+                let decision = engine.decide(principal, &Call { tool: &tool.name, arguments, now });
+                if !decision.errors.is_empty() {
+                    tracing::warn!(gateway.id = %gate.gateway.id, errors = ?decision.errors, "Policies failed to evaluate.");
+                }
+                let reason = reason(&decision);
+                Decided { allowed: Some(decision.allow), binds, reason, policies: decision.determining }
+            }
+        }
+    };
+    match (tool, decided.allowed) {
+        (Some(tool), Some(true)) => permit(tool, call, decided),
+        _ if binds => Ruling::Denied(decided),
+        (Some(tool), _) => permit(tool, call, decided),
+        (None, _) => Ruling::Unknown,
+    }
+}
+
+fn permit<'a>(tool: &'a ToolEntry, call: &'a CallParams<'a>, decided: Decided) -> Ruling<'a> {
+    match tool.arguments.check(call.arguments) {
+        Ok(()) => Ruling::Permitted(Permitted { tool, call }, decided),
+        Err(problem) => Ruling::Unsound(problem, decided),
+    }
+}
+
+fn denied(binds: bool, reason: &str) -> Decided {
+    Decided { allowed: Some(false), binds, policies: Vec::new(), reason: Some(reason.to_owned()) }
+}
+
+/// Why, for the audit trail: nothing for a plain permit, whose policies say it all.
+fn reason(decision: &policy::Decision) -> Option<String> {
+    (!decision.allow || !decision.errors.is_empty()).then(|| decision.audit_text())
+}

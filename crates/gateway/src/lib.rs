@@ -1,0 +1,34 @@
+//! The data plane: one MCP request, one pipeline.
+//!
+//! `pipeline.rs` tells the story; each stage is one file named for its verb, in the order in which it happens. The
+//! pipeline runs against an immutable [`Snapshot`], which is swapped whole when the change feed moves, and never asks
+//! the database for configuration. Two types are proofs: a `Permitted` can only be made in `authorize.rs`, and every
+//! call of an upstream demands one.
+
+mod pipeline;
+
+mod listen;
+
+mod authenticate;
+mod challenge;
+
+mod message;
+
+mod resolve;
+
+mod arguments;
+mod authorize;
+
+mod upstream;
+
+mod answer;
+mod body;
+
+mod audit;
+
+mod list;
+mod snapshot;
+
+pub use body::Body;
+pub use pipeline::{Lane, Plane, Setup};
+pub use snapshot::{Loader, Snapshot};

@@ -1,0 +1,156 @@
+//! First stage: is this a request that the endpoint takes at all? Decided from its head alone.
+//!
+//! Source: MCP, "Transports", streamable HTTP: POST for messages, the `Accept`, `Origin` and `MCP-Protocol-Version`
+//! headers. A foreign `Host` or `Origin` is refused, so that no web page can reach an endpoint on this machine by
+//! rebinding a name (2025-11-25, "Security Warning").
+
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
+use mcp::Version;
+use mcp::jsonrpc::INVALID_REQUEST;
+
+use crate::answer::Reply;
+use crate::pipeline::Setup;
+use crate::snapshot::Gate;
+
+/// What the head of a request says about its answer.
+pub(crate) struct Arrival {
+    /// The version of the header; `None` when it names one that is not spoken here, which only a client that is about
+    /// to agree on another may do.
+    pub(crate) version: Result<Version, String>,
+    /// Whether the answer is an event stream.
+    pub(crate) as_stream: bool,
+}
+
+/// Looks at the head of a request.
+pub(crate) fn inspect(setup: &Setup, gate: &Gate, head: &Parts) -> Result<Arrival, Reply> {
+    check_host(setup, gate, head)?;
+    check_origin(setup, &head.headers)?;
+    if head.method != Method::POST {
+        // No stream is offered to listen on, and there is no session to end.
+        return Err(Reply::method_not_allowed());
+    }
+    if !is_json(&head.headers) {
+        return Err(Reply::refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            INVALID_REQUEST,
+            "Content-Type must be application/json",
+        ));
+    }
+    let as_stream = accepted(gate, &head.headers)?;
+    Ok(Arrival { version: version(gate, &head.headers), as_stream })
+}
+
+/// The host that a request names: of its URL with HTTP/2, of its header else.
+fn host(head: &Parts) -> Option<&str> {
+    let named = head.uri.authority().map(http::uri::Authority::as_str);
+    named.or_else(|| head.headers.get("host").and_then(|host| host.to_str().ok()))
+}
+
+fn check_host(setup: &Setup, gate: &Gate, head: &Parts) -> Result<(), Reply> {
+    let known = host(head).is_some_and(|host| is_ours(setup, host) || gate.is_named_by_host(host));
+    if known {
+        return Ok(());
+    }
+    Err(Reply::refused(
+        StatusCode::FORBIDDEN,
+        INVALID_REQUEST,
+        "This host name is not one of this server's. If it should be, set it as the public URL or add it to `server.hosts`",
+    ))
+}
+
+/// A browser says on whose behalf it asks. A request without an origin is not a browser's.
+fn check_origin(setup: &Setup, headers: &HeaderMap) -> Result<(), Reply> {
+    let Some(origin) = headers.get("origin") else { return Ok(()) };
+    let host = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://")));
+    if host.is_some_and(|host| is_ours(setup, host)) {
+        return Ok(());
+    }
+    Err(Reply::refused(
+        StatusCode::FORBIDDEN,
+        INVALID_REQUEST,
+        "Requests on behalf of this origin are not accepted. If they should be, add its host to `server.hosts`",
+    ))
+}
+
+/// Whether a host is this server's: the public URL's, this machine's, or one that the operator added. The port does not
+/// count: a name that was rebound still is not ours.
+fn is_ours(setup: &Setup, host: &str) -> bool {
+    let name = without_port(host);
+    let loopback = ["localhost", "127.0.0.1", "[::1]"];
+    let public = setup.names.public_url();
+    let public = public.split_once("://").map_or(public, |(_, rest)| rest);
+    let public = without_port(public.split('/').next().unwrap_or_default());
+    loopback.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        || name.eq_ignore_ascii_case(public)
+        || setup.hosts.iter().any(|ours| name.eq_ignore_ascii_case(ours))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether the answer is an event stream: when the gateway streams and the client takes streams, or when the client
+/// takes nothing else. A client that takes neither is refused.
+fn accepted(gate: &Gate, headers: &HeaderMap) -> Result<bool, Reply> {
+    let mut json = false;
+    let mut stream = false;
+    let mut given = false;
+    for value in headers.get_all("accept") {
+        for range in value.to_str().unwrap_or_default().split(',') {
+            given = true;
+            match range.split(';').next().unwrap_or_default().trim() {
+                "application/json" | "application/*" => json = true,
+                "text/event-stream" | "text/*" => stream = true,
+                "*/*" => {
+                    json = true;
+                    stream = true;
+                }
+                _ => {}
+            }
+        }
+    }
+    match (json, stream) {
+        _ if !given => Ok(false),
+        (false, false) => Err(Reply::refused(
+            StatusCode::NOT_ACCEPTABLE,
+            INVALID_REQUEST,
+            "MCP requires the Accept header: application/json, text/event-stream",
+        )),
+        (true, false) => Ok(false),
+        (false, true) => Ok(true),
+        (true, true) => Ok(gate.streams),
+    }
+}
+
+fn version(gate: &Gate, headers: &HeaderMap) -> Result<Version, String> {
+    let Some(header) = headers.get("mcp-protocol-version") else { return Ok(Version::WITHOUT_HEADER) };
+    let named = header.to_str().unwrap_or_default();
+    Version::parse(named)
+        .filter(|version| gate.versions.contains(version))
+        .ok_or_else(|| named.chars().take(32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_cut_off() {
+        assert_eq!(without_port("localhost:4848"), "localhost");
+        assert_eq!(without_port("[::1]:4848"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+        assert_eq!(without_port("example.com"), "example.com");
+    }
+}

@@ -1,0 +1,79 @@
+//! Third stage: the messages of a body, read once into slices of it.
+
+use http::StatusCode;
+use mcp::Version;
+use mcp::jsonrpc::{self, CallParams, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split};
+use serde_json::value::RawValue;
+
+use crate::answer::Reply;
+use crate::listen::Arrival;
+
+/// The most messages of one batch.
+const MOST_MESSAGES: usize = 100;
+
+/// What a body holds.
+pub(crate) enum Messages<'a> {
+    One(Message<'a>),
+    /// Messages of an array, each of which stands for itself.
+    Batch(Vec<Result<Message<'a>, Reply>>),
+}
+
+/// Reads a body.
+pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival) -> Result<Messages<'a>, Reply> {
+    let invalid = |detail: &str| Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, detail);
+    match jsonrpc::split(body).map_err(|malformed| unreadable(&malformed))? {
+        Split::One(bytes) => {
+            let message = Message::parse(bytes).map_err(|malformed| unreadable(&malformed))?;
+            check_version(&message, arrival)?;
+            Ok(Messages::One(message))
+        }
+        Split::Batch(messages) => {
+            if !arrival.version.as_ref().is_ok_and(|version| version.has_batches()) {
+                return Err(invalid("Batches are spoken by MCP 2025-03-26 only: send one message"));
+            }
+            if messages.is_empty() {
+                return Err(invalid("An empty batch is no request"));
+            }
+            if messages.len() > MOST_MESSAGES {
+                return Err(invalid("A batch may have 100 messages at most"));
+            }
+            let messages: Vec<_> = messages
+                .into_iter()
+                .map(|bytes| Message::parse(bytes).map_err(|malformed| unreadable(&malformed)))
+                .collect();
+            // 2025-03-26, "Initialization": the first request must not be part of a batch.
+            let initialises = |message: &Result<Message<'_>, Reply>| matches!(message, Ok(Message::Request { method, .. }) if method == "initialize");
+            if messages.iter().any(initialises) {
+                return Err(invalid("`initialize` must not be part of a batch"));
+            }
+            Ok(Messages::Batch(messages))
+        }
+    }
+}
+
+/// The parameters of a call.
+pub(crate) fn call<'a>(id: &str, params: Option<&'a RawValue>) -> Result<CallParams<'a>, Reply> {
+    let params = params.ok_or_else(|| "tools/call needs `params` with the `name` of a tool".to_owned());
+    params.and_then(CallParams::parse).map_err(|problem| Reply::error(id, INVALID_PARAMS, &problem))
+}
+
+/// A version that is not spoken is refused (2025-06-18, "Protocol Version Header"); but a client that still looks for one
+/// that is gets its answer.
+fn check_version(message: &Message<'_>, arrival: &Arrival) -> Result<(), Reply> {
+    let Err(named) = &arrival.version else { return Ok(()) };
+    match message {
+        Message::Request { method, .. } if matches!(&**method, "initialize" | "server/discover") => Ok(()),
+        _ => {
+            let spoken: Vec<_> = Version::ALL.iter().map(|version| version.as_str()).collect();
+            let detail = format!(
+                "Unsupported MCP-Protocol-Version: {named}. This gateway speaks {}",
+                spoken.join(", ")
+            );
+            Err(Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, &detail))
+        }
+    }
+}
+
+fn unreadable(malformed: &Malformed) -> Reply {
+    Reply::malformed(malformed)
+}

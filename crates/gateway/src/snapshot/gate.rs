@@ -1,0 +1,131 @@
+//! One gateway, compiled.
+
+use std::sync::{Arc, OnceLock};
+
+use domain::{Arn, Gateway, PolicyMode};
+use mcp::Version;
+use policy::{Engine, Principal};
+use quick_cache::sync::Cache;
+
+use super::{Catalogue, RoleAccess, Visible};
+use crate::authenticate::Caller;
+use crate::challenge::Challenge;
+
+/// How many callers of one gateway are remembered.
+const CALLERS: usize = 10_000;
+/// How many different lists of one gateway are remembered.
+const LISTS: usize = 256;
+
+/// One gateway, as it is served.
+pub(crate) struct Gate {
+    pub(crate) gateway: Gateway,
+    pub(crate) arn: Arn,
+    /// The versions it speaks, the newest first.
+    pub(crate) versions: Vec<Version>,
+    /// Whether answers are streamed to those who take streams.
+    pub(crate) streams: bool,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) guard: Guard,
+    pub(crate) role: RoleAccess,
+    pub(crate) challenge: Challenge,
+    /// Verified tokens, by hash. They belong to this gate: another configuration verifies again.
+    pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
+    /// The one caller of a gateway that asks nobody who they are.
+    pub(crate) anyone: OnceLock<Arc<Caller>>,
+    lists: Cache<Vec<bool>, Arc<Visible>>,
+}
+
+/// What guards a gateway's tools.
+#[derive(Clone)]
+pub(crate) enum Guard {
+    /// Nothing but the authorizer.
+    Open,
+    /// Policies.
+    Policies { mode: PolicyMode, rules: Rules },
+}
+
+/// Policies, compiled.
+#[derive(Clone)]
+pub(crate) enum Rules {
+    Ready(Arc<Engine>),
+    /// They cannot be compiled: under ENFORCE everything is denied.
+    Broken(Arc<str>),
+}
+
+impl Gate {
+    pub(crate) fn new(
+        gateway: Gateway,
+        catalogue: Arc<Catalogue>,
+        guard: Guard,
+        role: RoleAccess,
+        challenge: Challenge,
+    ) -> Self {
+        let supported = gateway.mcp.as_ref().and_then(|mcp| mcp.supported_versions.as_ref());
+        let speaks = |version: &Version| {
+            supported.is_none_or(|supported| supported.iter().any(|named| named == version.as_str()))
+        };
+        Self {
+            arn: Arn::gateway(&gateway.scope, &gateway.id),
+            versions: Version::ALL.into_iter().filter(speaks).collect(),
+            streams: gateway.mcp.as_ref().and_then(|mcp| mcp.streaming).unwrap_or(false),
+            gateway,
+            catalogue,
+            guard,
+            role,
+            challenge,
+            callers: Cache::new(CALLERS),
+            anyone: OnceLock::new(),
+            lists: Cache::new(LISTS),
+        }
+    }
+
+    /// The same gateway, asking everyone again who they are, with another role.
+    pub(crate) fn with_role(&self, role: RoleAccess, challenge: Challenge) -> Self {
+        Self::new(self.gateway.clone(), Arc::clone(&self.catalogue), self.guard.clone(), role, challenge)
+    }
+
+    /// Whether a host is the one that AWS would give this gateway.
+    pub(crate) fn is_named_by_host(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        let name = host.strip_suffix(":443").unwrap_or(&host);
+        let region = &self.gateway.scope.region;
+        name.strip_prefix(self.gateway.id.as_str())
+            .is_some_and(|rest| rest == format!(".gateway.bedrock-agentcore.{region}.amazonaws.com"))
+    }
+
+    /// Whether the whole list of tools is one page.
+    pub(crate) fn lists_in_one_page(&self) -> bool {
+        self.gateway.mcp.as_ref().and_then(|mcp| mcp.disable_list_pagination).unwrap_or(false)
+    }
+
+    /// The tools that a caller may see: all, unless policies bind.
+    pub(crate) fn visible_to(&self, principal: Option<&Principal>) -> Arc<Visible> {
+        let tools = self.catalogue.tools().len();
+        let visible = match (&self.guard, principal) {
+            (Guard::Open | Guard::Policies { mode: PolicyMode::LogOnly, .. }, _) => vec![true; tools],
+            (Guard::Policies { rules: Rules::Ready(engine), .. }, Some(principal)) => {
+                self.seen(engine, principal)
+            }
+            (Guard::Policies { .. }, _) => vec![false; tools],
+        };
+        let made = self.lists.get_or_insert_with::<_, std::convert::Infallible>(&visible.clone(), || {
+            Ok(Arc::new(Visible::new(visible)))
+        });
+        match made {
+            Ok(visible) => visible,
+            Err(never) => match never {},
+        }
+    }
+
+    /// What the engine lets a caller see, by the places of the catalogue.
+    fn seen(&self, engine: &Engine, principal: &Principal) -> Vec<bool> {
+        let mut seen = vec![false; self.catalogue.tools().len()];
+        for (name, visible) in engine.tools().zip(engine.visible(principal)) {
+            let place = self.catalogue.tool(name).map(|tool| tool.place);
+            if let Some(slot) = place.and_then(|place| seen.get_mut(place)) {
+                *slot = visible;
+            }
+        }
+        seen
+    }
+}

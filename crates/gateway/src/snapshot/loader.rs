@@ -1,0 +1,299 @@
+//! Reads the configuration, and follows the change feed: what changed is compiled again, the rest is kept.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use domain::{Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
+use egress::Client;
+use functions::{FunctionName, Functions};
+use identity::issuer::Issuers;
+use identity::principal::Principals;
+use identity::provider::{Names, Provider};
+use policy::{Engine, GatewayTools, ToolDefinition};
+use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
+use tokio::sync::watch;
+
+use super::{Catalogue, Gate, Guard, RoleAccess, Rules, Snapshot, UpstreamEntry};
+use crate::challenge::Challenge;
+
+/// How often another process' changes are looked for, where there may be other processes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long to wait after the store failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Keeps a snapshot in line with the store.
+pub struct Loader {
+    /// The database.
+    pub store: Store,
+    /// Where the snapshot is put.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Told of the place in the change feed that is served.
+    pub in_force: watch::Sender<i64>,
+    /// Told of changed functions.
+    pub functions: Functions,
+    /// Told of changes in IAM.
+    pub principals: Arc<Principals>,
+    /// Told of changed pools.
+    pub issuers: Arc<Issuers>,
+    /// Told of changed pools.
+    pub provider: Arc<Provider>,
+    /// The names of this installation.
+    pub names: Arc<Names>,
+    /// The client of upstream servers.
+    pub client: Client,
+}
+
+/// What a batch of changes asks for.
+#[derive(Default)]
+struct Work {
+    /// Gateways to compile again.
+    gateways: BTreeSet<GatewayId>,
+    /// Gateways whose role may have changed.
+    roles: BTreeSet<GatewayId>,
+}
+
+impl Loader {
+    /// Reads everything, and says so.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn load(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.read().await?;
+        let reached = tx.last_change().await?;
+        let mut gates = HashMap::new();
+        for gateway in tx.all_gateways().await? {
+            if gateway.status.serves() {
+                let gate = self.compile(&mut tx, gateway).await?;
+                gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
+            }
+        }
+        self.snapshot.store(Arc::new(Snapshot { gates }));
+        self.in_force.send_replace(reached);
+        Ok(())
+    }
+
+    /// Follows the change feed until the store's end.
+    pub async fn follow(self) {
+        let mut changed = self.store.changed();
+        loop {
+            let reached = *self.in_force.borrow();
+            match self.catch_up(reached).await {
+                Ok(()) => {}
+                Err(error) => {
+                    tracing::error!(%error, "The configuration cannot be read; the last one is served.");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            }
+            let reached = *self.in_force.borrow();
+            let told = changed.wait_for(|written| *written > reached);
+            if self.store.is_shared() {
+                let silent = tokio::time::timeout(LOOK_INTERVAL, told).await.is_err();
+                if silent && let Err(error) = self.store.look_for_changes().await {
+                    tracing::warn!(%error, "Changes of other processes cannot be looked for.");
+                }
+            } else if told.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn catch_up(&self, mut reached: i64) -> Result<(), StoreError> {
+        loop {
+            let changes = self.store.changes_since(reached).await?;
+            let Some(last) = changes.last().map(|change| change.seq) else { return Ok(()) };
+            self.apply(&changes).await?;
+            reached = last;
+            self.in_force.send_replace(reached);
+        }
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let present = self.snapshot.load_full();
+        let mut work = Work::default();
+        for change in changes {
+            self.note(&present, change, &mut work);
+        }
+        for change in changes.iter().filter(|change| change.kind == ChangeKind::Function) {
+            if self.functions.find(&change.scope, &change.id).await?.is_none() {
+                self.functions.retire(&change.scope, &change.id);
+            }
+        }
+        if work.gateways.is_empty() && work.roles.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store.read().await?;
+        let mut gates = present.gates.clone();
+        for id in &work.gateways {
+            // A gateway that is gone, or does not serve, has no gate.
+            let found = match scope_of(changes, &present, id) {
+                Some(scope) => tx.gateway(&scope, id).await?,
+                None => None,
+            };
+            match found.filter(|gateway| gateway.status.serves()) {
+                Some(gateway) => {
+                    let gate = self.compile(&mut tx, gateway).await?;
+                    gates.insert(id.to_string(), Arc::new(gate));
+                }
+                None => {
+                    gates.remove(id.as_str());
+                }
+            }
+        }
+        for id in work.roles.difference(&work.gateways) {
+            if let Some(gate) = gates.get(id.as_str()).map(Arc::clone) {
+                let role = RoleAccess::read(&mut tx, &gate.gateway).await?;
+                let challenge = self.challenge(&mut tx, &gate.gateway).await?;
+                gates.insert(id.to_string(), Arc::new(gate.with_role(role, challenge)));
+            }
+        }
+        self.snapshot.store(Arc::new(Snapshot { gates }));
+        Ok(())
+    }
+
+    /// Notes what one change asks for, and tells those who remember something of it.
+    fn note(&self, present: &Snapshot, change: &Change, work: &mut Work) {
+        let of_scope = || present.gates.values().filter(|gate| gate.gateway.scope == change.scope);
+        let ids = |gates: &mut dyn Iterator<Item = &Arc<Gate>>| -> Vec<GatewayId> {
+            gates.map(|gate| gate.gateway.id.clone()).collect()
+        };
+        match change.kind {
+            ChangeKind::Gateway | ChangeKind::Target => {
+                work.gateways.insert(GatewayId::from_text(change.id.as_str()));
+            }
+            ChangeKind::PolicyEngine => {
+                let engine = format!("policy-engine/{}", change.id);
+                work.gateways.extend(ids(&mut of_scope().filter(|gate| {
+                    gate.gateway.policy.as_ref().is_some_and(|policy| policy.engine.resource() == engine)
+                })));
+            }
+            ChangeKind::Function => {
+                self.functions.forget(&change.scope, &change.id);
+                work.gateways.extend(ids(&mut present.gates.values().filter(|gate| {
+                    gate.catalogue.upstreams.iter().any(|upstream| calls(upstream, &change.scope, &change.id))
+                })));
+            }
+            ChangeKind::Iam => {
+                self.principals.forget();
+                let of_account =
+                    present.gates.values().filter(|gate| gate.gateway.scope.account == change.scope.account);
+                work.roles.extend(ids(&mut of_account.filter(|gate| {
+                    let role = gate.gateway.role.resource().rsplit('/').next().unwrap_or_default();
+                    change.id.starts_with("arn:") || role.eq_ignore_ascii_case(&change.id)
+                })));
+            }
+            ChangeKind::UserPool => {
+                let pool = UserPoolId::from_text(change.id.as_str());
+                self.issuers.forget_pool(&pool);
+                self.provider.forget_pool(&pool);
+                // Callers are asked again who they are: a key may be gone.
+                work.roles.extend(ids(&mut present.gates.values().filter(|gate| {
+                    match &gate.gateway.authorizer {
+                        Authorizer::CustomJwt(jwt) => {
+                            self.names.pool_of_discovery_url(&jwt.discovery_url).as_ref() == Some(&pool)
+                        }
+                        Authorizer::AwsIam | Authorizer::None => false,
+                    }
+                })));
+            }
+            ChangeKind::Other => {}
+        }
+    }
+
+    async fn compile(&self, tx: &mut Tx, gateway: Gateway) -> Result<Gate, StoreError> {
+        let mut targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
+        targets.retain(|target| target.status.serves());
+        targets.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        let guard = self.guard(tx, &gateway, &targets).await?;
+        let mut with_upstreams = Vec::with_capacity(targets.len());
+        for target in targets {
+            let upstream = self.upstream(&gateway.scope, &target).await?;
+            with_upstreams.push((target, upstream));
+        }
+        let role = RoleAccess::read(tx, &gateway).await?;
+        let challenge = self.challenge(tx, &gateway).await?;
+        Ok(Gate::new(gateway, Arc::new(Catalogue::of(with_upstreams)), guard, role, challenge))
+    }
+
+    async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
+        Ok(match &target.upstream {
+            Upstream::Lambda { function } => {
+                let prepared = match FunctionName::parse(function.as_str(), scope) {
+                    Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
+                        self.functions.find(&name.scope, &name.name).await?
+                    }
+                    _ => None,
+                };
+                UpstreamEntry::Lambda { target: target.id.clone(), function: function.clone(), prepared }
+            }
+            Upstream::Mcp { endpoint } => {
+                let server = Arc::new(mcp::Upstream::new(self.client.clone(), endpoint));
+                UpstreamEntry::Mcp { server }
+            }
+        })
+    }
+
+    async fn guard(&self, tx: &mut Tx, gateway: &Gateway, targets: &[Target]) -> Result<Guard, StoreError> {
+        let Some(attached) = &gateway.policy else { return Ok(Guard::Open) };
+        let engine = attached.engine.resource().strip_prefix("policy-engine/").unwrap_or_default();
+        let engine = domain::PolicyEngineId::from_text(engine);
+        let policies = tx.policies(&gateway.scope, &engine, Page::ALL).await?;
+        let in_force: Vec<_> = policies
+            .into_iter()
+            .filter(|policy| policy.status.decides())
+            .filter_map(|policy| Some((policy.id, policy.in_force?)))
+            .collect();
+        let arn = domain::Arn::gateway(&gateway.scope, &gateway.id);
+        let tools: Vec<_> = targets
+            .iter()
+            .flat_map(|target| {
+                target
+                    .tools
+                    .iter()
+                    .map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
+            })
+            .collect();
+        let compiling = tokio::task::spawn_blocking(move || {
+            let definitions =
+                tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
+            Engine::compile(&GatewayTools { arn: arn.as_str(), tools: definitions.collect() }, in_force)
+        });
+        let rules = match compiling.await {
+            Ok(Ok(engine)) => Rules::Ready(Arc::new(engine)),
+            Ok(Err(error)) => Rules::Broken(error.to_string().into()),
+            Err(error) => Rules::Broken(error.to_string().into()),
+        };
+        Ok(Guard::Policies { mode: attached.mode, rules })
+    }
+
+    async fn challenge(&self, tx: &mut Tx, gateway: &Gateway) -> Result<Challenge, StoreError> {
+        let named = match &gateway.authorizer {
+            Authorizer::CustomJwt(jwt) => self.names.pool_of_discovery_url(&jwt.discovery_url),
+            Authorizer::AwsIam | Authorizer::None => None,
+        };
+        let local = match named {
+            Some(pool) => tx.user_pool(&pool).await?.map(|pool| pool.id),
+            None => None,
+        };
+        Ok(Challenge::of(gateway, &self.names, local.as_ref()))
+    }
+}
+
+/// Where a gateway is: as a change of it says, or as it is served.
+fn scope_of(changes: &[Change], present: &Snapshot, id: &GatewayId) -> Option<Scope> {
+    let told = changes.iter().find(|change| {
+        matches!(change.kind, ChangeKind::Gateway | ChangeKind::Target) && change.id == id.as_str()
+    });
+    told.map(|change| change.scope.clone())
+        .or_else(|| present.gate(id.as_str()).map(|gate| gate.gateway.scope.clone()))
+}
+
+fn calls(upstream: &UpstreamEntry, scope: &Scope, name: &str) -> bool {
+    match upstream {
+        UpstreamEntry::Lambda { function, .. } => FunctionName::parse(function.as_str(), scope)
+            .is_some_and(|called| called.scope == *scope && called.name == name),
+        UpstreamEntry::Mcp { .. } => false,
+    }
+}

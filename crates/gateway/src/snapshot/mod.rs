@@ -1,0 +1,32 @@
+//! The configuration that the data plane serves: immutable, and swapped whole.
+//!
+//! A [`Gate`] is one gateway, compiled: its tools by name, its policies, its role, its challenges. A request that has
+//! begun finishes on the gate it began with.
+
+mod catalogue;
+mod gate;
+mod loader;
+mod role;
+mod visible;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(crate) use catalogue::{Catalogue, ToolEntry, UpstreamEntry};
+pub(crate) use gate::{Gate, Guard, Rules};
+pub use loader::Loader;
+pub(crate) use role::RoleAccess;
+pub(crate) use visible::Visible;
+
+/// All gateways that are served.
+#[derive(Default)]
+pub struct Snapshot {
+    gates: HashMap<String, Arc<Gate>>,
+}
+
+impl Snapshot {
+    /// The gateway of this id, if it is served.
+    pub(crate) fn gate(&self, id: &str) -> Option<&Arc<Gate>> {
+        self.gates.get(id)
+    }
+}

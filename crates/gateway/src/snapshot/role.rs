@@ -1,0 +1,97 @@
+//! What a gateway may do to its targets: the policies of its role, and whether the role trusts it.
+
+use std::sync::Arc;
+
+use domain::{AccessKeyId, Arn, Caller, Gateway, Holder, Principal, Role};
+use iam::{Context, Named, Policy, PolicyKind, PolicySets, Question, Requester};
+use identity::principal::policies_of;
+use store::{StoreError, Tx};
+
+/// The service that assumes the roles of gateways.
+const SERVICE: &str = "bedrock-agentcore.amazonaws.com";
+
+/// The role of a gateway.
+#[derive(Clone)]
+pub(crate) enum RoleAccess {
+    /// A session of the role, with its policies.
+    Session { caller: Box<Caller>, policies: Arc<[Named]> },
+    /// No session can be had, and why.
+    None(Arc<str>),
+}
+
+impl RoleAccess {
+    /// Reads the role of a gateway and assumes it on the gateway's behalf.
+    pub(crate) async fn read(tx: &mut Tx, gateway: &Gateway) -> Result<Self, StoreError> {
+        let none = |why: String| Ok(Self::None(why.into()));
+        let name = gateway.role.resource().rsplit('/').next().unwrap_or_default();
+        let role = tx.role(&gateway.scope.account, name).await?.filter(|role| role.arn() == gateway.role);
+        let Some(role) = role else { return none(format!("the role {} does not exist", gateway.role)) };
+        if !trusts(&role, gateway) {
+            return none(format!("the role {} does not trust {SERVICE} for this gateway", gateway.role));
+        }
+        let policies = match policies_of(tx, &gateway.scope.account, &Holder::Role(role.name.clone())).await {
+            Ok(policies) => policies,
+            Err(identity::principal::PrincipalError::Store(error)) => return Err(error),
+            Err(error) => return none(error.to_string()),
+        };
+        let caller = Caller {
+            account: role.account.clone(),
+            principal: Principal::AssumedRole {
+                role: role.name,
+                path: role.path,
+                id: role.id,
+                session: format!("gateway-{}", gateway.id),
+            },
+            access_key: AccessKeyId::from_text("gateway"),
+            session_policies: Vec::new(),
+            expires_at: None,
+        };
+        Ok(Self::Session { caller: Box::new(caller), policies: policies.into() })
+    }
+
+    /// Whether the role may invoke a function, by its own policies and the function's.
+    pub(crate) fn may_invoke(
+        &self,
+        gateway: &Arn,
+        function: &Arn,
+        resource: Option<&Named>,
+    ) -> Result<(), String> {
+        let (caller, policies) = match self {
+            Self::Session { caller, policies } => (caller, policies),
+            Self::None(why) => return Err(why.to_string()),
+        };
+        let requester = Requester::Iam(caller);
+        let conditions = Context::of(&requester)
+            .with("aws:SourceArn", gateway.as_str())
+            .with("aws:SourceAccount", gateway.account());
+        let question = Question {
+            requester,
+            action: "lambda:InvokeFunction",
+            resource: function.as_str(),
+            resource_account: None,
+            context: &conditions,
+        };
+        let sets = PolicySets { identity: policies, resource, ..PolicySets::default() };
+        let verdict = iam::evaluate(&question, &sets);
+        verdict.denial(&question).map_or(Ok(()), Err)
+    }
+}
+
+/// Whether the service may assume the role on behalf of this gateway: `aws:SourceArn` and `aws:SourceAccount` name it.
+fn trusts(role: &Role, gateway: &Gateway) -> bool {
+    let Ok(policy) = Policy::parse(&role.trust_policy.0, PolicyKind::Trust) else { return false };
+    let trust = Named { name: format!("the trust policy of {}", role.arn()), policy: Arc::new(policy) };
+    let (role_arn, source) = (role.arn(), Arn::gateway(&gateway.scope, &gateway.id));
+    let requester = Requester::Service(SERVICE);
+    let conditions = Context::of(&requester)
+        .with("aws:SourceArn", source.as_str())
+        .with("aws:SourceAccount", source.account());
+    let question = Question {
+        requester,
+        action: "sts:AssumeRole",
+        resource: role_arn.as_str(),
+        resource_account: Some(&role.account),
+        context: &conditions,
+    };
+    iam::evaluate_trust(&question, &trust, &PolicySets::default()).is_allowed()
+}

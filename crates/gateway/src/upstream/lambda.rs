@@ -1,0 +1,131 @@
+//! A function: the event is the bare arguments, and the client context says which tool is meant.
+//!
+//! Source: "Lambda function targets" in the AgentCore developer guide.
+
+use bytes::Bytes;
+use compute::{Completed, Invocation};
+use domain::{Arn, RequestId, TargetId};
+use functions::Prepared;
+use mcp::{Version, jsonrpc};
+use serde_json::Value;
+
+use super::Failed;
+use crate::answer::Reply;
+use crate::authorize::Permitted;
+use crate::listen::Arrival;
+use crate::pipeline::Lane;
+use crate::snapshot::Gate;
+
+/// What a call of a function needs besides the proof that it may be made.
+pub(super) struct Call<'a> {
+    pub(super) target: &'a TargetId,
+    pub(super) function: &'a Arn,
+    pub(super) prepared: Option<&'a Prepared>,
+    pub(super) id: &'a str,
+    pub(super) request_id: &'a RequestId,
+}
+
+pub(super) async fn call(
+    lane: &Lane,
+    gate: &Gate,
+    permitted: &Permitted<'_>,
+    call: &Call<'_>,
+    arrival: &Arrival,
+) -> Result<Reply, Failed> {
+    let denied = |cause: &str| {
+        tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %call.function, error = cause, "The gateway's role may not invoke a function.");
+        Failed {
+            detail: format!(
+                "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
+                call.function
+            ),
+        }
+    };
+    let prepared = call.prepared.ok_or_else(|| Failed {
+        detail: format!(
+            "Lambda function {} does not exist. Create it, or point the target to one that does.",
+            call.function
+        ),
+    })?;
+    gate.role
+        .may_invoke(&gate.arn, &prepared.function.arn(), prepared.resource_policy.as_ref())
+        .map_err(|cause| denied(&cause))?;
+    let setup = &lane.plane.setup;
+    let invocation = Invocation {
+        payload: Bytes::copy_from_slice(permitted.arguments().as_bytes()),
+        client_context: Some(client_context(gate, permitted, call).into()),
+        request_id: RequestId::mint(&*setup.random).to_string(),
+        trace_id: None,
+    };
+    let invoking = setup.functions.invoke(prepared, invocation);
+    let completed = match tokio::time::timeout(setup.call_timeout, invoking).await {
+        Ok(Ok(completed)) => completed,
+        Ok(Err(error)) => {
+            return Err(Failed { detail: format!("Lambda function {}: {error}", call.function) });
+        }
+        Err(_) => {
+            let seconds = setup.call_timeout.as_secs();
+            return Err(Failed {
+                detail: format!("Lambda function {} did not answer within {seconds} seconds.", call.function),
+            });
+        }
+    };
+    result(permitted, call, arrival, &completed)
+}
+
+/// What the function learns besides the arguments. The values are ids and names: the ones that could hold a quote are
+/// written as JSON writes them.
+fn client_context(gate: &Gate, permitted: &Permitted<'_>, call: &Call<'_>) -> String {
+    // The client's id may be a text or a number; the function gets a text.
+    let message_id: String = match call.id.strip_prefix('"') {
+        Some(_) => call.id.to_owned(),
+        None => format!("\"{}\"", call.id),
+    };
+    format!(
+        "{{\"custom\":{{\"bedrockAgentCoreMessageVersion\":\"1.0\",\"bedrockAgentCoreAwsRequestId\":\"{}\",\
+         \"bedrockAgentCoreMcpMessageId\":{message_id},\"bedrockAgentCoreGatewayId\":\"{}\",\
+         \"bedrockAgentCoreTargetId\":\"{}\",\"bedrockAgentCoreToolName\":{}}}}}",
+        call.request_id,
+        gate.gateway.id,
+        call.target,
+        Value::from(permitted.tool().name.as_str()),
+    )
+}
+
+/// The function's answer as a tool's result: its JSON as a text, and as structured content where that was promised.
+fn result(
+    permitted: &Permitted<'_>,
+    call: &Call<'_>,
+    arrival: &Arrival,
+    completed: &Completed,
+) -> Result<Reply, Failed> {
+    let payload = String::from_utf8_lossy(&completed.payload);
+    if let Some(error) = &completed.function_error {
+        let kind = error.error_type.as_deref().unwrap_or("an error");
+        return Err(Failed {
+            detail: format!("Lambda function {} failed with {kind}: {payload}", call.function),
+        });
+    }
+    if strict_enough(&payload).is_err() {
+        return Err(Failed {
+            detail: format!("Lambda function {} answered with something that is not JSON.", call.function),
+        });
+    }
+    let text = Value::from(&*payload);
+    let structured = permitted.tool().has_output_schema
+        && payload.trim_start().starts_with('{')
+        && arrival.version.as_ref().is_ok_and(|version| *version >= Version::V2025_06_18);
+    let result = if structured {
+        format!(
+            "{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"structuredContent\":{payload},\"isError\":false}}"
+        )
+    } else {
+        jsonrpc::text_result(&payload, false)
+    };
+    Ok(Reply::result(call.id, &result))
+}
+
+/// Whether the text is one JSON document; nothing here reads what is in it.
+fn strict_enough(payload: &str) -> Result<(), serde_json::Error> {
+    serde_json::from_str::<serde::de::IgnoredAny>(payload).map(|_| ())
+}

@@ -1,0 +1,110 @@
+//! The metadata of an issuer: OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::token::KeySetError;
+
+/// What is read of an issuer's metadata.
+#[derive(Deserialize)]
+pub(super) struct Metadata {
+    pub(super) issuer: String,
+    pub(super) jwks_uri: String,
+}
+
+impl Metadata {
+    /// Reads metadata, and refuses those of another issuer than the one that the URL stands for: otherwise whoever can
+    /// place a document anywhere could speak for everyone (OpenID Connect Discovery, section 4.3; RFC 8414,
+    /// section 3.3).
+    pub(super) fn read(url: &str, bytes: &[u8]) -> Result<Self, DiscoveryError> {
+        strict_json::check(bytes)
+            .map_err(|error| DiscoveryError::Unreadable(url.to_owned(), error.to_string()))?;
+        let metadata: Self = serde_json::from_slice(bytes)
+            .map_err(|error| DiscoveryError::Unreadable(url.to_owned(), error.to_string()))?;
+        let expected = issuer_of(url).ok_or_else(|| DiscoveryError::Url(url.to_owned()))?;
+        let bare = |issuer: &str| issuer.strip_suffix('/').unwrap_or(issuer).to_owned();
+        if bare(&metadata.issuer) != bare(&expected) {
+            return Err(DiscoveryError::OtherIssuer { url: url.to_owned(), issuer: metadata.issuer });
+        }
+        Ok(metadata)
+    }
+}
+
+/// The issuer whose metadata a discovery URL serves. The well-known part stands behind the whole issuer (OpenID Connect
+/// Discovery, section 4) or between its host and its path (RFC 8414, section 3.1), and nowhere else: what follows it on
+/// the same line of the path would make one issuer's URL speak for another.
+fn issuer_of(url: &str) -> Option<String> {
+    let parsed = Url::parse(url).ok()?;
+    let (before, after) = parsed.path().split_once("/.well-known/")?;
+    let rest = after
+        .strip_prefix("openid-configuration")
+        .or_else(|| after.strip_prefix("oauth-authorization-server"))?;
+    let stands_well = rest.is_empty() || (before.is_empty() && rest.starts_with('/'));
+    let origin = parsed.origin().ascii_serialization();
+    stands_well.then(|| format!("{origin}{before}{rest}"))
+}
+
+/// Metadata or keys that are not what they must be.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// It is no discovery URL.
+    #[error(
+        "`{0}` is no discovery URL: it must end in /.well-known/openid-configuration or name /.well-known/oauth-authorization-server"
+    )]
+    Url(String),
+    /// The document cannot be read.
+    #[error("`{0}` does not serve an issuer's metadata: {1}")]
+    Unreadable(String, String),
+    /// The document is another issuer's.
+    #[error("`{url}` serves the metadata of another issuer, `{issuer}`")]
+    OtherIssuer {
+        /// What was fetched.
+        url: String,
+        /// Whose metadata they are.
+        issuer: String,
+    },
+    /// The key set cannot be read.
+    #[error("`{0}`: {1}")]
+    Keys(String, KeySetError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_issuer_is_what_the_url_stands_for() {
+        for (url, issuer) in [
+            ("https://a.example/.well-known/openid-configuration", "https://a.example"),
+            ("https://a.example/t/v2.0/.well-known/openid-configuration", "https://a.example/t/v2.0"),
+            ("https://a.example/.well-known/oauth-authorization-server/t", "https://a.example/t"),
+            ("https://a.example/.well-known/openid-configuration/t", "https://a.example/t"),
+            ("http://127.0.0.1:4848/p/.well-known/openid-configuration", "http://127.0.0.1:4848/p"),
+        ] {
+            assert_eq!(issuer_of(url).as_deref(), Some(issuer));
+        }
+        for url in [
+            "https://a.example/openid-configuration",
+            "https://a.example/.well-known/openid-configuration.b.example",
+            "https://a.example/.well-known/openid-configurations/t",
+            "https://a.example/t/.well-known/openid-configuration/u",
+            "https://a.example/.well-known/jwks.json",
+        ] {
+            assert_eq!(issuer_of(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn another_issuers_metadata_are_refused() {
+        let url = "https://a.example/.well-known/openid-configuration";
+        let metadata =
+            |issuer: &str| format!(r#"{{"issuer":"{issuer}","jwks_uri":"https://a.example/keys"}}"#);
+        assert!(Metadata::read(url, metadata("https://a.example").as_bytes()).is_ok());
+        assert!(Metadata::read(url, metadata("https://a.example/").as_bytes()).is_ok());
+        for other in ["https://b.example", "https://a.example//", "http://a.example", "https://a.example/x"] {
+            assert!(Metadata::read(url, metadata(other).as_bytes()).is_err(), "{other}");
+        }
+        assert!(Metadata::read(url, b"<html>").is_err());
+        assert!(Metadata::read(url, br#"{"issuer":"https://a.example"}"#).is_err());
+    }
+}

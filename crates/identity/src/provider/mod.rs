@@ -1,0 +1,116 @@
+//! The built-in OpenID provider: what Cognito's hosts answer to anyone who asks over plain HTTP, for the pools that
+//! Cognito's API made.
+//!
+//! `POST /oauth2/token` gives machines their tokens (`client_credentials`); the metadata and the key set let everyone
+//! verify them. Access tokens carry exactly the claims of Cognito's.
+
+mod names;
+mod pool_keys;
+mod signer;
+mod token_endpoint;
+
+use std::sync::Arc;
+
+use domain::{Clock, Random, SigningKey, UserPool, UserPoolId};
+use serde_json::{Value, json};
+use store::{AuditLog, Store, StoreError};
+
+pub use names::{IssuerStyle, Names, PoolHint};
+pub use pool_keys::{PoolKeys, PoolKeysError, revoke_former_keys, rotate_key};
+use signer::Signers;
+pub use signer::{KeyGenerationError, generate_key};
+pub use token_endpoint::{TokenAnswer, TokenRequest};
+
+/// The provider of all pools.
+pub struct Provider {
+    store: Store,
+    names: Arc<Names>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    audit: AuditLog,
+    signers: Signers,
+}
+
+impl Provider {
+    /// A provider whose pools are in `store`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        names: Arc<Names>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        audit: AuditLog,
+    ) -> Self {
+        Self { store, names, clock, random, audit, signers: Signers::default() }
+    }
+
+    /// The pool's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2).
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn metadata(&self, pool: &UserPoolId) -> Result<Option<Value>, StoreError> {
+        let Some(pool) = self.find(&PoolHint::Id(pool.clone())).await? else { return Ok(None) };
+        let base = self.names.public(&pool.id);
+        Ok(Some(json!({
+            "issuer": self.names.issuer(&pool.id, &pool.scope.region),
+            "jwks_uri": format!("{base}/.well-known/jwks.json"),
+            "token_endpoint": format!("{base}/oauth2/token"),
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "grant_types_supported": ["client_credentials"],
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        })))
+    }
+
+    /// The pool's key set (RFC 7517, section 5): the key that signs and those that still verify.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn key_set(&self, pool: &UserPoolId) -> Result<Option<Value>, StoreError> {
+        let Some(pool) = self.find(&PoolHint::Id(pool.clone())).await? else { return Ok(None) };
+        let keys = self.store.read().await?.signing_keys(&pool.id).await?;
+        let keys: Vec<_> = keys.iter().map(published).collect();
+        Ok(Some(json!({ "keys": keys })))
+    }
+
+    /// The pool that a request means.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn find(&self, hint: &PoolHint) -> Result<Option<UserPool>, StoreError> {
+        let mut tx = self.store.read().await?;
+        match hint {
+            PoolHint::Id(id) => match tx.user_pool(id).await? {
+                Some(pool) => Ok(Some(pool)),
+                // A pool also answers at its id without the underscore.
+                None => tx.user_pool_by_label(id.as_str()).await,
+            },
+            // The pool's own label first: a prefix is its owner's to choose, and must not stand in another pool's way.
+            PoolHint::Domain { label, region } => match tx.user_pool_by_label(label).await? {
+                Some(pool) if pool.scope.region == *region => Ok(Some(pool)),
+                _ => match tx.pool_domain(region, label).await? {
+                    Some(domain) => tx.user_pool(&domain.pool).await,
+                    None => Ok(None),
+                },
+            },
+            PoolHint::OfTheClient => Ok(None),
+        }
+    }
+
+    /// Forgets a pool's key, because the pool changed.
+    pub fn forget_pool(&self, pool: &UserPoolId) {
+        self.signers.forget(pool);
+    }
+}
+
+fn published(key: &SigningKey) -> Value {
+    json!({
+        "kid": key.id,
+        "kty": "RSA",
+        "alg": "RS256",
+        "use": "sig",
+        "n": key.modulus,
+        "e": key.exponent,
+    })
+}

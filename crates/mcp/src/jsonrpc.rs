@@ -1,0 +1,318 @@
+//! JSON-RPC 2.0 messages whose parts stay the bytes they came as.
+//!
+//! A message is read once, into slices of itself; a repeated member is an error, so that what is decided about is what
+//! is passed on. Members that are not known are passed on with everything else.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The message is no JSON.
+pub const PARSE_ERROR: i64 = -32700;
+/// The message is no request.
+pub const INVALID_REQUEST: i64 = -32600;
+/// There is no such method.
+pub const METHOD_NOT_FOUND: i64 = -32601;
+/// The parameters are not what the method wants.
+pub const INVALID_PARAMS: i64 = -32602;
+/// Something went wrong on our side.
+pub const INTERNAL_ERROR: i64 = -32603;
+/// Nobody that is accepted is calling (AgentCore: with HTTP status 401).
+pub const UNAUTHENTICATED: i64 = -32001;
+/// The caller may not (AgentCore: with HTTP status 403).
+pub const FORBIDDEN: i64 = -32002;
+
+/// A request or a notification.
+#[derive(Deserialize)]
+pub struct Request<'a> {
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    /// Its id; absent for a notification.
+    #[serde(borrow, default, deserialize_with = "given")]
+    pub id: Option<&'a RawValue>,
+    /// The method.
+    #[serde(borrow, default)]
+    pub method: Option<Cow<'a, str>>,
+    /// Its parameters, unread.
+    #[serde(borrow, default)]
+    pub params: Option<&'a RawValue>,
+    /// Present in an answer to a request of ours.
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    /// Present in an answer to a request of ours.
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+/// A member that is there, even if it is `null`: an id that is `null` is a wrong id, and not none.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(from).map(Some)
+}
+
+/// What a message is.
+pub enum Message<'a> {
+    /// A request, which gets an answer.
+    Request {
+        /// Its id: a string or a number.
+        id: &'a RawValue,
+        /// The method.
+        method: Cow<'a, str>,
+        /// Its parameters, unread.
+        params: Option<&'a RawValue>,
+    },
+    /// A notification, which gets none.
+    Notification {
+        /// The method.
+        method: Cow<'a, str>,
+    },
+    /// An answer to a request that we never made.
+    Answer,
+}
+
+impl<'a> Message<'a> {
+    /// Reads one message.
+    ///
+    /// # Errors
+    /// [`Malformed`], with the id of the message where it can be told.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let request: Request<'a> = serde_json::from_slice(bytes).map_err(|error| malformed(bytes, &error))?;
+        let refuse = |detail: &str| Malformed {
+            code: INVALID_REQUEST,
+            detail: detail.to_owned(),
+            id: request.id.filter(|id| is_id(id)).map(|id| id.get().to_owned()),
+        };
+        if request.jsonrpc != "2.0" {
+            return Err(refuse("`jsonrpc` must be \"2.0\""));
+        }
+        if request.id.is_some_and(|id| !is_id(id)) {
+            return Err(refuse("`id` must be a string or a whole number"));
+        }
+        if request.params.is_some_and(|params| !params.get().starts_with('{')) {
+            return Err(refuse("`params` must be an object"));
+        }
+        match (&request.method, request.id) {
+            (Some(_), _) if request.result.is_some() || request.error.is_some() => {
+                Err(refuse("a message is either a request or an answer"))
+            }
+            (Some(method), Some(id)) => {
+                Ok(Self::Request { id, method: method.clone(), params: request.params })
+            }
+            (Some(method), None) => Ok(Self::Notification { method: method.clone() }),
+            (None, Some(_)) if request.result.is_some() != request.error.is_some() => Ok(Self::Answer),
+            (None, _) => Err(refuse("`method` is missing")),
+        }
+    }
+}
+
+/// A message that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// [`PARSE_ERROR`] or [`INVALID_REQUEST`].
+    pub code: i64,
+    /// What is wrong.
+    pub detail: String,
+    /// The id, as it was written, where it could be told.
+    pub id: Option<String>,
+}
+
+fn malformed(bytes: &[u8], error: &serde_json::Error) -> Malformed {
+    // JSON that does not fit the message is an invalid request; what is no JSON is a parse error.
+    let code =
+        if error.is_data() && strict_json::check(bytes).is_ok() { INVALID_REQUEST } else { PARSE_ERROR };
+    Malformed { code, detail: error.to_string(), id: None }
+}
+
+/// MCP allows strings and whole numbers, and no `null`.
+fn is_id(id: &RawValue) -> bool {
+    let text = id.get();
+    text.starts_with('"') || text.parse::<i64>().is_ok()
+}
+
+/// The messages of a body: one, or, where batches are spoken, those of an array.
+///
+/// # Errors
+/// [`Malformed`] for what is neither.
+pub fn split(bytes: &[u8]) -> Result<Split<'_>, Malformed> {
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'[') {
+        return Ok(Split::One(bytes));
+    }
+    let messages: Vec<&RawValue> = serde_json::from_slice(bytes).map_err(|error| Malformed {
+        code: PARSE_ERROR,
+        detail: error.to_string(),
+        id: None,
+    })?;
+    Ok(Split::Batch(messages.into_iter().map(|message| message.get().as_bytes()).collect()))
+}
+
+/// What a body holds.
+pub enum Split<'a> {
+    /// One message.
+    One(&'a [u8]),
+    /// An array of messages.
+    Batch(Vec<&'a [u8]>),
+}
+
+/// The parameters of `tools/call`.
+pub struct CallParams<'a> {
+    /// The tool's name.
+    pub name: Cow<'a, str>,
+    /// Its arguments, unread.
+    pub arguments: Option<&'a RawValue>,
+    params: &'a str,
+    /// Where in the parameters the name stands, quotes and all.
+    name_at: Range<usize>,
+}
+
+impl<'a> CallParams<'a> {
+    /// Reads the parameters of a call.
+    ///
+    /// # Errors
+    /// When they are not what a call wants, in words for the caller.
+    pub fn parse(params: &'a RawValue) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            name: &'a RawValue,
+            #[serde(borrow, default)]
+            arguments: Option<&'a RawValue>,
+        }
+        let params = params.get();
+        let fields: Fields<'a> =
+            serde_json::from_str(params).map_err(|error| format!("Invalid params: {error}"))?;
+        let raw = fields.name.get();
+        let name = serde_json::from_str::<Text<'a>>(raw).map_err(|_| "`name` must be a string".to_owned())?;
+        if fields.arguments.is_some_and(|arguments| !arguments.get().starts_with('{')) {
+            return Err("`arguments` must be an object".to_owned());
+        }
+        // `raw` is a slice of `params`.
+        let start = raw.as_ptr() as usize - params.as_ptr() as usize;
+        Ok(Self { name: name.0, arguments: fields.arguments, params, name_at: start..start + raw.len() })
+    }
+
+    /// The parameters byte for byte, but for the tool's name.
+    #[must_use]
+    pub fn renamed(&self, name: &str) -> String {
+        let before = self.params.get(..self.name_at.start).unwrap_or_default();
+        let after = self.params.get(self.name_at.end..).unwrap_or_default();
+        format!("{before}{}{after}", serde_json::Value::from(name))
+    }
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// An answer that carries a result.
+#[must_use]
+pub fn result(id: &str, result: &str) -> Vec<u8> {
+    let mut answer = Vec::with_capacity(40 + id.len() + result.len());
+    answer.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    answer.extend_from_slice(id.as_bytes());
+    answer.extend_from_slice(b",\"result\":");
+    answer.extend_from_slice(result.as_bytes());
+    answer.push(b'}');
+    answer
+}
+
+/// An answer that carries an error. Without an id it answers a message that had none to be told.
+#[must_use]
+pub fn error(id: Option<&str>, code: i64, message: &str) -> Vec<u8> {
+    let message = serde_json::Value::from(message).to_string();
+    let id = id.unwrap_or("null");
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":{code},\"message\":{message}}}}}")
+        .into_bytes()
+}
+
+/// A tool's result that is one text.
+#[must_use]
+pub fn text_result(text: &str, is_error: bool) -> String {
+    let text = serde_json::Value::from(text).to_string();
+    format!("{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"isError\":{is_error}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(text: &str) -> i64 {
+        Message::parse(text.as_bytes()).err().map_or(0, |malformed| malformed.code)
+    }
+
+    #[test]
+    fn messages_are_told_apart() {
+        let call =
+            br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"a","future":1},"more":true}"#;
+        match Message::parse(call).unwrap() {
+            Message::Request { id, method, params } => {
+                assert_eq!((id.get(), &*method), ("7", "tools/call"));
+                assert_eq!(params.unwrap().get(), r#"{"name":"a","future":1}"#);
+            }
+            _ => panic!("a request"),
+        }
+        let note = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        assert!(matches!(Message::parse(note), Ok(Message::Notification { .. })));
+        assert!(matches!(Message::parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#), Ok(Message::Answer)));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for text in ["", "{", "nonsense", r#"{"jsonrpc":"2.0","id":1,"method":"a","method":"b"}"#] {
+            assert_eq!(code(text), PARSE_ERROR, "{text}");
+        }
+        for text in [
+            "{}",
+            "1",
+            "[]",
+            r#"{"jsonrpc":"1.0","id":1,"method":"a"}"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"a"}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"a"}"#,
+            r#"{"jsonrpc":"2.0","id":{},"method":"a"}"#,
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":5}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"a","params":[1]}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"a","result":{}}"#,
+        ] {
+            assert_eq!(code(text), INVALID_REQUEST, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_call_keeps_every_byte_but_its_tools_name() {
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let params = raw(
+            r#"{ "_meta":{"progressToken":1}, "name" : "T___a\u0062", "arguments":{"x":1.0},"future":[ ]}"#,
+        );
+        let call = CallParams::parse(&params).unwrap();
+        assert_eq!(&*call.name, "T___ab");
+        assert_eq!(call.arguments.unwrap().get(), r#"{"x":1.0}"#);
+        assert_eq!(
+            call.renamed("q\"q"),
+            r#"{ "_meta":{"progressToken":1}, "name" : "q\"q", "arguments":{"x":1.0},"future":[ ]}"#
+        );
+        for wrong in
+            [r#"{}"#, r#"{"name":1}"#, r#"{"name":"a","name":"b"}"#, r#"{"name":"a","arguments":[]}"#]
+        {
+            assert!(CallParams::parse(&raw(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn answers_are_written() {
+        assert_eq!(result("\"x\"", "{}"), br#"{"jsonrpc":"2.0","id":"x","result":{}}"#);
+        assert_eq!(
+            error(None, PARSE_ERROR, "not \"JSON\""),
+            br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"not \"JSON\""}}"#
+        );
+    }
+
+    #[test]
+    fn bodies_are_split() {
+        assert!(matches!(split(b" {}"), Ok(Split::One(_))));
+        match split(br#" [{"a":1}, 2]"#).unwrap() {
+            Split::Batch(messages) => assert_eq!(messages, [&br#"{"a":1}"#[..], b"2"]),
+            Split::One(_) => panic!("a batch"),
+        }
+        assert!(split(b"[1,").is_err());
+    }
+}

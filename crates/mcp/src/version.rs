@@ -1,0 +1,51 @@
+//! The protocol versions that are spoken. Each is whole; one that is not listed is not spoken at all.
+
+use std::fmt;
+
+/// A revision of the protocol. Later ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// 2025-03-26: streamable HTTP, with batches.
+    V2025_03_26,
+    /// 2025-06-18: no batches; the version is a header on every request.
+    V2025_06_18,
+    /// 2025-11-25.
+    V2025_11_25,
+}
+
+impl Version {
+    /// All of them, the newest first.
+    pub const ALL: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
+
+    /// The version that a request without the header `MCP-Protocol-Version` speaks (revision 2025-06-18, "Protocol
+    /// Version Header").
+    pub const WITHOUT_HEADER: Self = Self::V2025_03_26;
+
+    /// The revision's date.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V2025_03_26 => "2025-03-26",
+            Self::V2025_06_18 => "2025-06-18",
+            Self::V2025_11_25 => "2025-11-25",
+        }
+    }
+
+    /// The version of this date.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+
+    /// Whether several messages may come in one array.
+    #[must_use]
+    pub fn has_batches(self) -> bool {
+        self == Self::V2025_03_26
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

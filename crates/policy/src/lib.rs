@@ -1,0 +1,47 @@
+//! Cedar: what an AgentCore gateway's callers may do, and how that is known to be right.
+//!
+//! The crate knows Cedar so that no other one has to: a schema is derived from tools ([`Schema`]), a statement
+//! is checked against it before it becomes a policy ([`check`]), a gateway's policies are compiled into an
+//! immutable value ([`Engine`]), and that value decides calls ([`Engine::decide`]) and says which tools a
+//! caller may see ([`Engine::visible`]). Nothing here does I/O, and no type of Cedar's is part of the API, so
+//! that the pinned set of Cedar's crates can move as one.
+//!
+//! Promises, each a property test: an indexed decision is the decision of the whole policy set; a forbid is
+//! never outvoted; a tool that some call could reach is never hidden, and one that none can is never shown.
+
+mod input_type;
+mod schema;
+mod schema_text;
+
+mod check;
+mod constant;
+mod findings;
+mod nesting;
+mod problem;
+mod reads;
+mod statement;
+mod suggest;
+
+mod decide;
+mod engine;
+mod input;
+mod list;
+mod model;
+mod number;
+mod principal;
+mod reason;
+mod slice;
+
+mod names;
+
+pub use check::{Checked, Validation, check, named_gateways};
+pub use decide::{Call, Decision, EvaluationError, Reason};
+pub use engine::{CompileError, Engine};
+pub use findings::{Finding, FindingKind};
+pub use input::{ArgumentError, ArgumentErrorKind};
+pub use names::PrincipalKind;
+pub use principal::{InvalidPrincipal, Principal};
+pub use problem::{Location, Problem, ProblemKind};
+pub use reason::DENIED;
+pub use schema::{GatewayTools, MAX_SCHEMA_BYTES, Schema, SchemaError, ToolDefinition, UnreadableArgument};
+pub use statement::{Effect, ResourceScope};

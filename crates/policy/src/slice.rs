@@ -1,0 +1,209 @@
+//! Which policies can be about a call: the index that makes a decision independent of all others.
+//!
+//! A policy is filed by what its scope says of the action: every tool, every tool of one target, or the tools
+//! that it names. A tool's slice is at most three layers (those about every tool, those about its target,
+//! those that name it), split by the kind of caller. Layers with the same content are one object, so that a
+//! thousand tools under ten general policies hold ten policies and not ten thousand; and what is found out
+//! about a layer for one tool often holds for the next.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use cedar_policy::{Policy, PolicyId, PolicySet, pst};
+
+use crate::names::{ACTION, PrincipalKind, target_of};
+use crate::reads::Reads;
+use crate::statement::{ActionScope, Effect, Statement};
+
+/// Policies that are always considered together.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    /// Distinguishes the layers of one engine.
+    pub(crate) id: usize,
+    pub(crate) policies: PolicySet,
+    pub(crate) effects: HashMap<PolicyId, Effect>,
+    pub(crate) reads: Reads,
+    /// Whether a condition looks at the action.
+    pub(crate) mentions_action: bool,
+    /// Whether one of the permits may apply, as a question. Empty where the context is not read.
+    pub(crate) permits: PolicySet,
+    /// Whether one of the forbids may apply, as a question. Empty where the context is not read.
+    pub(crate) forbids: PolicySet,
+}
+
+impl Layer {
+    fn new(id: usize) -> Self {
+        Self {
+            id,
+            policies: PolicySet::new(),
+            effects: HashMap::new(),
+            reads: Reads::default(),
+            mentions_action: false,
+            permits: PolicySet::new(),
+            forbids: PolicySet::new(),
+        }
+    }
+
+    fn add(&mut self, filed: &Filed) -> Result<(), String> {
+        let policy = filed.policy.clone();
+        self.effects.insert(policy.id().clone(), filed.statement.effect);
+        self.policies.add(policy).map_err(|error| error.to_string())?;
+        self.reads.merge(&filed.statement.reads);
+        self.mentions_action |= filed.statement.mentions_action;
+        Ok(())
+    }
+
+    fn ask(&mut self, filed: &Filed) -> Result<(), String> {
+        let question = filed.statement.as_question().map_err(|error| error.to_string())?;
+        let questions = match filed.statement.effect {
+            Effect::Permit => &mut self.permits,
+            Effect::Forbid => &mut self.forbids,
+        };
+        questions.add(question).map_err(|error| error.to_string())
+    }
+}
+
+/// The policies that may apply to the calls of one tool by one kind of caller.
+#[derive(Debug, Default)]
+pub(crate) struct Slice {
+    pub(crate) layers: Vec<Arc<Layer>>,
+    reads: Reads,
+    pub(crate) mentions_action: bool,
+}
+
+impl Slice {
+    /// What the policies read of the context.
+    pub(crate) fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    fn push(&mut self, layer: Arc<Layer>) {
+        self.reads.merge(&layer.reads);
+        self.mentions_action |= layer.mentions_action;
+        self.layers.push(layer);
+    }
+}
+
+/// The policies of an engine, before the tools are known.
+#[derive(Default)]
+pub(crate) struct Index {
+    policies: Vec<Filed>,
+    actions: BTreeSet<String>,
+    depth: usize,
+}
+
+/// A policy, and the same without the part of its scope that the index answers.
+struct Filed {
+    statement: Statement,
+    policy: Policy,
+}
+
+impl Index {
+    pub(crate) fn add(&mut self, statement: Statement) -> Result<(), pst::PstConstructionError> {
+        let policy = statement.without_answered_scope()?;
+        let literals = policy.entity_literals();
+        let actions = literals.iter().filter(|uid| uid.type_name().to_string() == ACTION);
+        self.actions.extend(actions.map(|uid| AsRef::<str>::as_ref(uid.id()).to_owned()));
+        self.depth = self.depth.max(statement.depth);
+        self.policies.push(Filed { statement, policy });
+        Ok(())
+    }
+
+    /// Files the policies under the tools.
+    pub(crate) fn slices<'t>(self, tools: impl Iterator<Item = &'t str> + Clone) -> Slices {
+        let mut targets: HashMap<&str, Vec<&str>> = HashMap::new();
+        let mut names = BTreeSet::new();
+        for tool in tools {
+            names.insert(tool);
+            if let Some(target) = target_of(tool) {
+                targets.entry(target).or_default().push(tool);
+            }
+        }
+        let mut files = HashMap::<(PrincipalKind, File), Vec<usize>>::new();
+        for (number, filed) in self.policies.iter().enumerate() {
+            for kind in &filed.statement.principals {
+                for file in files_of(&filed.statement.action, &names, &targets) {
+                    files.entry((*kind, file)).or_default().push(number);
+                }
+            }
+        }
+        Slices { index: self, files, layers: BTreeMap::new() }
+    }
+}
+
+/// Where a policy is filed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum File {
+    EveryTool,
+    Target(String),
+    Tool(String),
+}
+
+/// Where a policy belongs: in one file for a tool at most, so that no tool meets it twice.
+fn files_of(action: &ActionScope, tools: &BTreeSet<&str>, targets: &HashMap<&str, Vec<&str>>) -> Vec<File> {
+    match action {
+        ActionScope::EveryTool => vec![File::EveryTool],
+        ActionScope::Is(name) => vec![File::Tool(name.clone())],
+        ActionScope::In(names) => match names.as_slice() {
+            [target] if targets.contains_key(target.as_str()) && !tools.contains(target.as_str()) => {
+                vec![File::Target(target.clone())]
+            }
+            _ => {
+                let of_targets = names.iter().filter_map(|name| targets.get(name.as_str())).flatten();
+                let named = names.iter().map(String::as_str);
+                let covered: BTreeSet<&str> = of_targets.copied().chain(named).collect();
+                covered.into_iter().map(|tool| File::Tool(tool.to_owned())).collect()
+            }
+        },
+    }
+}
+
+/// The filed policies, from which the slice of each tool is taken.
+pub(crate) struct Slices {
+    index: Index,
+    files: HashMap<(PrincipalKind, File), Vec<usize>>,
+    layers: BTreeMap<Vec<usize>, Arc<Layer>>,
+}
+
+impl Slices {
+    pub(crate) fn slice(&mut self, tool: &str, kind: PrincipalKind) -> Result<Slice, String> {
+        let mut slice = Slice::default();
+        let target = target_of(tool).map(|target| File::Target(target.to_owned()));
+        for file in [Some(File::EveryTool), target, Some(File::Tool(tool.to_owned()))].into_iter().flatten() {
+            if let Some(numbers) = self.files.get(&(kind, file)) {
+                let numbers = numbers.clone();
+                slice.push(self.layer(numbers)?);
+            }
+        }
+        Ok(slice)
+    }
+
+    /// The actions that the policies' conditions name.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &str> {
+        self.index.actions.iter().map(String::as_str)
+    }
+
+    /// How deep the deepest policy is at most.
+    pub(crate) fn depth(&self) -> usize {
+        self.index.depth
+    }
+
+    fn layer(&mut self, numbers: Vec<usize>) -> Result<Arc<Layer>, String> {
+        if let Some(layer) = self.layers.get(&numbers) {
+            return Ok(Arc::clone(layer));
+        }
+        let mut layer = Layer::new(self.layers.len());
+        let filed = || numbers.iter().filter_map(|number| self.index.policies.get(*number));
+        for policy in filed() {
+            layer.add(policy)?;
+        }
+        if !layer.reads.is_empty() {
+            for policy in filed() {
+                layer.ask(policy)?;
+            }
+        }
+        let layer = Arc::new(layer);
+        self.layers.insert(numbers, Arc::clone(&layer));
+        Ok(layer)
+    }
+}

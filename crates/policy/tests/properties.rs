@@ -1,0 +1,387 @@
+//! The promises, against Cedar itself.
+//!
+//! Policies and calls are generated; the whole policy set, as it was written, goes through Cedar's authorizer
+//! and partial evaluator with contexts that Cedar made from JSON by the schema; and the compiled engine must
+//! agree: in its decision, in the policies that decided, in the policies that failed, and in what it lists.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use cedar_policy::{
+    AuthorizationError, Authorizer, Context, Decision as CedarDecision, Effect as CedarEffect, Entities,
+    EntityUid, PartialEntities, PartialEntityUid, PartialRequest, Policy, PolicyId as CedarPolicyId,
+    PolicySet, Request, Schema as CedarSchema,
+};
+use domain::PolicyId;
+use policy::{Call, Engine, Principal, Reason, Schema, Validation};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+use support::{GATEWAY, House, NOON, OTHER_GATEWAY, role, takes, user};
+
+const TOOLS: [&str; 5] = ["A___one", "A___two", "B___one", "B___two", "D-d___x:/y"];
+
+fn house() -> House {
+    let one = takes(&["n:integer", "s:string", "d?:number"]);
+    let other = takes(&["n:integer", "flag?:boolean", "tags?:[]string"]);
+    House::new(GATEWAY)
+        .tool(TOOLS[0], &one)
+        .tool(TOOLS[1], &one)
+        .tool(TOOLS[2], &other)
+        .tool(TOOLS[3], &takes(&[]))
+        .tool(TOOLS[4], &other)
+}
+
+static OURS: LazyLock<Schema> = LazyLock::new(|| house().schema());
+
+/// The schema as Cedar reads it, with the actions of another gateway that policies may name.
+static SCHEMA: LazyLock<CedarSchema> = LazyLock::new(|| {
+    let elsewhere = "namespace AgentCore {\n  action \"C\";\n  action \"C___elsewhere\";";
+    let text = OURS.to_cedar().replace("namespace AgentCore {", elsewhere);
+    CedarSchema::from_cedarschema_str(&text).unwrap().0
+});
+
+static ACTIONS: LazyLock<Entities> = LazyLock::new(|| SCHEMA.action_entities().unwrap());
+
+static PRINCIPALS: LazyLock<Vec<Principal>> = LazyLock::new(|| {
+    vec![
+        user(&json!({"sub": "u1", "role": "admin", "level": 7})),
+        user(&json!({"sub": "u2", "role": "clerk", "scope": "read write"})),
+        user(&json!({"sub": "u3"})),
+        role("u1"),
+    ]
+});
+
+/// What Cedar is told of the caller, written down once more.
+fn entity_of(principal: &Principal) -> Value {
+    let (kind, tags) = match principal.id() {
+        "u1" => ("OAuthUser", json!({"role": "admin", "level": "7"})),
+        "u2" => ("OAuthUser", json!({"role": "clerk", "scope": "read write"})),
+        "u3" => ("OAuthUser", json!({})),
+        _ => ("IamEntity", json!({})),
+    };
+    json!({
+        "uid": {"type": format!("AgentCore::{kind}"), "id": principal.id()},
+        "attrs": {"id": principal.id()},
+        "tags": tags,
+        "parents": [],
+    })
+}
+
+fn entities_of(principal: &Principal) -> Entities {
+    let caller = Entities::from_json_value(json!([entity_of(principal)]), None).unwrap();
+    caller.add_entities(ACTIONS.iter().cloned(), None).unwrap()
+}
+
+fn uid(entity_type: &str, id: &str) -> EntityUid {
+    EntityUid::from_json(json!({"type": format!("AgentCore::{entity_type}"), "id": id})).unwrap()
+}
+
+fn caller_uid(principal: &Principal) -> EntityUid {
+    EntityUid::from_json(entity_of(principal)["uid"].clone()).unwrap()
+}
+
+// ── Policies ────────────────────────────────────────────────────────────────────────────────────────────────
+
+fn action_scope() -> impl Strategy<Value = String> {
+    let tools = vec!["A___one", "A___two", "B___one", "D-d___x:/y", "C___elsewhere"];
+    let groups = vec!["A", "B", "D-d", "CallTool", "Mcp", "C"];
+    let any = [tools.clone(), groups.clone()].concat();
+    let literal = |name: &str| format!("AgentCore::Action::\"{name}\"");
+    prop_oneof![
+        2 => Just("action".to_owned()),
+        4 => select(tools).prop_map(move |name| format!("action == {}", literal(name))),
+        1 => select(groups.clone()).prop_map(move |name| format!("action == {}", literal(name))),
+        2 => select(groups).prop_map(move |name| format!("action in {}", literal(name))),
+        3 => prop::collection::vec(select(any), 0..4).prop_map(move |names| {
+            let names: Vec<String> = names.into_iter().map(literal).collect();
+            format!("action in [{}]", names.join(", "))
+        }),
+    ]
+}
+
+fn scope() -> impl Strategy<Value = String> {
+    let principal = select(vec![
+        "principal".to_owned(),
+        "principal".to_owned(),
+        "principal is AgentCore::OAuthUser".to_owned(),
+        "principal is AgentCore::IamEntity".to_owned(),
+        "principal == AgentCore::OAuthUser::\"u1\"".to_owned(),
+        "principal in AgentCore::OAuthUser::\"u2\"".to_owned(),
+        "principal == AgentCore::IamEntity::\"u1\"".to_owned(),
+        format!("principal == AgentCore::Gateway::\"{GATEWAY}\""),
+    ]);
+    let resource = select(vec![
+        "resource".to_owned(),
+        "resource is AgentCore::Gateway".to_owned(),
+        format!("resource == AgentCore::Gateway::\"{GATEWAY}\""),
+        format!("resource == AgentCore::Gateway::\"{GATEWAY}\""),
+        format!("resource in AgentCore::Gateway::\"{GATEWAY}\""),
+        format!("resource is AgentCore::Gateway in AgentCore::Gateway::\"{GATEWAY}\""),
+        format!("resource == AgentCore::Gateway::\"{OTHER_GATEWAY}\""),
+        "resource is AgentCore::OAuthUser".to_owned(),
+    ]);
+    let scoped = (principal, action_scope(), resource)
+        .prop_map(|(principal, action, resource)| format!("{principal}, {action}, {resource}"));
+    prop_oneof![2 => scoped, 1 => Just("principal, action, resource".to_owned())]
+}
+
+/// Conditions that may hold, not hold, or fail; most of them fit the schema.
+fn condition() -> impl Strategy<Value = String> {
+    let atoms = vec![
+        "true",
+        "false",
+        r#"principal.hasTag("role")"#,
+        r#"(principal.hasTag("role") && principal.getTag("role") == "admin")"#,
+        r#"(principal.hasTag("scope") && principal.getTag("scope") like "*write*")"#,
+        r#"principal.getTag("level") == "7""#,
+        r#"principal.id == "u1""#,
+        "principal is AgentCore::IamEntity",
+        "context.input.n < 3",
+        "(context.input has n && context.input.n >= 3)",
+        "context.input.n + 9223372036854775806 > 0",
+        r#"context.input.s like "a*""#,
+        r#"(context.input has s && context.input.s == "b")"#,
+        r#"(context.input has d && context.input.d.lessThan(decimal("1.5")))"#,
+        "context.input has flag",
+        "context.input.flag",
+        r#"(context.input has tags && context.input.tags.contains("x"))"#,
+        r#"(context has input && context["input"] has n)"#,
+        "context.input has n",
+        "context.input has s",
+        "context.input has d",
+        "context.input has tags",
+        "context.input == context.input",
+        "context has system",
+        r#"context.system.now < datetime("2025-06-01")"#,
+        r#"context.system.now.toTime() > duration("13h")"#,
+        r#"action == AgentCore::Action::"A___one""#,
+        r#"action in AgentCore::Action::"A""#,
+        r#"action in [AgentCore::Action::"B", AgentCore::Action::"C___elsewhere"]"#,
+        r#"resource in AgentCore::Gateway::"nowhere""#,
+        "(if context.input has n then context else context) has input",
+    ];
+    let leaf = select(atoms).prop_map(str::to_owned);
+    leaf.prop_recursive(3, 8, 2, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left} && {right})")),
+            (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left} || {right})")),
+            inner.clone().prop_map(|inner| format!("!({inner})")),
+            (inner.clone(), inner.clone())
+                .prop_map(|(cond, then)| format!("(if {cond} then {then} else false)")),
+        ]
+    })
+}
+
+fn statement() -> impl Strategy<Value = String> {
+    let effect = select(vec!["permit", "permit", "forbid"]);
+    let clause = (select(vec!["when", "when", "unless"]), condition());
+    let clauses = prop::collection::vec(clause, 0..3);
+    (effect, scope(), clauses).prop_map(|(effect, scope, clauses)| {
+        let clauses: Vec<String> =
+            clauses.into_iter().map(|(word, condition)| format!("{word} {{ {condition} }}")).collect();
+        format!("{effect}({scope}) {};", clauses.join(" "))
+    })
+}
+
+// ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+/// Arguments that fit their tool: as a caller sends them, and as Cedar reads them with a schema.
+#[derive(Clone, Debug)]
+struct Arguments {
+    tool: &'static str,
+    sent: Value,
+    typed: Value,
+}
+
+fn arguments() -> impl Strategy<Value = Arguments> {
+    let n = select(vec![-1_i64, 0, 2, 3, 5, i64::MAX]);
+    let s = select(vec!["a", "b", "abc", ""]);
+    let d = prop::option::of(select(vec!["0.5", "1.5", "-2.25", "100.0"]));
+    let flag = prop::option::of(any::<bool>());
+    let tags = prop::option::of(prop::collection::vec(select(vec!["x", "y"]), 0..3));
+    (select(&TOOLS[..]), n, s, d, flag, tags).prop_map(|(tool, n, s, d, flag, tags)| {
+        let mut typed = serde_json::Map::new();
+        if tool != TOOLS[3] {
+            typed.insert("n".to_owned(), json!(n));
+        }
+        if tool.starts_with("A___") {
+            typed.insert("s".to_owned(), json!(s));
+            typed.extend(d.map(|d| ("d".to_owned(), json!(d))));
+        } else if tool != TOOLS[3] {
+            typed.extend(flag.map(|flag| ("flag".to_owned(), json!(flag))));
+            typed.extend(tags.map(|tags| ("tags".to_owned(), json!(tags))));
+        }
+        let mut sent = typed.clone();
+        if let Some(Value::String(d)) = typed.get("d") {
+            sent.insert("d".to_owned(), d.parse().map(Value::Number).unwrap());
+        }
+        sent.insert("extra".to_owned(), json!({"n": "nobody asked"}));
+        Arguments { tool, sent: Value::Object(sent), typed: Value::Object(typed) }
+    })
+}
+
+/// Arguments of any kind.
+fn wild_arguments() -> impl Strategy<Value = (&'static str, String)> {
+    let value = select(vec![
+        "1",
+        "4",
+        "\"a\"",
+        "\"b\"",
+        "true",
+        "null",
+        "[\"x\"]",
+        "[1]",
+        "{}",
+        "0.5",
+        "1e400",
+        "99999999999999999999",
+    ]);
+    let names = select(vec!["n", "s", "d", "flag", "tags", "n"]);
+    let fields = prop::collection::vec((names, value), 0..5);
+    (select(&TOOLS[..]), fields).prop_map(|(tool, fields)| {
+        let fields: Vec<String> =
+            fields.into_iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        (tool, format!("{{{}}}", fields.join(", ")))
+    })
+}
+
+// ── The reference ───────────────────────────────────────────────────────────────────────────────────────────
+
+fn id(number: usize) -> String {
+    format!("p{number}")
+}
+
+fn whole_set(statements: &[String]) -> PolicySet {
+    let policies = statements
+        .iter()
+        .enumerate()
+        .map(|(number, text)| Policy::parse(Some(CedarPolicyId::new(id(number))), text).unwrap());
+    PolicySet::from_policies(policies).unwrap()
+}
+
+fn engine(statements: &[String]) -> Engine {
+    let policies = statements.iter().enumerate();
+    let policies = policies.map(|(number, text)| (PolicyId::from_text(id(number)), text));
+    Engine::compile(&house().gateway(), policies).unwrap()
+}
+
+fn context(arguments: &Arguments, action: &EntityUid) -> Context {
+    let context = json!({"input": arguments.typed, "system": {"now": NOON.to_string()}});
+    Context::from_json_value(context, Some((&*SCHEMA, action))).unwrap()
+}
+
+fn failed_policy(error: &AuthorizationError) -> &CedarPolicyId {
+    let AuthorizationError::PolicyEvaluationError(error) = error;
+    error.policy_id()
+}
+
+fn ids<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+    ids.map(str::to_owned).collect()
+}
+
+proptest! {
+    // PROPTEST_CASES=4000 asks for ten times as many.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 3, ..ProptestConfig::default() })]
+
+    /// An indexed decision is the decision of the whole set, and a forbid is never outvoted.
+    #[test]
+    fn the_engine_decides_as_cedar_does(
+        statements in prop::collection::vec(statement(), 0..8),
+        calls in prop::collection::vec(arguments(), 1..6),
+    ) {
+        let set = whole_set(&statements);
+        let engine = engine(&statements);
+        for (arguments, principal) in calls.iter().flat_map(|call| PRINCIPALS.iter().map(move |who| (call, who))) {
+            let action = uid("Action", arguments.tool);
+            let context = context(arguments, &action);
+            let request = Request::new(
+                caller_uid(principal), action, uid("Gateway", GATEWAY), context, Some(&SCHEMA),
+            ).unwrap();
+            let expected = Authorizer::new().is_authorized(&request, &set, &entities_of(principal));
+            let sent = arguments.sent.to_string();
+            let call = Call { tool: arguments.tool, arguments: &sent, now: NOON };
+            let decided = engine.decide(principal, &call);
+
+            let failed: Vec<&CedarPolicyId> = expected.diagnostics().errors().map(failed_policy).collect();
+            let expected_errors = ids(failed.iter().map(|id| AsRef::<str>::as_ref(*id)));
+            let errors = ids(decided.errors.iter().map(|error| error.policy.as_str()));
+            prop_assert_eq!(errors, expected_errors, "{:?}", decided);
+
+            let forbid_failed = failed.iter().any(|id| set.policy(id).unwrap().effect() == CedarEffect::Forbid);
+            let allowed = expected.decision() == CedarDecision::Allow;
+            prop_assert_eq!(decided.allow, allowed && !forbid_failed, "{:?}", decided);
+
+            let reasons = ids(expected.diagnostics().reason().map(AsRef::<str>::as_ref));
+            let determining = ids(decided.determining.iter().map(PolicyId::as_str));
+            match decided.reason {
+                Reason::ForbidFailed => prop_assert!(forbid_failed && (allowed || reasons.is_empty())),
+                Reason::PermittedBy => prop_assert!(allowed && determining == reasons),
+                Reason::ForbiddenBy => prop_assert!(!allowed && !reasons.is_empty() && determining == reasons),
+                Reason::DefaultDeny => prop_assert!(!allowed && reasons.is_empty() && determining.is_empty()),
+                Reason::Arguments(error) => prop_assert!(false, "{error}"),
+            }
+        }
+    }
+
+    /// A tool that could be called is listed, whatever is sent.
+    #[test]
+    fn no_tool_that_could_be_called_is_hidden(
+        statements in prop::collection::vec(statement(), 1..5),
+        fitting in prop::collection::vec(arguments(), 1..12),
+        wild in prop::collection::vec(wild_arguments(), 1..24),
+    ) {
+        let engine = engine(&statements);
+        let fitting = fitting.into_iter().map(|call| (call.tool, call.sent.to_string()));
+        let calls: Vec<(&str, String)> = fitting.chain(wild).collect();
+        for principal in PRINCIPALS.iter() {
+            let visible = engine.visible(principal);
+            for (tool, arguments) in &calls {
+                let decided = engine.decide(principal, &Call { tool, arguments, now: NOON });
+                let position = TOOLS.iter().position(|known| known == tool).unwrap();
+                prop_assert!(!decided.allow || visible[position], "{tool} {arguments} {decided:?}");
+            }
+        }
+    }
+
+    /// What Cedar proves of the whole set is what the list shows.
+    #[test]
+    fn the_list_is_what_cedar_proves(statements in prop::collection::vec(statement(), 1..5)) {
+        let set = whole_set(&statements);
+        let engine = engine(&statements);
+        for principal in PRINCIPALS.iter() {
+            let caller = Entities::from_json_value(json!([entity_of(principal)]), None).unwrap();
+            let gateway = cedar_policy::Entity::with_uid(uid("Gateway", GATEWAY));
+            let entities = caller.add_entities([gateway], None).unwrap();
+            let entities = PartialEntities::from_concrete(entities, &SCHEMA).unwrap();
+            let visible = engine.visible(principal);
+            for (tool, visible) in TOOLS.iter().zip(visible) {
+                let request = PartialRequest::new(
+                    PartialEntityUid::from_concrete(caller_uid(principal)),
+                    uid("Action", tool),
+                    PartialEntityUid::from_concrete(uid("Gateway", GATEWAY)),
+                    None,
+                    &SCHEMA,
+                ).unwrap();
+                // Nothing is proven of a set in which some policy does not fit the schema.
+                let Ok(response) = set.tpe(&request, &entities, &SCHEMA) else { continue };
+                match response.decision() {
+                    Some(CedarDecision::Deny) => prop_assert!(!visible, "{tool}"),
+                    Some(CedarDecision::Allow) | None => prop_assert!(visible, "{tool}"),
+                }
+            }
+        }
+    }
+
+    /// Whatever is written, nothing ends the process.
+    #[test]
+    fn any_text_can_be_checked(text in "\\PC{0,200}", statement in statement(), cut in 0_usize..200) {
+        let cut: String = statement.chars().take(cut).collect();
+        for text in [&text, &cut, &statement] {
+            let _ = policy::check(text, &OURS, Validation::FailOnAnyFindings);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The command line: one verb a subcommand. Every setting of the server is a flag, an environment variable and a line of
+//! a configuration file; the flag wins.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::configuration::PublicUrl;
+
+#[derive(Parser)]
+#[command(name = "portcullis", version, about, propagate_version = true)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Answer AWS's APIs, MCP and OpenID requests
+    Serve(Settings),
+    /// Start the server and watch the three layers guard a real tool
+    Demo(Demo),
+    /// Print the exports that point AWS's clients at this server
+    Env(Env),
+    /// Make and list accounts
+    Account(Account),
+    /// Read the audit trail
+    Audit(Audit),
+    /// Read the mail that functions sent
+    Mail(Mail),
+    /// Care for the keys of user pools
+    Pool(Pool),
+    /// Print the completions of a shell
+    Completions(Completions),
+}
+
+/// Where the server is, and where its data are.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Settings {
+    /// Read settings from this TOML file
+    #[arg(long, env = "PORTCULLIS_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Listen on this address [default: 127.0.0.1:4848]
+    #[arg(long, env = "PORTCULLIS_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Keep keys, credentials and embedded storage in this folder [default: ./portcullis-data]
+    #[arg(long, env = "PORTCULLIS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Use this database: sqlite:PATH or postgres://… [default: SQLite in the data directory]
+    #[arg(long, env = "PORTCULLIS_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+    /// The URL under which clients reach this server [default: the listen address]
+    #[arg(long, env = "PORTCULLIS_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<PublicUrl>,
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// End after the story instead of going on to serve
+    #[arg(long)]
+    pub(crate) exit: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Env {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Print a JSON object instead of shell exports
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Account {
+    #[command(subcommand)]
+    pub(crate) verb: AccountVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AccountVerb {
+    /// Make an account with root credentials, which are printed once
+    Create {
+        #[command(flatten)]
+        settings: Settings,
+        /// The account's twelve digits [default: random ones]
+        #[arg(long, value_name = "DIGITS")]
+        id: Option<String>,
+        /// What people call it
+        #[arg(long, default_value = "")]
+        name: String,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the accounts
+    List {
+        #[command(flatten)]
+        settings: Settings,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    pub(crate) verb: AuditVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum AuditVerb {
+    /// Show the last events, and with --follow those that come
+    Tail {
+        #[command(flatten)]
+        settings: Settings,
+        /// How many of the last events to show
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+        lines: u32,
+        /// Go on with the events that come
+        #[arg(short, long)]
+        follow: bool,
+        /// Only the events of this account
+        #[arg(long, value_name = "DIGITS")]
+        account: Option<String>,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Mail {
+    #[command(subcommand)]
+    pub(crate) verb: MailVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MailVerb {
+    /// List the messages in the outbox, the newest first
+    List {
+        #[command(flatten)]
+        settings: Settings,
+        /// Only the messages of this account [default: 000000000000]
+        #[arg(long, value_name = "DIGITS")]
+        account: Option<String>,
+        /// How many at most
+        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+        lines: u32,
+        /// Print one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Pool {
+    #[command(subcommand)]
+    pub(crate) verb: PoolVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum PoolVerb {
+    /// Give a user pool a new key to sign with; what the former keys signed is still accepted
+    RotateKey {
+        #[command(flatten)]
+        settings: Settings,
+        /// The pool's id
+        pool: String,
+    },
+    /// Take a user pool's former keys away: what they signed is no longer accepted
+    RevokeFormerKeys {
+        #[command(flatten)]
+        settings: Settings,
+        /// The pool's id
+        pool: String,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}

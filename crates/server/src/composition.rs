@@ -1,0 +1,176 @@
+//! Puts the house together: every part is made here, once, and handed what it stands on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use compute::{Settings as ComputeSettings, SetupError, Supervisor};
+use control::{ControlPlane, Quotas};
+use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
+use egress::Client;
+use functions::Functions;
+use gateway::{Lane, Loader, Snapshot};
+use identity::issuer::Issuers;
+use identity::principal::Principals;
+use identity::provider::{Names, Provider};
+use store::{AuditLog, Store};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::bootstrap;
+use crate::configuration::Configuration;
+use crate::terminal::Failure;
+
+/// How long functions have to end when the server does.
+const FUNCTION_GRACE: Duration = Duration::from_secs(3);
+
+/// The parts that requests come to.
+pub(crate) struct House {
+    pub(crate) store: Store,
+    pub(crate) control: ControlPlane,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) principals: Arc<Principals>,
+    pub(crate) lane: Lane,
+    pub(crate) names: Arc<Names>,
+    pub(crate) random: Arc<dyn Random>,
+    /// The root credentials of the first account.
+    pub(crate) root: AccessKey,
+    functions: Functions,
+    audit: AuditLog,
+}
+
+impl House {
+    /// Builds the house for a server that listens on `address`.
+    pub(crate) async fn build(configuration: &Configuration, address: SocketAddr) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let runtime = Handle::current();
+        bootstrap::make_data_dir(configuration)?;
+        // Before the store, because it is what finds out that another server uses the data directory.
+        let supervisor = supervisor(configuration, runtime.clone(), &clock, &random)?;
+        let store = bootstrap::open_store(configuration, &random).await?;
+        let root = bootstrap::prepare(configuration, &store, &*clock, &*random).await?;
+        let local = local_url(address);
+        let public_url = configuration.public_url.as_ref().map_or_else(|| local.clone(), ToString::to_string);
+        bootstrap::write_client_files(configuration, &root, &public_url)?;
+
+        let names = Arc::new(Names::new(&public_url, configuration.issuer_style));
+        let audit = AuditLog::start(store.clone(), &runtime);
+        let client =
+            Client::new(configuration.reach.clone()).map_err(|error| Failure::new(error.to_string()))?;
+        let principals = Arc::new(Principals::new(store.clone(), Arc::clone(&clock)));
+        let issuers =
+            Arc::new(Issuers::new(store.clone(), client.clone(), Arc::clone(&clock), Arc::clone(&names)));
+        let provider = Arc::new(Provider::new(
+            store.clone(),
+            Arc::clone(&names),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            audit.clone(),
+        ));
+        let functions =
+            Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
+
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let (in_force, reached) = watch::channel(0);
+        let loader = Loader {
+            store: store.clone(),
+            snapshot: Arc::clone(&snapshot),
+            in_force,
+            functions: functions.clone(),
+            principals: Arc::clone(&principals),
+            issuers: Arc::clone(&issuers),
+            provider: Arc::clone(&provider),
+            names: Arc::clone(&names),
+            client: client.clone(),
+        };
+        loader.load().await?;
+        runtime.spawn(loader.follow());
+
+        let control = ControlPlane::new(control::Setup {
+            store: store.clone(),
+            principals: Arc::clone(&principals),
+            issuers: Arc::clone(&issuers),
+            provider: Arc::clone(&provider),
+            functions: functions.clone(),
+            client: client.clone(),
+            audit: audit.clone(),
+            names: Arc::clone(&names),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            quotas: Quotas::default(),
+            in_force: reached,
+            runtime,
+        });
+        control.resume().await?;
+        let lane = Lane::new(
+            gateway::Setup {
+                snapshot,
+                issuers,
+                principals: Arc::clone(&principals),
+                functions: functions.clone(),
+                audit: audit.clone(),
+                names: Arc::clone(&names),
+                hosts: configuration.hosts.clone(),
+                clock: Arc::clone(&clock),
+                random: Arc::clone(&random),
+                call_timeout: configuration.call_timeout,
+            },
+            client,
+        );
+        Ok(Self { store, control, provider, principals, lane, names, random, root, functions, audit })
+    }
+
+    /// Waits until every audit event that was recorded so far is written.
+    pub(crate) async fn written(&self) {
+        self.audit.flush().await;
+    }
+
+    /// Ends the functions, writes what waits, closes the database.
+    pub(crate) async fn close(&self) {
+        self.functions.shutdown(FUNCTION_GRACE).await;
+        self.audit.flush().await;
+        self.store.close().await;
+    }
+}
+
+/// The URL under which this machine reaches the server.
+pub(crate) fn local_url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+fn supervisor(
+    configuration: &Configuration,
+    runtime: Handle,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Result<Supervisor, Failure> {
+    let folder = configuration.data("functions");
+    let mut settings = ComputeSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
+    let functions = &configuration.functions;
+    settings.python.clone_from(&functions.python);
+    settings.search_path.clone_from(&configuration.path);
+    settings.log_files = true;
+    settings.run_as = functions.run_as;
+    if let Some(idle) = functions.idle_timeout {
+        settings.idle_timeout = idle;
+    }
+    if let Some(most) = functions.max_instances {
+        settings.max_instances = most;
+    }
+    if let Some(most) = functions.max_instances_per_function {
+        settings.max_instances_per_function = most;
+    }
+    Supervisor::new(settings).map_err(|error| match error {
+        SetupError::InUse(_) => Failure::new(format!(
+            "{error}\nAnother server uses the data directory {}: stop it, or choose another with --data-dir",
+            configuration.data_dir.display()
+        )),
+        error => Failure::new(error.to_string()),
+    })
+}

@@ -1,0 +1,157 @@
+//! The configuration file. A mistake in it is shown with its line; a name that is not known is a mistake.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use domain::Region;
+use egress::Network;
+use identity::provider::IssuerStyle;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use super::log::{LogFilter, LogFormat};
+use super::names::{HostName, PublicUrl};
+use crate::terminal::Failure;
+
+/// The file as it is written; everything may be left out.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct File {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) database: Option<String>,
+    pub(crate) public_url: Option<Written<PublicUrl>>,
+    pub(crate) region: Option<Written<Region>>,
+    pub(crate) server: Server,
+    pub(crate) gateway: Gateway,
+    pub(crate) outbound: Outbound,
+    pub(crate) oidc: Oidc,
+    pub(crate) functions: Functions,
+    pub(crate) log: Log,
+}
+
+/// A value that is written as text and read by its own type, so that what is wrong with it is shown with its line too.
+pub(crate) struct Written<T>(pub(crate) T);
+
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Written<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Server {
+    pub(crate) hosts: Vec<Written<HostName>>,
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) max_connections: Option<NonZeroUsize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Gateway {
+    pub(crate) call_timeout_seconds: Option<NonZeroU64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Outbound {
+    pub(crate) allow: Vec<Written<Network>>,
+    pub(crate) loopback: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Oidc {
+    pub(crate) issuer_style: Style,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Style {
+    #[default]
+    Public,
+    Aws,
+}
+
+impl From<Style> for IssuerStyle {
+    fn from(style: Style) -> Self {
+        match style {
+            Style::Public => Self::Public,
+            Style::Aws => Self::Aws,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Functions {
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) idle_seconds: Option<u64>,
+    pub(crate) max_instances: Option<NonZeroUsize>,
+    pub(crate) max_instances_per_function: Option<NonZeroUsize>,
+    pub(crate) run_as: Option<User>,
+}
+
+/// A user of the operating system.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct User {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Log {
+    pub(crate) filter: Option<Written<LogFilter>>,
+    pub(crate) format: LogFormat,
+}
+
+impl File {
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+        // The error shows the line and points at what is wrong in it.
+        toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("portcullis.toml");
+        std::fs::write(&path, text).unwrap();
+        File::read(&path).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn mistakes_are_shown_with_their_line() {
+        let shown = problem("listen = \"127.0.0.1:1\"\n\n[server]\nthreads = \"two\"\n");
+        assert!(shown.contains("line 4") && shown.contains("threads = \"two\""), "{shown}");
+        let shown = problem("listne = \"127.0.0.1:1\"\n");
+        assert!(shown.contains("line 1") && shown.contains("unknown field `listne`"), "{shown}");
+        for (text, line, what) in [
+            ("\nregion = \"US West\"\n", "line 2", "US West"),
+            ("public-url = \"gate.example.com\"\n", "line 1", "is no public URL"),
+            ("[server]\nhosts = [\"https://gate\"]\n", "line 2", "is no host name"),
+            ("[server]\nthreads = 0\n", "line 2", "nonzero"),
+            ("[log]\nfilter = \"a=b=c\"\n", "line 2", "is no log filter"),
+            (
+                "[outbound]\n\nallow = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/99\",\n]\n",
+                "line 3",
+                "`10.0.0.0/99` is no network",
+            ),
+        ] {
+            let shown = problem(text);
+            assert!(shown.contains(line) && shown.contains(what), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The settings of the server: from a file, from the environment, from the command line, the later over the earlier.
+//!
+//! The environment is read here and nowhere else.
+
+mod file;
+mod log;
+mod names;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use compute::RunAs;
+use domain::{Region, Secret};
+use egress::Reach;
+use identity::provider::IssuerStyle;
+
+use crate::command_line::Settings;
+use crate::terminal::Failure;
+pub(crate) use file::File;
+pub(crate) use log::{LogFilter, LogFormat};
+pub(crate) use names::PublicUrl;
+
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4848);
+const DATA_DIR: &str = "portcullis-data";
+const REGION: &str = "us-west-2";
+/// What AgentCore gives a call of a tool ("Quotas": invocation timeout).
+const CALL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// Everything that can be set.
+pub(crate) struct Configuration {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) database: String,
+    /// Absent, it is the address that is listened on.
+    pub(crate) public_url: Option<PublicUrl>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) threads: usize,
+    pub(crate) max_connections: usize,
+    pub(crate) region: Region,
+    pub(crate) reach: Reach,
+    pub(crate) issuer_style: IssuerStyle,
+    pub(crate) functions: Functions,
+    pub(crate) call_timeout: Duration,
+    /// Absent, it is for the verb to say.
+    pub(crate) log_filter: Option<LogFilter>,
+    pub(crate) log_format: LogFormat,
+    /// `PORTCULLIS_MASTER_KEY`, instead of the file.
+    pub(crate) master_key: Option<Secret>,
+    /// `PORTCULLIS_ROOT_ACCESS_KEY_ID` and `PORTCULLIS_ROOT_SECRET_ACCESS_KEY`, instead of those that are made.
+    pub(crate) root: Option<(String, Secret)>,
+    /// Where interpreters are looked for.
+    pub(crate) path: std::ffi::OsString,
+}
+
+/// How functions run.
+pub(crate) struct Functions {
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_instances: Option<usize>,
+    pub(crate) max_instances_per_function: Option<usize>,
+    /// The user whom functions run as; the server's own when there is none.
+    pub(crate) run_as: Option<RunAs>,
+}
+
+impl Configuration {
+    /// Puts the settings together.
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Failure> {
+        let file = match &settings.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        let listen = settings.listen.or(file.listen).unwrap_or(LISTEN);
+        let data_dir = settings.data_dir.clone().or(file.data_dir).unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let database = settings.database.clone().or(file.database);
+        let count = |number: Option<NonZeroUsize>| number.map(NonZeroUsize::get);
+        Ok(Self {
+            listen,
+            database: database
+                .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("portcullis.db").display())),
+            data_dir,
+            public_url: settings.public_url.clone().or(file.public_url.map(|url| url.0)),
+            hosts: file.server.hosts.into_iter().map(|host| host.0.to_string()).collect(),
+            threads: count(file.server.threads).unwrap_or_else(cores),
+            max_connections: count(file.server.max_connections).unwrap_or(10_000),
+            region: match file.region {
+                Some(region) => region.0,
+                None => Region::parse(REGION).map_err(|error| Failure::new(error.to_string()))?,
+            },
+            reach: Reach {
+                allowed: file.outbound.allow.into_iter().map(|network| network.0).collect(),
+                // What only this machine reaches may reach this machine.
+                loopback: file.outbound.loopback.unwrap_or(listen.ip().is_loopback()),
+            },
+            issuer_style: file.oidc.issuer_style.into(),
+            functions: Functions {
+                python: file.functions.python,
+                idle_timeout: file.functions.idle_seconds.map(Duration::from_secs),
+                max_instances: count(file.functions.max_instances),
+                max_instances_per_function: count(file.functions.max_instances_per_function),
+                run_as: file.functions.run_as.map(|it| RunAs { user: it.user, group: it.group }),
+            },
+            call_timeout: file
+                .gateway
+                .call_timeout_seconds
+                .map_or(CALL_TIMEOUT, |seconds| Duration::from_secs(seconds.get())),
+            log_filter: log_filter()?.or(file.log.filter.map(|filter| filter.0)),
+            log_format: file.log.format,
+            master_key: variable("PORTCULLIS_MASTER_KEY").map(Secret::new),
+            root: root()?,
+            path: path(),
+        })
+    }
+
+    /// A file of the data directory.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.data_dir.join(name)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here")]
+fn path() -> std::ffi::OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+fn log_filter() -> Result<Option<LogFilter>, Failure> {
+    const NAME: &str = "PORTCULLIS_LOG";
+    let read = |text: String| text.parse().map_err(|error| Failure::usage(format!("{NAME}: {error}")));
+    variable(NAME).map(read).transpose()
+}
+
+fn root() -> Result<Option<(String, Secret)>, Failure> {
+    const KEY: &str = "PORTCULLIS_ROOT_ACCESS_KEY_ID";
+    const SECRET: &str = "PORTCULLIS_ROOT_SECRET_ACCESS_KEY";
+    match (variable(KEY), variable(SECRET)) {
+        (Some(key), Some(secret)) => {
+            let sound =
+                (16..=128).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            if !sound || secret.len() < 16 {
+                return Err(Failure::usage(format!(
+                    "{KEY} must have 16 to 128 letters and digits, and {SECRET} at least 16 characters"
+                )));
+            }
+            Ok(Some((key, Secret::new(secret))))
+        }
+        (None, None) => Ok(None),
+        _ => Err(Failure::usage(format!("{KEY} and {SECRET} belong together: set both or none"))),
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// Reads a file of the data directory, for verbs that need one that `serve` makes.
+pub(crate) fn read_data_file(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!(
+            "cannot read {}: {error}\nStart the server once with `portcullis serve`, or say with --data-dir where its data are",
+            path.display()
+        ))
+    })
+}

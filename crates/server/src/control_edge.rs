@@ -1,0 +1,74 @@
+//! Brings a signed AWS call to the control planes: reads its body, as far as its caller may send one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use aws::{Fault, sigv4};
+use bytes::Bytes;
+use control::Request as ControlRequest;
+use domain::RequestId;
+use gateway::Body;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use crate::composition::House;
+use crate::response;
+
+/// The largest body of most operations.
+const MAX_BODY: usize = 6 * 1024 * 1024;
+/// The largest body of Lambda's, whose archives have 50 MB and come in base64.
+const MAX_LAMBDA_BODY: usize = 70 * 1024 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Answers a signed AWS call.
+pub(crate) async fn answer(house: &House, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    let (head, incoming) = request.into_parts();
+    let limit = limit(house, &head.headers).await;
+    let reading = Limited::new(incoming, limit).collect();
+    let body = match tokio::time::timeout(PATIENCE, reading).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let fault = Fault::new(
+                "RequestEntityTooLargeException",
+                format!("The request is larger than {limit} bytes, which is the most that is accepted here."),
+            );
+            return refuse(house, &head.headers, &fault.with_status(413));
+        }
+        Ok(Err(_)) | Err(_) => {
+            let fault =
+                Fault::new("RequestTimeoutException", "The request did not arrive whole. Send it again.");
+            return refuse(house, &head.headers, &fault.with_status(408));
+        }
+    };
+    let request = ControlRequest {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers,
+        body,
+        peer,
+    };
+    response::whole(house.control.answer(request).await)
+}
+
+/// Large bodies are read only for those who have a key: a stranger cannot fill the memory.
+async fn limit(house: &House, headers: &HeaderMap) -> usize {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(authorization) = text("authorization") else { return MAX_BODY };
+    if sigv4::claimed_service(authorization) != Some("lambda") {
+        return MAX_BODY;
+    }
+    let Some(key) = sigv4::claimed_access_key(authorization) else { return MAX_BODY };
+    let known = house.principals.is_known(key, text("x-amz-security-token")).await;
+    if known.unwrap_or(false) { MAX_LAMBDA_BODY } else { MAX_BODY }
+}
+
+fn refuse(house: &House, headers: &HeaderMap, fault: &Fault) -> Response<Body> {
+    let service = aws::service_by_signature(headers);
+    let protocol = service.map_or_else(|| aws::protocol_of(headers), |service| service.protocol);
+    let request_id = RequestId::mint(&*house.random);
+    let answer: Response<Bytes> = aws::encode_fault(service, protocol, fault, &request_id);
+    response::whole(answer)
+}

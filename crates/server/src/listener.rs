@@ -1,0 +1,215 @@
+//! Listens, and brings each request to where it belongs.
+//!
+//! One `current_thread` runtime a thread, each with a listening socket of its own on the same address (`SO_REUSEPORT`):
+//! a request is read, decided and passed on by one thread, and never handed over. Background work and the database run
+//! beside them on a runtime of their own.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::{Body, Lane};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::composition::House;
+use crate::route::{self, Route};
+use crate::terminal::Failure;
+use crate::{control_edge, oidc, response};
+
+/// How long a client has to send the head of a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(15);
+/// The largest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+/// How long open connections have to end when the server does.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Sockets that listen on one address, one for each thread.
+pub(crate) struct Listeners {
+    sockets: Vec<std::net::TcpListener>,
+    /// The address, with the port that was given where none was asked for.
+    pub(crate) address: SocketAddr,
+}
+
+impl Listeners {
+    /// Binds the address once for each thread.
+    pub(crate) fn bind(address: SocketAddr, threads: usize) -> Result<Self, Failure> {
+        let refuse = |error: std::io::Error| {
+            let hint = match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    "\nAnother program listens there: stop it, or choose another address with --listen"
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    "\nPorts under 1024 are for root: choose another with --listen"
+                }
+                std::io::ErrorKind::AddrNotAvailable => {
+                    "\nThis machine does not have that address: choose another with --listen"
+                }
+                _ => "",
+            };
+            Failure::new(format!("cannot listen on {address}: {error}{hint}"))
+        };
+        // Another program must not be able to share the port: the first socket is bound alone, to see whether it can be.
+        let alone = bind(address, Share::Alone).map_err(refuse)?;
+        let address = alone.local_addr().map_err(refuse)?;
+        if threads == 1 {
+            return Ok(Self { sockets: vec![alone], address });
+        }
+        drop(alone);
+        let sockets = (0..threads).map(|_| bind(address, Share::WithSiblings)).collect::<Result<_, _>>();
+        Ok(Self { sockets: sockets.map_err(refuse)?, address })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Share {
+    Alone,
+    WithSiblings,
+}
+
+fn bind(address: SocketAddr, share: Share) -> std::io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if share == Share::WithSiblings {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+/// Serves until `stop` says so, and then until the open connections have ended.
+pub(crate) async fn serve(
+    house: Arc<House>,
+    listeners: Listeners,
+    max_connections: usize,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let room = Arc::new(Semaphore::new(max_connections));
+    let mut threads = Vec::new();
+    for (number, socket) in listeners.sockets.into_iter().enumerate() {
+        let lane = house.lane.another().map_err(|error| Failure::new(error.to_string()))?;
+        let worker = Worker { house: Arc::clone(&house), lane, room: Arc::clone(&room), stop: stop.clone() };
+        let started =
+            std::thread::Builder::new().name(format!("serve-{number}")).spawn(move || worker.run(socket));
+        threads.push(started.map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?);
+    }
+    let ended = tokio::task::spawn_blocking(move || {
+        threads.into_iter().map(std::thread::JoinHandle::join).collect::<Vec<_>>()
+    });
+    for thread in ended.await.unwrap_or_default() {
+        thread.map_err(|_| Failure::new("a serving thread broke"))??;
+    }
+    Ok(())
+}
+
+/// One thread's share of the work.
+#[derive(Clone)]
+struct Worker {
+    house: Arc<House>,
+    lane: Lane,
+    room: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Worker {
+    fn run(self, socket: std::net::TcpListener) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(format!("cannot start a runtime: {error}")))?;
+        runtime.block_on(self.accept(socket))
+    }
+
+    async fn accept(mut self, socket: std::net::TcpListener) -> Result<(), Failure> {
+        let listener = TcpListener::from_std(socket).map_err(|error| Failure::new(error.to_string()))?;
+        let draining = GracefulShutdown::new();
+        let mut stop = self.stop.clone();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.open(stream, peer, &draining),
+                Err(error) => {
+                    // Out of descriptors, most likely: those who are served now will give some back.
+                    tracing::warn!(%error, "A connection cannot be accepted.");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+        drop(listener);
+        if tokio::time::timeout(DRAIN, draining.shutdown()).await.is_err() {
+            tracing::warn!("Connections were still open at the end.");
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, stream: TcpStream, peer: SocketAddr, draining: &GracefulShutdown) {
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
+            tracing::warn!("There are as many connections as are allowed; one is closed.");
+            return;
+        };
+        let _ = stream.set_nodelay(true);
+        let worker = self.clone();
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+            .max_concurrent_streams(200)
+            .keep_alive_interval(Some(Duration::from_secs(30)));
+        let peer = peer.ip();
+        let service = service_fn(move |request| {
+            let worker = worker.clone();
+            async move { Ok::<_, Infallible>(worker.answer(request, peer).await) }
+        });
+        let watcher = draining.watcher();
+        tokio::spawn(async move {
+            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            // A client that breaks off is no news.
+            let _ = pin!(watcher.watch(connection)).await;
+            drop(place);
+        });
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let route = route::of(&head);
+        let request = Request::from_parts(head, body);
+        match route {
+            Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
+            Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
+            Route::Control => control_edge::answer(&self.house, request, peer).await,
+            Route::Token(hint) => oidc::token(&self.house, hint, request, peer).await,
+            Route::PoolMetadata(pool) => oidc::metadata(&self.house, &pool).await,
+            Route::PoolKeys(pool) => oidc::key_set(&self.house, &pool).await,
+            Route::Health => response::text(StatusCode::OK, "ok\n"),
+            Route::Ready => self.ready().await,
+            Route::Welcome => response::text(
+                StatusCode::OK,
+                "Portcullis is up. Point AWS's clients here with `portcullis env`; docs/ says how.\n",
+            ),
+        }
+    }
+
+    async fn ready(&self) -> Response<Body> {
+        match self.house.store.read().await {
+            Ok(_) if !*self.stop.borrow() => response::text(StatusCode::OK, "ready\n"),
+            Ok(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+            Err(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "the database is not available\n"),
+        }
+    }
+}

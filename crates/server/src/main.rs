@@ -1,0 +1,47 @@
+//! The binary: reads its command line, and does one verb.
+//!
+//! `serve` puts the house together (`composition.rs`) and listens (`listener.rs`); `demo` does the same and plays the
+//! whole story on it; the other verbs read or change the data directory and end.
+
+mod bootstrap;
+mod command_line;
+mod composition;
+mod configuration;
+mod control_edge;
+mod demo;
+mod listener;
+mod oidc;
+mod response;
+mod route;
+mod terminal;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use command_line::{CommandLine, Verb};
+use terminal::complain;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let CommandLine { verb } = CommandLine::parse();
+    // One cryptographic provider for all of TLS; a second one would be a mistake in the build.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let done = match verb {
+        Verb::Serve(arguments) => verbs::serve::run(&arguments),
+        Verb::Demo(arguments) => demo::run(arguments),
+        Verb::Env(arguments) => verbs::env::run(&arguments),
+        Verb::Account(arguments) => verbs::account::run(arguments),
+        Verb::Audit(arguments) => verbs::audit::run(arguments),
+        Verb::Mail(arguments) => verbs::mail::run(arguments),
+        Verb::Pool(arguments) => verbs::pool::run(arguments),
+        Verb::Completions(arguments) => verbs::completions::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => complain(&failure),
+    }
+}

@@ -1,0 +1,89 @@
+//! The OpenID provider over HTTP.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use domain::{RequestId, UserPoolId};
+use gateway::Body;
+use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use identity::provider::{PoolHint, TokenRequest};
+use serde_json::{Value, json};
+use store::StoreError;
+
+use crate::composition::House;
+use crate::response;
+
+/// The largest form.
+const MAX_BODY: usize = 64 * 1024;
+/// How long a form may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A pool's metadata.
+pub(crate) async fn metadata(house: &House, pool: &UserPoolId) -> Response<Body> {
+    document(house, house.provider.metadata(pool).await)
+}
+
+/// A pool's key set.
+pub(crate) async fn key_set(house: &House, pool: &UserPoolId) -> Response<Body> {
+    document(house, house.provider.key_set(pool).await)
+}
+
+fn document(house: &House, found: Result<Option<Value>, StoreError>) -> Response<Body> {
+    let request_id = RequestId::mint(&*house.random);
+    match found {
+        Ok(Some(document)) => response::json(StatusCode::OK, &document, &request_id),
+        Ok(None) => {
+            let message = json!({ "message": "User pool does not exist." });
+            response::json(StatusCode::NOT_FOUND, &message, &request_id)
+        }
+        Err(error) => {
+            tracing::error!(%error, request.id = %request_id, "A pool cannot be read.");
+            let message = json!({ "message": "The pool cannot be read now. Try again." });
+            response::json(StatusCode::SERVICE_UNAVAILABLE, &message, &request_id)
+        }
+    }
+}
+
+/// The token endpoint.
+pub(crate) async fn token(
+    house: &House,
+    hint: PoolHint,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Body> {
+    let request_id = RequestId::mint(&*house.random);
+    let (head, incoming) = request.into_parts();
+    if head.method != Method::POST {
+        let error =
+            json!({ "error": "invalid_request", "error_description": "the token endpoint takes POST" });
+        let mut refused = response::json(StatusCode::METHOD_NOT_ALLOWED, &error, &request_id);
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return refused;
+    }
+    let reading = Limited::new(incoming, MAX_BODY).collect();
+    let Ok(Ok(body)) = tokio::time::timeout(PATIENCE, reading).await else {
+        let error = json!({ "error": "invalid_request", "error_description": "the form is larger than 64 KiB, or did not arrive whole" });
+        return response::json(StatusCode::PAYLOAD_TOO_LARGE, &error, &request_id);
+    };
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let answer = house
+        .provider
+        .token(TokenRequest {
+            hint,
+            authorization: text("authorization"),
+            content_type: text("content-type"),
+            body: &body.to_bytes(),
+            source_ip: Some(peer.to_string()),
+            request_id: &request_id,
+        })
+        .await;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut written = response::json(status, &answer.body, &request_id);
+    if answer.challenge {
+        written.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"oauth2\""));
+    }
+    response::never_stored(written)
+}

@@ -1,0 +1,148 @@
+//! What a request is for: one listener, many names.
+//!
+//! Paths that belong to nobody else are the AWS APIs': their signature says which one.
+
+use domain::{Region, UserPoolId};
+use http::request::Parts;
+use identity::provider::PoolHint;
+
+/// What a request is for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Whether the process lives.
+    Health,
+    /// Whether it can serve.
+    Ready,
+    /// A person's browser, at the root.
+    Welcome,
+    /// A gateway's MCP endpoint.
+    Mcp(String),
+    /// A gateway's protected-resource metadata.
+    ResourceMetadata(String),
+    /// A pool's metadata.
+    PoolMetadata(UserPoolId),
+    /// A pool's key set.
+    PoolKeys(UserPoolId),
+    /// The token endpoint.
+    Token(PoolHint),
+    /// The AWS APIs.
+    Control,
+}
+
+/// Finds out what a request is for, by its host and its path.
+pub(crate) fn of(head: &Parts) -> Route {
+    let host = head
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| head.headers.get("host").and_then(|host| host.to_str().ok()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let host = host.split(':').next().unwrap_or_default();
+    let segments: Vec<&str> = head.uri.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    if let Some(gateway) = gateway_of_host(host) {
+        return match segments.as_slice() {
+            ["mcp"] => Route::Mcp(gateway),
+            [".well-known", "oauth-protected-resource"]
+            | [".well-known", "oauth-protected-resource", "mcp"] => Route::ResourceMetadata(gateway),
+            _ => Route::Control,
+        };
+    }
+    let pool = |id: &str| UserPoolId::from_text(id);
+    match segments.as_slice() {
+        ["gateways", id, "mcp"] => Route::Mcp((*id).to_owned()),
+        ["gateways", id, ".well-known", "oauth-protected-resource"]
+        | [".well-known", "oauth-protected-resource", "gateways", id, "mcp"] => {
+            Route::ResourceMetadata((*id).to_owned())
+        }
+        [id, ".well-known", "openid-configuration" | "oauth-authorization-server"]
+        | [".well-known", "openid-configuration" | "oauth-authorization-server", id] => {
+            Route::PoolMetadata(pool(id))
+        }
+        [id, ".well-known", "jwks.json"] => Route::PoolKeys(pool(id)),
+        ["oauth2", "token"] => Route::Token(pool_of_host(host).unwrap_or(PoolHint::OfTheClient)),
+        [id, "oauth2", "token"] => Route::Token(PoolHint::Id(pool(id))),
+        ["healthz"] => Route::Health,
+        ["readyz"] => Route::Ready,
+        [] if head.method == http::Method::GET && !head.headers.contains_key("authorization") => {
+            Route::Welcome
+        }
+        _ => Route::Control,
+    }
+}
+
+/// `{gatewayId}.gateway.bedrock-agentcore.{region}.amazonaws.com`.
+fn gateway_of_host(host: &str) -> Option<String> {
+    let (id, region) = host.strip_suffix(".amazonaws.com")?.split_once(".gateway.bedrock-agentcore.")?;
+    Region::parse(region).is_ok().then(|| id.to_owned())
+}
+
+/// `{domain}.auth.{region}.amazoncognito.com`.
+fn pool_of_host(host: &str) -> Option<PoolHint> {
+    let (label, region) = host.strip_suffix(".amazoncognito.com")?.split_once(".auth.")?;
+    Some(PoolHint::Domain { label: label.to_owned(), region: Region::parse(region).ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(method: &str, host: &str, path: &str) -> Route {
+        let request =
+            http::Request::builder().method(method).uri(path).header("host", host).body(()).unwrap();
+        of(&request.into_parts().0)
+    }
+
+    #[test]
+    fn requests_are_told_apart() {
+        let local = "127.0.0.1:4848";
+        let id = || UserPoolId::from_text("us-west-2_abc");
+        for (method, host, path, expected) in [
+            ("POST", local, "/gateways/g-1/mcp", Route::Mcp("g-1".into())),
+            ("POST", local, "/gateways/g-1/mcp/", Route::Mcp("g-1".into())),
+            ("GET", local, "/gateways/g-1/", Route::Control),
+            ("POST", local, "/gateways/g-1/targets/", Route::Control),
+            (
+                "GET",
+                local,
+                "/.well-known/oauth-protected-resource/gateways/g-1/mcp",
+                Route::ResourceMetadata("g-1".into()),
+            ),
+            ("GET", local, "/us-west-2_abc/.well-known/openid-configuration", Route::PoolMetadata(id())),
+            (
+                "GET",
+                local,
+                "/.well-known/oauth-authorization-server/us-west-2_abc",
+                Route::PoolMetadata(id()),
+            ),
+            (
+                "GET",
+                "cognito-idp.us-west-2.amazonaws.com",
+                "/us-west-2_abc/.well-known/jwks.json",
+                Route::PoolKeys(id()),
+            ),
+            ("POST", local, "/us-west-2_abc/oauth2/token", Route::Token(PoolHint::Id(id()))),
+            ("POST", local, "/oauth2/token", Route::Token(PoolHint::OfTheClient)),
+            ("POST", local, "/", Route::Control),
+            ("GET", local, "/", Route::Welcome),
+            ("GET", local, "/healthz", Route::Health),
+            (
+                "POST",
+                "g-1.gateway.bedrock-agentcore.us-west-2.amazonaws.com",
+                "/mcp",
+                Route::Mcp("g-1".into()),
+            ),
+            (
+                "POST",
+                "My-Domain.auth.us-west-2.amazoncognito.com",
+                "/oauth2/token",
+                Route::Token(PoolHint::Domain {
+                    label: "my-domain".into(),
+                    region: Region::parse("us-west-2").unwrap(),
+                }),
+            ),
+        ] {
+            assert_eq!(route(method, host, path), expected, "{method} {host} {path}");
+        }
+    }
+}

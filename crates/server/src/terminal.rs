@@ -1,0 +1,67 @@
+//! What the program says to people: failures with their next step, tables and colours that stay off when nobody looks.
+
+use std::fmt;
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+
+/// Why a verb was not done, in words for whoever asked for it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    what: String,
+    /// 1 for what went wrong, 2 for what was asked wrongly (as clap has it).
+    code: u8,
+}
+
+impl Failure {
+    /// Something went wrong.
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), code: 1 }
+    }
+
+    /// Something was asked that cannot be meant.
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self { what: what.into(), code: 2 }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.what)
+    }
+}
+
+impl From<store::StoreError> for Failure {
+    fn from(error: store::StoreError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// Says why, and gives the exit code.
+pub(crate) fn complain(failure: &Failure) -> ExitCode {
+    let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
+    let _ = writeln!(anstream::stderr(), "{red}error{red:#}: {failure}");
+    ExitCode::from(failure.code)
+}
+
+/// Writes a line to standard output. A closed pipe ends the output, not the program's good sense.
+pub(crate) fn say(line: impl fmt::Display) -> Result<(), Failure> {
+    writeln!(anstream::stdout(), "{line}").map_err(|error| Failure::new(format!("cannot write: {error}")))
+}
+
+/// Whether a person looks at standard output.
+pub(crate) fn is_watched() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// A table: framed by nothing but space, so that it can be cut up by other programs too.
+pub(crate) fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(head);
+    if is_watched() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
+    table
+}

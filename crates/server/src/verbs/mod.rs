@@ -1,0 +1,10 @@
+//! The verbs of the command line, one file each.
+
+pub(crate) mod account;
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod env;
+pub(crate) mod mail;
+mod open;
+pub(crate) mod pool;
+pub(crate) mod serve;

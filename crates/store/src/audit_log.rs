@@ -1,0 +1,106 @@
+//! The data plane's way into the audit trail: events are handed over and written in batches.
+//!
+//! What a crash can lose is bounded: the events of the last [`GATHER`] and those of the batch that was being written, at
+//! most [`WAITING`] and [`BATCH`] of them. Nothing is dropped while the process lives: when the database is slow or
+//! away, those who record wait, and with them their callers. A service that cannot say what it did does not go on doing
+//! it.
+
+use std::time::Duration;
+
+use domain::AuditEvent;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Store;
+
+/// How many events may wait to be written.
+const WAITING: usize = 8_192;
+/// How many are written at once.
+const BATCH: usize = 1_024;
+/// How long the first event of a batch waits for others.
+const GATHER: Duration = Duration::from_millis(50);
+/// How long a failed batch waits before it is tried again.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where events are handed over.
+#[derive(Clone)]
+pub struct AuditLog {
+    sender: mpsc::Sender<Handed>,
+}
+
+enum Handed {
+    Event(Box<AuditEvent>),
+    Flush(oneshot::Sender<()>),
+}
+
+impl AuditLog {
+    /// A log whose batches are written by a task on `runtime`. The task ends when every clone of the log is gone and
+    /// everything is written.
+    #[must_use]
+    pub fn start(store: Store, runtime: &Handle) -> Self {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        runtime.spawn(write(store, receiver));
+        Self { sender }
+    }
+
+    /// Hands an event over; waits only while the log is full.
+    pub async fn record(&self, event: AuditEvent) {
+        // The writer outlives every sender.
+        let _ = self.sender.send(Handed::Event(Box::new(event))).await;
+    }
+
+    /// Hands an event over where nobody can wait. Should the log be full, the event waits by itself.
+    pub fn record_without_waiting(&self, event: AuditEvent) {
+        let refused = self.sender.try_send(Handed::Event(Box::new(event)));
+        if let (Err(mpsc::error::TrySendError::Full(handed)), Ok(runtime)) = (refused, Handle::try_current())
+        {
+            let sender = self.sender.clone();
+            runtime.spawn(async move {
+                let _ = sender.send(handed).await;
+            });
+        }
+    }
+
+    /// Waits until everything that was handed over before is written.
+    pub async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.sender.send(Handed::Flush(done)).await.is_ok() {
+            let _ = written.await;
+        }
+    }
+}
+
+async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>) {
+    let mut handed = Vec::with_capacity(BATCH);
+    let mut events = Vec::with_capacity(BATCH);
+    loop {
+        let mut waiting = Vec::new();
+        if receiver.recv_many(&mut handed, BATCH).await == 0 {
+            return;
+        }
+        // Those who wait for a flush do not wait for company.
+        if !handed.iter().any(|it| matches!(it, Handed::Flush(_))) && handed.len() < BATCH {
+            tokio::time::sleep(GATHER).await;
+            while handed.len() < BATCH {
+                match receiver.try_recv() {
+                    Ok(next) => handed.push(next),
+                    Err(_) => break,
+                }
+            }
+        }
+        for it in handed.drain(..) {
+            match it {
+                Handed::Event(event) => events.push(*event),
+                Handed::Flush(done) => waiting.push(done),
+            }
+        }
+        while let Err(error) = store.append_events(&events).await {
+            tracing::error!(%error, events = events.len(), "Audit events cannot be written; trying again.");
+            tokio::time::sleep(PAUSE).await;
+        }
+        events.clear();
+        for done in waiting {
+            let _ = done.send(());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The two databases, and how they are opened.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+
+use crate::StoreError;
+
+pub(crate) enum Database {
+    /// One connection writes, several read: SQLite's write-ahead log lets them go on side by side.
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// Connects to the database that a URL names; an SQLite file is made when there is none.
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            make_private(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            let options = SqliteConnectOptions::new()
+                .filename(path)
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(10))
+                .statement_cache_capacity(256);
+            let write = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(Duration::from_secs(20))
+                .connect_with(options.clone())
+                .await
+                .map_err(unavailable)?;
+            let read = SqlitePoolOptions::new()
+                .max_connections(4)
+                .acquire_timeout(Duration::from_secs(20))
+                .connect_lazy_with(options.read_only(true));
+            return Ok(Self::Sqlite { write, read });
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let options: PgConnectOptions = url.parse().map_err(unavailable)?;
+            let pool = PgPoolOptions::new()
+                .max_connections(10)
+                .acquire_timeout(Duration::from_secs(10))
+                .connect_with(options.application_name("portcullis"))
+                .await
+                .map_err(unavailable)?;
+            return Ok(Self::Postgres(pool));
+        }
+        Err(StoreError::Unavailable("the URL must begin with sqlite: or postgres://".to_owned()))
+    }
+}
+
+/// Makes the file of a database, when there is none, for its owner's eyes only. What SQLite puts beside it is made in
+/// its likeness.
+fn make_private(path: &str) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}

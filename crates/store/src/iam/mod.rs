@@ -1,0 +1,12 @@
+//! Users, roles, managed policies, what is attached to whom, and access keys. Names of users, roles and policies are
+//! kept as they were given and found without regard to case, as IAM finds them.
+
+mod access_keys;
+mod attachments;
+mod managed_policies;
+mod principals;
+
+/// A name as it is found: without regard to case.
+fn folded(name: &str) -> String {
+    name.to_lowercase()
+}

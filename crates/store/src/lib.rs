@@ -1,0 +1,41 @@
+//! Transactions and rows.
+//!
+//! [`Store`] is one database, SQLite or PostgreSQL; [`Tx`] is one transaction, and every statement is a method of it,
+//! in the file of its resource, with its SQL in sight and written once for both. A transaction that writes ends in
+//! [`Tx::commit`], which demands the audit event of what was done: no change without its record. The rows of the
+//! change feed that it wrote are seen by everyone who waits on [`Store::changed`].
+//!
+//! The store knows no AWS, no MCP and no HTTP. Secrets are sealed before they become a column (`seal.rs`).
+
+mod backend;
+mod changes;
+mod database;
+mod error;
+mod resume;
+mod schema;
+mod seal;
+mod tx;
+
+mod accounts;
+mod audit;
+mod audit_log;
+mod functions;
+mod gateways;
+mod iam;
+mod idempotency;
+mod mail;
+mod policies;
+mod pools;
+mod tags;
+mod targets;
+
+pub use accounts::Account;
+pub use audit::{AuditFilter, StoredEvent};
+pub use audit_log::AuditLog;
+pub use changes::{Change, ChangeKind};
+pub use error::StoreError;
+pub use idempotency::Remembered;
+pub use mail::Mail;
+pub use resume::Unsettled;
+pub use seal::MasterKey;
+pub use tx::{Page, Store, Tx};

@@ -1,0 +1,7 @@
+//! User pools and what is in them.
+
+mod pool_clients;
+mod pool_domains;
+mod resource_servers;
+mod signing_keys;
+mod user_pools;

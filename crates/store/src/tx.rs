@@ -1,0 +1,269 @@
+//! A database and its transactions.
+
+use std::sync::Arc;
+
+use domain::{AuditEvent, Random, Secret};
+use sqlx::{Postgres, Sqlite, Transaction};
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+use crate::backend::{Connection, Param, Row, params};
+use crate::database::Database;
+use crate::seal::{MasterKey, Sealer};
+use crate::{StoreError, schema};
+
+/// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
+const WRITE_LOCK: i64 = 0x5043_4C53;
+
+/// One database.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    sealer: Sealer,
+    random: Arc<dyn Random>,
+    changed: watch::Sender<i64>,
+}
+
+impl Store {
+    /// Opens a database, makes or brings up to date its tables, and opens its data key with the master key.
+    ///
+    /// `url` is `sqlite:PATH` (the file is made when it does not exist) or `postgres://…`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it cannot be opened or reached, [`StoreError::Newer`] when a newer Portcullis
+    /// made it, [`StoreError::Unsealable`] when another master key sealed it.
+    pub async fn open(url: &str, master: &MasterKey, random: Arc<dyn Random>) -> Result<Self, StoreError> {
+        let database = Database::open(url).await?;
+        let sealer = Sealer::new(&[0; 32])?;
+        let store = Self {
+            inner: Arc::new(Inner {
+                database,
+                sealer,
+                random: Arc::clone(&random),
+                changed: watch::channel(0).0,
+            }),
+        };
+        let mut tx = store.begin().await?;
+        schema::migrate(&mut tx.connection()).await?;
+        let data_key = tx.data_key(&Sealer::under(master)?, &*random).await?;
+        let last = tx.last_change().await?;
+        tx.end().await?;
+        let inner = Arc::into_inner(store.inner).ok_or(StoreError::Unsealable)?;
+        inner.changed.send_replace(last);
+        Ok(Self { inner: Arc::new(Inner { sealer: Sealer::new(&data_key)?, ..inner }) })
+    }
+
+    /// A transaction that only reads, at one moment of the database.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        let open = match &self.inner.database {
+            Database::Sqlite { read, .. } => Open::Sqlite(read.begin().await?),
+            Database::Postgres(pool) => Open::Postgres(
+                pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+            ),
+        };
+        Ok(Tx { open, store: self.clone(), wrote_change: false })
+    }
+
+    /// A transaction that writes. Writers take turns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let open = match &self.inner.database {
+            Database::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Database::Postgres(pool) => Open::Postgres(pool.begin().await?),
+        };
+        let mut tx = Tx { open, store: self.clone(), wrote_change: false };
+        if matches!(tx.open, Open::Postgres(_)) {
+            tx.execute("SELECT pg_advisory_xact_lock($1)", params![WRITE_LOCK]).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Tells of the place of the last change that this process committed or was told of.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<i64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// Looks whether another process changed something, and tells those who wait on [`Store::changed`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn look_for_changes(&self) -> Result<(), StoreError> {
+        let last = self.read().await?.last_change().await?;
+        self.tell(last);
+        Ok(())
+    }
+
+    /// Whether other processes may write to this database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.database, Database::Postgres(_))
+    }
+
+    /// Seals text that is kept outside the store, such as the token of a session, for the purpose that `place` names.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsealable`] when the cipher refuses.
+    pub fn seal_for(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.inner.sealer.seal(&*self.inner.random, place, plain)
+    }
+
+    /// Opens what [`Store::seal_for`] sealed for the same purpose.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsealable`] when it was sealed by another key, for another purpose, or tampered with.
+    pub fn open_for(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.inner.sealer.open(place, sealed)
+    }
+
+    /// Waits until every connection has ended its work, and closes them.
+    pub async fn close(&self) {
+        match &self.inner.database {
+            Database::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Database::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    fn tell(&self, last: i64) {
+        self.inner.changed.send_if_modified(|known| {
+            let newer = last > *known;
+            *known = last.max(*known);
+            newer
+        });
+    }
+}
+
+/// One transaction. Dropped without [`Tx::commit`], it leaves nothing behind.
+pub struct Tx {
+    open: Open,
+    store: Store,
+    pub(crate) wrote_change: bool,
+}
+
+enum Open {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// Makes everything that was written last, together with the audit event of what was done, and tells those who
+    /// wait on [`Store::changed`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails; then nothing of the transaction is in it.
+    pub async fn commit(mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        self.append_event(event).await?;
+        let last = if self.wrote_change { Some(self.last_change().await?) } else { None };
+        let store = self.store.clone();
+        self.end().await?;
+        if let Some(last) = last {
+            store.tell(last);
+        }
+        Ok(())
+    }
+
+    /// Commits what needs no audit event of its own: the tables, and events themselves.
+    pub(crate) async fn end(self) -> Result<(), StoreError> {
+        match self.open {
+            Open::Sqlite(transaction) => transaction.commit().await?,
+            Open::Postgres(transaction) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connection(&mut self) -> Connection<'_> {
+        match &mut self.open {
+            Open::Sqlite(transaction) => Connection::Sqlite(transaction),
+            Open::Postgres(transaction) => Connection::Postgres(transaction),
+        }
+    }
+
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<u64, StoreError> {
+        self.connection().execute(sql, params).await
+    }
+
+    /// Runs a statement that must change exactly the row that was read before.
+    pub(crate) async fn change_one(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<(), StoreError> {
+        if self.execute(sql, params).await? == 1 { Ok(()) } else { Err(StoreError::Stale) }
+    }
+
+    pub(crate) async fn fetch(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, StoreError> {
+        self.connection().fetch(sql, params).await
+    }
+
+    pub(crate) async fn fetch_one(
+        &mut self,
+        sql: &'static str,
+        params: &[Param<'_>],
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(sql, params).await?.into_iter().next())
+    }
+
+    pub(crate) fn seal(&self, place: &str, secret: &Secret) -> Result<Vec<u8>, StoreError> {
+        self.store.seal_for(place, secret.expose().as_bytes())
+    }
+
+    pub(crate) fn unseal(&self, place: &str, sealed: &[u8]) -> Result<Secret, StoreError> {
+        let opened = self.store.open_for(place, sealed)?;
+        let text = std::str::from_utf8(&opened).map_err(|_| StoreError::Unsealable)?;
+        Ok(Secret::new(text))
+    }
+
+    /// The data key, made and sealed by the master key when there is none.
+    async fn data_key(
+        &mut self,
+        master: &Sealer,
+        random: &dyn Random,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        const PLACE: &str = "sealed_meta|data_key";
+        let row =
+            self.fetch_one("SELECT value FROM sealed_meta WHERE name = $1", params!["data_key"]).await?;
+        if let Some(row) = row {
+            return master.open(PLACE, &row.bytes(0)?);
+        }
+        let mut key = Zeroizing::new(vec![0; 32]);
+        random.fill(&mut key);
+        let sealed = master.seal(random, PLACE, &key)?;
+        self.execute("INSERT INTO sealed_meta (name, value) VALUES ($1, $2)", params!["data_key", &sealed])
+            .await?;
+        Ok(key)
+    }
+}
+
+/// A page of a list that is ordered by name or id.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The last one of the page before; empty for the first page.
+    pub after: &'a str,
+    /// How many at most.
+    pub limit: i64,
+}
+
+impl Page<'_> {
+    /// Everything there is, for lists that are short by nature.
+    pub const ALL: Page<'static> = Page { after: "", limit: i64::MAX };
+}

@@ -1,0 +1,330 @@
+//! The store on both databases: SQLite always, PostgreSQL when `PORTCULLIS_TEST_POSTGRES` names a server on which
+//! databases may be made (`cargo xtask test` starts one).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may fail by panicking, and asks its environment for a server"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::{
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer, Decision,
+    Document, EventId, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome,
+    PolicyAttachment, PolicyEngineId, PolicyMode, Region, RequestId, Scope, Secret, SystemRandom, Timestamp,
+};
+use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Remembered, Store, StoreError};
+
+/// A database of its own for one test.
+struct Place {
+    url: String,
+    master: MasterKey,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    async fn open(&self) -> Store {
+        Store::open(&self.url, &self.master, Arc::new(SystemRandom)).await.unwrap()
+    }
+}
+
+async fn places() -> Vec<Place> {
+    let place = |url: Option<String>| {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("test.db").display()));
+        Place { url, master: MasterKey::generate(&SystemRandom), folder }
+    };
+    let mut places = vec![place(None)];
+    if let Ok(server) = std::env::var("PORTCULLIS_TEST_POSTGRES") {
+        let name = format!("test_{}", RequestId::mint(&SystemRandom).as_str().replace('-', ""));
+        let options: sqlx::postgres::PgConnectOptions = server.parse().unwrap();
+        let pool = sqlx::PgPool::connect_with(options).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
+        let (base, _) = server.rsplit_once('/').unwrap();
+        places.push(place(Some(format!("{base}/{name}"))));
+    }
+    places
+}
+
+fn scope() -> Scope {
+    Scope { account: AccountId::first(), region: Region::parse("us-west-2").unwrap() }
+}
+
+fn event(action: &str) -> AuditEvent {
+    AuditEvent {
+        event_id: EventId::mint(&SystemRandom),
+        time: Timestamp::from_seconds(1_763_717_400),
+        kind: AuditKind::Control,
+        scope: scope(),
+        actor: Actor::System,
+        source_ip: None,
+        action: action.to_owned(),
+        resource: None,
+        tool: None,
+        decision: Decision::Allow,
+        policies: Vec::new(),
+        reason: None,
+        outcome: Outcome::Success,
+        error: None,
+        latency_us: 1,
+        request_id: RequestId::mint(&SystemRandom),
+    }
+}
+
+fn gateway(name: &str) -> Gateway {
+    Gateway {
+        id: GatewayId::mint(&SystemRandom, name),
+        scope: scope(),
+        name: name.to_owned(),
+        description: None,
+        role: domain::Arn::parse("arn:aws:iam::000000000000:role/R").unwrap(),
+        protocol_type: None,
+        mcp: None,
+        authorizer: Authorizer::None,
+        policy: None,
+        exception_level: None,
+        status: GatewayStatus::Creating,
+        status_reasons: Vec::new(),
+        created_at: Timestamp::from_seconds(1),
+        updated_at: Timestamp::from_seconds(1),
+        revision: 1,
+    }
+}
+
+#[tokio::test]
+async fn what_is_committed_is_found_again_after_a_restart() {
+    for place in places().await {
+        let made = gateway("one");
+        {
+            let store = place.open().await;
+            let mut tx = store.begin().await.unwrap();
+            tx.insert_gateway(&made).await.unwrap();
+            tx.commit(&event("bedrock-agentcore:CreateGateway")).await.unwrap();
+            store.close().await;
+        }
+        let store = place.open().await;
+        let mut tx = store.read().await.unwrap();
+        assert_eq!(tx.gateway(&made.scope, &made.id).await.unwrap().as_ref(), Some(&made));
+        assert_eq!(
+            tx.gateway_by_name(&made.scope, "one").await.unwrap().map(|it| it.id),
+            Some(made.id.clone())
+        );
+        assert_eq!(tx.gateways(&made.scope, Page::ALL).await.unwrap().len(), 1);
+        let elsewhere = Scope { region: Region::parse("eu-west-1").unwrap(), ..scope() };
+        assert!(tx.gateway(&elsewhere, &made.id).await.unwrap().is_none());
+        let events = store.events(&AuditFilter::default(), 10).await.unwrap();
+        assert_eq!(events.len(), 1);
+        assert_eq!(events[0].event.action, "bedrock-agentcore:CreateGateway");
+        assert_eq!(store.unsettled().await.unwrap().gateways.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_committed_leaves_nothing_behind() {
+    for place in places().await {
+        let store = place.open().await;
+        let before = *store.changed().borrow();
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_gateway(&gateway("one")).await.unwrap();
+        drop(tx);
+        let mut tx = store.read().await.unwrap();
+        assert!(tx.all_gateways().await.unwrap().is_empty());
+        assert!(store.events(&AuditFilter::default(), 10).await.unwrap().is_empty());
+        assert!(store.changes_since(0).await.unwrap().is_empty());
+        assert_eq!(*store.changed().borrow(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once_and_a_stale_write_is_refused() {
+    for place in places().await {
+        let store = place.open().await;
+        let mut made = gateway("one");
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_gateway(&made).await.unwrap();
+        tx.commit(&event("a")).await.unwrap();
+
+        let mut tx = store.begin().await.unwrap();
+        assert!(matches!(tx.insert_gateway(&gateway("one")).await, Err(StoreError::Exists)));
+        drop(tx);
+
+        let mut other = made.clone();
+        let mut tx = store.begin().await.unwrap();
+        made.description = Some("first".to_owned());
+        tx.update_gateway(&mut made).await.unwrap();
+        tx.commit(&event("b")).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert!(matches!(tx.update_gateway(&mut other).await, Err(StoreError::Stale)));
+    }
+}
+
+#[tokio::test]
+async fn the_feed_tells_every_change_in_order() {
+    for place in places().await {
+        let store = place.open().await;
+        let mut changed = store.changed();
+        let engine = PolicyEngineId::from_text("engine-0123456789");
+        let mut one = gateway("one");
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_gateway(&one).await.unwrap();
+        tx.commit(&event("a")).await.unwrap();
+        one.policy = Some(PolicyAttachment {
+            engine: domain::Arn::policy_engine(&one.scope, &engine),
+            mode: PolicyMode::Enforce,
+        });
+        let mut tx = store.begin().await.unwrap();
+        tx.update_gateway(&mut one).await.unwrap();
+        tx.commit(&event("b")).await.unwrap();
+
+        changed.changed().await.unwrap();
+        let last = *changed.borrow();
+        let changes = store.changes_since(0).await.unwrap();
+        assert_eq!(changes.len(), 2);
+        assert_eq!(
+            changes[1],
+            Change { seq: last, scope: scope(), kind: ChangeKind::Gateway, id: one.id.to_string() }
+        );
+        assert!(store.changes_since(last).await.unwrap().is_empty());
+        let mut tx = store.read().await.unwrap();
+        assert_eq!(tx.gateways_of_engine(&scope(), &engine).await.unwrap(), [one]);
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_sealed_in_the_database() {
+    const CANARY: &str = "canary-0f3a9c-secret";
+    for place in places().await {
+        let store = place.open().await;
+        let key = AccessKey {
+            id: AccessKeyId::mint(&SystemRandom),
+            secret: Secret::new(CANARY),
+            account: AccountId::first(),
+            holder: Holder::User("Alice".to_owned()),
+            status: AccessKeyStatus::Active,
+            created_at: Timestamp::from_seconds(1),
+        };
+        let function = Function {
+            name: "f".to_owned(),
+            scope: scope(),
+            description: String::new(),
+            runtime: FunctionRuntime::Python(13),
+            handler: "a.b".to_owned(),
+            role: domain::Arn::parse("arn:aws:iam::000000000000:role/R").unwrap(),
+            timeout_seconds: 3,
+            memory_mib: 128,
+            code_sha256: "sha".to_owned(),
+            code_size: 3,
+            updated_at: Timestamp::from_seconds(1),
+            revision_id: "r".to_owned(),
+            revision: 1,
+        };
+        let environment = BTreeMap::from([("TOKEN".to_owned(), Secret::new(CANARY))]);
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_access_key(&key).await.unwrap();
+        tx.insert_function(&function, &environment, b"zip").await.unwrap();
+        tx.commit(&event("a")).await.unwrap();
+
+        let mut tx = store.read().await.unwrap();
+        let found = tx.access_key(&key.id).await.unwrap().unwrap();
+        assert!(found.secret.matches(CANARY));
+        assert_eq!(tx.access_keys(&key.account, &Holder::User("ALICE".to_owned())).await.unwrap().len(), 1);
+        let found = tx.function_environment(&scope(), "f").await.unwrap();
+        assert!(found["TOKEN"].matches(CANARY));
+        assert_eq!(tx.function_code("sha").await.unwrap().as_deref(), Some(&b"zip"[..]));
+        drop(tx);
+        store.close().await;
+
+        for entry in std::fs::read_dir(place.folder.path()).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!bytes.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()));
+        }
+        let stranger = MasterKey::generate(&SystemRandom);
+        let opened = Store::open(&place.url, &stranger, Arc::new(SystemRandom)).await;
+        assert!(matches!(opened, Err(StoreError::Unsealable)));
+    }
+}
+
+#[tokio::test]
+async fn batches_of_events_are_appended_whole() {
+    for place in places().await {
+        let store = place.open().await;
+        let events: Vec<_> = (0..150).map(|at| event(&format!("call-{at}"))).collect();
+        store.append_events(&events).await.unwrap();
+        let found = store.events(&AuditFilter::default(), 1000).await.unwrap();
+        assert_eq!(found.iter().map(|it| it.event.clone()).collect::<Vec<_>>(), events);
+        let start = store.place_before_last(10).await.unwrap();
+        let last = store.events(&AuditFilter { after: start, ..AuditFilter::default() }, 1000).await.unwrap();
+        assert_eq!(last.len(), 10);
+        assert_eq!(store.place_before_last(1000).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_remembered_for_its_time() {
+    for place in places().await {
+        let store = place.open().await;
+        let what = Remembered { fingerprint: "f".to_owned(), resource: "g-1".to_owned() };
+        let times = (Timestamp::from_seconds(100), Timestamp::from_seconds(0));
+        let mut tx = store.begin().await.unwrap();
+        tx.remember(&scope(), "CreateGateway", "token", &what, times).await.unwrap();
+        tx.commit(&event("a")).await.unwrap();
+        let mut tx = store.read().await.unwrap();
+        let found =
+            tx.remembered(&scope(), "CreateGateway", "token", Timestamp::from_seconds(50)).await.unwrap();
+        assert_eq!(found, Some(what));
+        let late =
+            tx.remembered(&scope(), "CreateGateway", "token", Timestamp::from_seconds(101)).await.unwrap();
+        assert_eq!(late, None);
+        let other =
+            tx.remembered(&scope(), "CreatePolicy", "token", Timestamp::from_seconds(50)).await.unwrap();
+        assert_eq!(other, None);
+    }
+}
+
+#[tokio::test]
+async fn policies_are_written_attached_and_detached() {
+    for place in places().await {
+        let store = place.open().await;
+        let account = AccountId::first();
+        let holder = Holder::Role("R".to_owned());
+        let document = Document("{}".to_owned());
+        let arn = domain::Arn::parse("arn:aws:iam::aws:policy/Common").unwrap();
+        let policy = domain::ManagedPolicy {
+            arn: arn.clone(),
+            id: "ANPA".to_owned(),
+            name: "Common".to_owned(),
+            path: "/".to_owned(),
+            description: None,
+            document: document.clone(),
+            created_at: Timestamp::from_seconds(1),
+        };
+        let mut tx = store.begin().await.unwrap();
+        tx.put_common_policy(&policy).await.unwrap();
+        tx.put_common_policy(&policy).await.unwrap();
+        tx.put_inline_policy(&account, &holder, "p", &document).await.unwrap();
+        tx.put_inline_policy(&account, &holder, "p", &Document("[]".to_owned())).await.unwrap();
+        tx.attach_policy(&account, &holder, &arn).await.unwrap();
+        tx.attach_policy(&account, &holder, &arn).await.unwrap();
+        tx.commit(&event("a")).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        let inline = tx.inline_policies(&account, &holder).await.unwrap();
+        assert_eq!(inline, [("p".to_owned(), Document("[]".to_owned()))]);
+        assert_eq!(tx.attached_policies(&account, &holder).await.unwrap(), [policy]);
+        assert_eq!(tx.count_attachments(&account, &arn).await.unwrap(), 1);
+        tx.detach_policy(&account, &holder, &arn).await.unwrap();
+        assert!(matches!(tx.detach_policy(&account, &holder, &arn).await, Err(StoreError::Stale)));
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_says_so() {
+    let master = MasterKey::generate(&SystemRandom);
+    for url in ["mysql://x", "sqlite:/nonexistent/folder/x.db", "postgres://nobody@127.0.0.1:1/x"] {
+        let opened = Store::open(url, &master, Arc::new(SystemRandom)).await;
+        assert!(matches!(opened, Err(StoreError::Unavailable(_))), "{url}");
+    }
+}

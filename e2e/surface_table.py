@@ -1,0 +1,1144 @@
+"""The table behind test_surface.py: for each promised operation a valid request, and what breaks it.
+
+A row is one operation:
+
+- `request`: makes a valid request on a stage, with as many of the honoured members as go together; what it changes or
+  deletes is its own. `bare` is a second one, with nothing optional.
+- `malformed`: one member with a value that breaks its constraint. It is laid over the request.
+- `missing`: one member that names something that does not exist, laid over the request; or, in words, why the
+  operation has no such outcome.
+- `on`: the resource that a refusal names, written with the request's members.
+- `action`: the IAM action, where it is not the operation's name.
+- `unauthorized`, `malformed`: in words instead, why the operation has no such outcome.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from portcullis import ACCOUNT, REGION
+from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool, until
+
+AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
+COGNITO = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}"
+IAM = f"arn:aws:iam::{ACCOUNT}"
+LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
+SENDER = "reports@example.com"
+
+NOBODY = "nobody-of-the-tests"
+NO_GATEWAY = "no-such-gateway-0123456789"
+NO_TARGET = "ABCDEFGHIJ"
+NO_ENGINE = "no_such_engine-0123456789"
+NO_POLICY = "no_such_policy-0123456789"
+NO_POOL = f"{REGION}_nosuchpool"
+NO_CLIENT = "nosuchclient0123456789abcd"
+NO_MANAGED_POLICY = f"{IAM}:policy/no-such-policy"
+
+LISTS_WHAT_IS_THERE = "it names nothing: it lists what there is"
+MAKES_SOMETHING_NEW = "it names nothing that must exist: it makes something new"
+
+
+@dataclass(frozen=True)
+class Row:
+    service: str
+    operation: str
+    request: object
+    malformed: dict | str
+    missing: dict | str
+    on: str
+    bare: object = None
+    action: str | None = None
+    missing_code: str | None = None
+    unauthorized: str | None = None
+
+
+class Stage(Scenery):
+    """What requests need: shared where they only read it, fresh where they change it."""
+
+    @cached_property
+    def agentcore(self):
+        return self.server.client("bedrock-agentcore-control")
+
+    @cached_property
+    def shared_pool(self):
+        return self.pool(["invoke", "read"])
+
+    @cached_property
+    def shared_client(self):
+        return self.shared_pool.client("invoke")
+
+    @cached_property
+    def shared_function(self) -> str:
+        return self.function()
+
+    @cached_property
+    def shared_engine(self):
+        return self.engine()
+
+    @cached_property
+    def shared_gateway(self):
+        return self.gateway(**{**self.gateway_settings(), "authorizer": self.authorizer()})
+
+    @cached_property
+    def shared_target(self) -> str:
+        return self.shared_gateway.target("Shared", self.lambda_configuration())
+
+    @cached_property
+    def shared_policy(self) -> str:
+        return self.shared_engine.policy(self.statement(), description="A policy of the tests.")
+
+    @cached_property
+    def shared_domain(self) -> str:
+        return self.create("cognito-idp", "CreateUserPoolDomain")["Domain"]
+
+    @cached_property
+    def shared_user(self) -> str:
+        return self.user(allow("sts:GetCallerIdentity")).name
+
+    @cached_property
+    def shared_role(self) -> str:
+        return self.role(self.trust(), allow("sts:GetCallerIdentity")).rpartition("/")[2]
+
+    @cached_property
+    def shared_managed_policy(self) -> str:
+        """Attached to the shared user and the shared role."""
+        made = self.managed_policy()
+        iam = self.server.client("iam")
+        iam.attach_user_policy(UserName=self.shared_user, PolicyArn=made)
+        iam.attach_role_policy(RoleName=self.shared_role, PolicyArn=made)
+        return made
+
+    @cached_property
+    def shared_permission(self) -> str:
+        """The function with a policy of its own."""
+        self.create("lambda", "AddPermission", FunctionName=self.shared_function)
+        return self.shared_function
+
+    def create(self, service: str, operation: str, **changes) -> dict:
+        """Sends the request of a row, and gives it."""
+        request = {**TABLE[service, operation].request(self), **changes}
+        self.server.client(service)._make_api_call(operation, request)
+        return request
+
+    # --- fresh things --------------------------------------------------------------------------------------------
+
+    def authorizer(self) -> dict:
+        return self.shared_pool.authorizer(
+            self.shared_client,
+            allowedAudience=["the-tests"],
+            allowedScopes=["a/b"],
+            advertisedScopeMapping={"a/b": "tests/ab"},
+            customClaims=[
+                {
+                    "inboundTokenClaimName": "department",
+                    "inboundTokenClaimValueType": "STRING",
+                    "authorizingClaimMatchValue": {
+                        "claimMatchValue": {"matchValueString": "tests"},
+                        "claimMatchOperator": "EQUALS",
+                    },
+                },
+                {
+                    "inboundTokenClaimName": "groups",
+                    "inboundTokenClaimValueType": "STRING_ARRAY",
+                    "authorizingClaimMatchValue": {
+                        "claimMatchValue": {"matchValueStringList": ["a", "b"]},
+                        "claimMatchOperator": "CONTAINS_ANY",
+                    },
+                },
+            ],
+        )
+
+    def gateway_settings(self) -> dict:
+        return {
+            "description": "A gateway of the tests.",
+            "protocolConfiguration": {
+                "mcp": {
+                    "supportedVersions": ["2025-06-18", "2025-11-25"],
+                    "instructions": "Call the tools.",
+                    "streamingConfiguration": {"enableResponseStreaming": True},
+                    "disableMcpListToolsPagination": False,
+                }
+            },
+            "policyEngineConfiguration": {"arn": self.shared_engine.arn, "mode": "LOG_ONLY"},
+            "exceptionLevel": "DEBUG",
+        }
+
+    def full_gateway(self, **changes) -> dict:
+        return {
+            "name": name("gateway"),
+            "roleArn": self.gateway_role(),
+            "protocolType": "MCP",
+            "authorizerType": "CUSTOM_JWT",
+            "authorizerConfiguration": self.authorizer(),
+            **self.gateway_settings(),
+            **changes,
+        }
+
+    def bare_gateway(self) -> dict:
+        return {"name": name("gateway"), "roleArn": self.gateway_role(), "authorizerType": "AWS_IAM"}
+
+    def update_of_gateway(self) -> dict:
+        gateway = self.gateway(self.authorizer())
+        return self.full_gateway(gatewayIdentifier=gateway.id, name=gateway.request["name"])
+
+    def lambda_configuration(self) -> dict:
+        nested = {"type": "object", "properties": {"deep": {"type": "array", "items": {"type": "number"}}}}
+        full = tool("full", required=["word"], word={"type": "string", "description": "A word."}, nested=nested)
+        full["outputSchema"] = {"type": "object", "properties": {"tool": {"type": "string"}}}
+        tools = {"inlinePayload": [full, tool("empty")]}
+        return {"lambda": {"lambdaArn": self.shared_function, "toolSchema": tools}}
+
+    def full_target(self, **changes) -> dict:
+        return {
+            "gatewayIdentifier": self.shared_gateway.id,
+            "name": name("target"),
+            "description": "A target of the tests.",
+            "targetConfiguration": {"mcp": self.lambda_configuration()},
+            "credentialProviderConfigurations": [{"credentialProviderType": "GATEWAY_IAM_ROLE"}],
+            **changes,
+        }
+
+    def fresh_target(self) -> dict:
+        made = self.shared_gateway.target(name("target"), self.lambda_configuration())
+        return {"gatewayIdentifier": self.shared_gateway.id, "targetId": made}
+
+    def statement(self) -> str:
+        """A statement that every schema allows."""
+        self.shared_target
+        return (
+            'forbid(principal, action == AgentCore::Action::"Shared___full", '
+            f'resource == AgentCore::Gateway::"{self.shared_gateway.arn}") '
+            'when { context.input.word == "never" };'
+        )
+
+    def fresh_policy(self, **more) -> dict:
+        made = self.shared_engine.policy(self.statement())
+        return {"policyEngineId": self.shared_engine.id, "policyId": made, **more}
+
+    def fresh_tags(self, **more) -> dict:
+        arn = self.shared_gateway.arn
+        self.agentcore.tag_resource(resourceArn=arn, tags={"team": "tests"})
+        return {"resourceArn": arn, **more}
+
+    def fresh_pool(self, **more) -> dict:
+        return {"UserPoolId": self.pool().id, **more}
+
+    def fresh_resource_server(self, **more) -> dict:
+        pool = self.pool()
+        return {"UserPoolId": pool.id, "Identifier": pool.resource_server, **more}
+
+    def fresh_client(self, **more) -> dict:
+        made = self.shared_pool.client("invoke")
+        return {"UserPoolId": self.shared_pool.id, "ClientId": made.id, **more}
+
+    def fresh_domain(self) -> dict:
+        request = self.create("cognito-idp", "CreateUserPoolDomain")
+        return {"Domain": request["Domain"], "UserPoolId": request["UserPoolId"]}
+
+    def fresh_user(self, **more) -> dict:
+        made = name("user")
+        self.server.client("iam").create_user(UserName=made)
+        return {"UserName": made, **more}
+
+    def fresh_user_policy(self) -> dict:
+        return {"UserName": self.user(allow("sts:GetCallerIdentity")).name, "PolicyName": "inline"}
+
+    def fresh_attachment(self, kind: str) -> dict:
+        made = self.fresh_user() if kind == "User" else self.fresh_role()
+        request = {**made, "PolicyArn": self.shared_managed_policy}
+        self.server.client("iam")._make_api_call(f"Attach{kind}Policy", request)
+        return request
+
+    def fresh_key(self, **more) -> dict:
+        made = self.user()
+        return {"UserName": made.name, "AccessKeyId": made.key, **more}
+
+    def trust(self) -> dict:
+        """A trust that lets the account's users in."""
+        principal = {"AWS": f"{IAM}:root"}
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        return {"Version": "2012-10-17", "Statement": [statement]}
+
+    def fresh_role(self, **more) -> dict:
+        return {"RoleName": self.role(self.trust()).rpartition("/")[2], **more}
+
+    def fresh_role_policy(self) -> dict:
+        made = self.role(self.trust(), allow("sts:GetCallerIdentity")).rpartition("/")[2]
+        return {"RoleName": made, "PolicyName": "inline"}
+
+    def managed_policy(self) -> str:
+        made = self.server.client("iam").create_policy(
+            PolicyName=name("policy"),
+            PolicyDocument=json.dumps(allow("sts:GetCallerIdentity")),
+            Description="A policy of the tests.",
+        )
+        return made["Policy"]["Arn"]
+
+    def new_function(self, **more) -> dict:
+        return {
+            "FunctionName": name("function"),
+            "Runtime": "python3.13",
+            "Handler": "app.lambda_handler",
+            "Role": self.function_role(),
+            "Code": {"ZipFile": archive({"app.py": "def lambda_handler(event, context):\n    return event\n"})},
+            **more,
+        }
+
+    def fresh_function(self, **more) -> dict:
+        request = self.create("lambda", "CreateFunction")
+        return {"FunctionName": request["FunctionName"], **more}
+
+    def fresh_permission(self) -> dict:
+        request = self.create("lambda", "AddPermission")
+        return {"FunctionName": request["FunctionName"], "StatementId": request["StatementId"]}
+
+
+POLICY_TEXT = json.dumps(allow("sts:GetCallerIdentity"))
+
+ROWS = [
+    # --- bedrock-agentcore-control: gateways
+    Row(
+        "bedrock-agentcore-control",
+        "CreateGateway",
+        lambda on: on.full_gateway(tags={"team": "tests"}, clientToken=name("token-of-thirty-three-characters")),
+        bare=lambda on: on.bare_gateway(),
+        malformed={"name": "no spaces, please"},
+        missing={"policyEngineConfiguration": {"arn": f"{AGENTCORE}:policy-engine/{NO_ENGINE}", "mode": "ENFORCE"}},
+        on=f"{AGENTCORE}:gateway/*",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetGateway",
+        lambda on: {"gatewayIdentifier": on.shared_gateway.id},
+        malformed={"gatewayIdentifier": "UPPER"},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateGateway",
+        lambda on: on.update_of_gateway(),
+        bare=lambda on: (lambda made: {"gatewayIdentifier": made.id, "name": made.request["name"],
+                         "roleArn": on.gateway_role(), "authorizerType": "NONE"})(on.gateway()),
+        malformed={"description": ""},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteGateway",
+        lambda on: {"gatewayIdentifier": on.gateway().id},
+        malformed={"gatewayIdentifier": "UPPER"},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListGateways",
+        lambda on: {"maxResults": 1} if on.shared_gateway and on.gateway() else {},
+        bare=lambda on: {},
+        malformed={"maxResults": 1001},
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{AGENTCORE}:gateway/*",
+    ),
+    # --- targets
+    Row(
+        "bedrock-agentcore-control",
+        "CreateGatewayTarget",
+        lambda on: on.full_target(clientToken=name("token-of-thirty-three-characters")),
+        bare=lambda on: {key: value for key, value in on.full_target().items() if key != "description"},
+        malformed={"name": "under_score"},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetGatewayTarget",
+        lambda on: {"gatewayIdentifier": on.shared_gateway.id, "targetId": on.shared_target},
+        malformed={"targetId": "short"},
+        missing={"targetId": NO_TARGET},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateGatewayTarget",
+        lambda on: on.full_target(**on.fresh_target()),
+        malformed={"description": ""},
+        missing={"targetId": NO_TARGET},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteGatewayTarget",
+        lambda on: on.fresh_target(),
+        malformed={"targetId": "short"},
+        missing={"targetId": NO_TARGET},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListGatewayTargets",
+        lambda on: {"gatewayIdentifier": on.shared_gateway.id, "maxResults": 1} if on.fresh_target() else {},
+        bare=lambda on: {"gatewayIdentifier": on.gateway().id},
+        malformed={"maxResults": 0},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    # --- policy engines
+    Row(
+        "bedrock-agentcore-control",
+        "CreatePolicyEngine",
+        lambda on: {
+            "name": name("engine").replace("-", "_"),
+            "description": "An engine of the tests.",
+            "clientToken": name("token-of-thirty-three-characters"),
+            "tags": {"team": "tests"},
+        },
+        bare=lambda on: {"name": name("engine").replace("-", "_")},
+        malformed={"name": "0-begins-with-a-digit"},
+        missing=MAKES_SOMETHING_NEW,
+        on=f"{AGENTCORE}:policy-engine/*",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetPolicyEngine",
+        lambda on: {"policyEngineId": on.shared_engine.id},
+        malformed={"policyEngineId": "short"},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdatePolicyEngine",
+        lambda on: {"policyEngineId": on.engine().id, "description": {"optionalValue": "Another description."}},
+        bare=lambda on: {"policyEngineId": on.engine().id},
+        malformed={"policyEngineId": "short"},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeletePolicyEngine",
+        lambda on: {"policyEngineId": on.engine().id},
+        malformed={"policyEngineId": "short"},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicyEngines",
+        lambda on: {"maxResults": 1} if on.shared_engine and on.engine() else {},
+        bare=lambda on: {},
+        malformed={"maxResults": 101},
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{AGENTCORE}:policy-engine/*",
+    ),
+    # --- policies
+    Row(
+        "bedrock-agentcore-control",
+        "CreatePolicy",
+        lambda on: {
+            "policyEngineId": on.shared_engine.id,
+            "name": name("policy"),
+            "description": "A policy of the tests.",
+            "definition": {"cedar": {"statement": on.statement()}},
+            "validationMode": "FAIL_ON_ANY_FINDINGS",
+            "enforcementMode": "ACTIVE",
+            "clientToken": name("token-of-thirty-three-characters"),
+        },
+        bare=lambda on: {
+            "policyEngineId": on.shared_engine.id,
+            "name": name("policy"),
+            "definition": {"cedar": {"statement": on.statement()}},
+        },
+        malformed={"name": "no spaces, please"},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetPolicy",
+        lambda on: {"policyEngineId": on.shared_engine.id, "policyId": on.shared_policy},
+        malformed={"policyId": "short"},
+        missing={"policyId": NO_POLICY},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdatePolicy",
+        lambda on: on.fresh_policy(
+            description={"optionalValue": "Another description."},
+            definition={"cedar": {"statement": on.statement()}},
+            validationMode="IGNORE_ALL_FINDINGS",
+            enforcementMode="ACTIVE",
+        ),
+        bare=lambda on: on.fresh_policy(),
+        malformed={"validationMode": "SOME_FINDINGS"},
+        missing={"policyId": NO_POLICY},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeletePolicy",
+        lambda on: on.fresh_policy(),
+        malformed={"policyId": "short"},
+        missing={"policyId": NO_POLICY},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicies",
+        lambda on: {
+            "policyEngineId": on.fresh_policy()["policyEngineId"],
+            "maxResults": 1,
+            "targetResourceScope": on.shared_gateway.arn,
+        },
+        bare=lambda on: {"policyEngineId": on.engine().id},
+        malformed={"maxResults": 0},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    # --- tags
+    Row(
+        "bedrock-agentcore-control",
+        "TagResource",
+        lambda on: on.fresh_tags(tags={"stage": "end to end"}),
+        malformed={"tags": {"*": "a key that no tag has"}},
+        missing={"resourceArn": f"{AGENTCORE}:gateway/{NO_GATEWAY}"},
+        on="{resourceArn}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UntagResource",
+        lambda on: on.fresh_tags(tagKeys=["team"]),
+        malformed={"tagKeys": ["*"]},
+        missing={"resourceArn": f"{AGENTCORE}:gateway/{NO_GATEWAY}"},
+        on="{resourceArn}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListTagsForResource",
+        lambda on: on.fresh_tags(),
+        bare=lambda on: {"resourceArn": on.engine().arn},
+        malformed={"resourceArn": "arn:aws:bedrock-agentcore:gateway"},
+        missing={"resourceArn": f"{AGENTCORE}:policy-engine/{NO_ENGINE}"},
+        on="{resourceArn}",
+    ),
+    # --- cognito-idp: user pools
+    Row(
+        "cognito-idp",
+        "CreateUserPool",
+        lambda on: {
+            "PoolName": name("pool"),
+            "DeletionProtection": "INACTIVE",
+            "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": True},
+        },
+        bare=lambda on: {"PoolName": name("pool")},
+        malformed={"PoolName": "no/slash"},
+        missing=MAKES_SOMETHING_NEW,
+        on="*",
+    ),
+    Row(
+        "cognito-idp",
+        "DescribeUserPool",
+        lambda on: {"UserPoolId": on.fresh_domain()["UserPoolId"]},
+        bare=lambda on: on.fresh_pool(),
+        malformed={"UserPoolId": "no-underscore"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "UpdateUserPool",
+        lambda on: on.fresh_pool(
+            PoolName=name("pool"),
+            DeletionProtection="ACTIVE",
+            AdminCreateUserConfig={"AllowAdminCreateUserOnly": False},
+        ),
+        bare=lambda on: on.fresh_pool(),
+        malformed={"UserPoolId": "no-underscore"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "DeleteUserPool",
+        lambda on: on.fresh_pool(),
+        malformed={"UserPoolId": "no-underscore"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "ListUserPools",
+        lambda on: {"MaxResults": 1} if on.fresh_pool() and on.fresh_pool() else {},
+        malformed={"MaxResults": 61},
+        missing=LISTS_WHAT_IS_THERE,
+        on="*",
+    ),
+    # --- domains
+    Row(
+        "cognito-idp",
+        "CreateUserPoolDomain",
+        lambda on: on.fresh_pool(Domain=name("domain")),
+        malformed={"Domain": "Upper_And_Under"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "DescribeUserPoolDomain",
+        lambda on: {"Domain": on.shared_domain},
+        malformed={"Domain": "Upper_And_Under"},
+        missing="AWS answers a domain that nobody has with an empty DomainDescription",
+        on="*",
+    ),
+    Row(
+        "cognito-idp",
+        "DeleteUserPoolDomain",
+        lambda on: on.fresh_domain(),
+        malformed={"Domain": "Upper_And_Under"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    # --- resource servers
+    Row(
+        "cognito-idp",
+        "CreateResourceServer",
+        lambda on: on.fresh_pool(
+            Identifier=name("server"),
+            Name="A resource server",
+            Scopes=[{"ScopeName": "read", "ScopeDescription": "Read access"}],
+        ),
+        bare=lambda on: on.fresh_pool(Identifier=name("server"), Name="A resource server"),
+        malformed={"Name": "no/slash"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "DescribeResourceServer",
+        lambda on: {"UserPoolId": on.shared_pool.id, "Identifier": on.shared_pool.resource_server},
+        malformed={"UserPoolId": "no-underscore"},
+        missing={"Identifier": "no-such-server"},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "UpdateResourceServer",
+        lambda on: on.fresh_resource_server(
+            Name="Another name", Scopes=[{"ScopeName": "write", "ScopeDescription": "Write access"}]
+        ),
+        bare=lambda on: on.fresh_resource_server(Name="Another name"),
+        malformed={"Name": "no/slash"},
+        missing={"Identifier": "no-such-server"},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "DeleteResourceServer",
+        lambda on: on.fresh_resource_server(),
+        malformed={"UserPoolId": "no-underscore"},
+        missing={"Identifier": "no-such-server"},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "ListResourceServers",
+        lambda on: {"UserPoolId": on.shared_pool.id, "MaxResults": 1},
+        malformed={"MaxResults": 51},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    # --- clients
+    Row(
+        "cognito-idp",
+        "CreateUserPoolClient",
+        lambda on: {
+            "UserPoolId": on.shared_pool.id,
+            "ClientName": name("client"),
+            "GenerateSecret": True,
+            "AccessTokenValidity": 30,
+            "TokenValidityUnits": {"AccessToken": "minutes"},
+            "SupportedIdentityProviders": ["COGNITO"],
+            "AllowedOAuthFlows": ["client_credentials"],
+            "AllowedOAuthScopes": [f"{on.shared_pool.resource_server}/invoke"],
+            "AllowedOAuthFlowsUserPoolClient": True,
+        },
+        bare=lambda on: {"UserPoolId": on.shared_pool.id, "ClientName": name("client")},
+        malformed={"ClientName": "no/slash"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "DescribeUserPoolClient",
+        lambda on: {"UserPoolId": on.shared_pool.id, "ClientId": on.shared_client.id},
+        malformed={"ClientId": "not an id"},
+        missing={"ClientId": NO_CLIENT},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "UpdateUserPoolClient",
+        lambda on: on.fresh_client(
+            ClientName="another-name",
+            AccessTokenValidity=2,
+            TokenValidityUnits={"AccessToken": "hours"},
+            SupportedIdentityProviders=["COGNITO"],
+            AllowedOAuthFlows=["client_credentials"],
+            AllowedOAuthScopes=[f"{on.shared_pool.resource_server}/read"],
+            AllowedOAuthFlowsUserPoolClient=True,
+        ),
+        bare=lambda on: on.fresh_client(),
+        malformed={"ClientName": "no/slash"},
+        missing={"ClientId": NO_CLIENT},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "DeleteUserPoolClient",
+        lambda on: on.fresh_client(),
+        malformed={"ClientId": "not an id"},
+        missing={"ClientId": NO_CLIENT},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "ListUserPoolClients",
+        lambda on: {"UserPoolId": on.fresh_client()["UserPoolId"], "MaxResults": 1},
+        bare=lambda on: on.fresh_pool(),
+        malformed={"MaxResults": 61},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    # --- iam: users
+    Row(
+        "iam",
+        "CreateUser",
+        lambda on: {"UserName": name("user"), "Path": "/tests/"},
+        bare=lambda on: {"UserName": name("user")},
+        malformed={"UserName": "no spaces"},
+        missing=MAKES_SOMETHING_NEW,
+        on=IAM + ":user/tests/{UserName}",
+    ),
+    Row(
+        "iam",
+        "GetUser",
+        lambda on: {"UserName": on.shared_user},
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "ListUsers",
+        lambda on: {"PathPrefix": "/", "MaxItems": 1} if on.fresh_user() and on.fresh_user() else {},
+        bare=lambda on: {},
+        malformed={"MaxItems": 0},
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{IAM}:user/",
+    ),
+    Row(
+        "iam",
+        "DeleteUser",
+        lambda on: on.fresh_user(),
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "PutUserPolicy",
+        lambda on: on.fresh_user(PolicyName="inline", PolicyDocument=POLICY_TEXT),
+        malformed={"PolicyName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "GetUserPolicy",
+        lambda on: {"UserName": on.shared_user, "PolicyName": "inline"},
+        malformed={"PolicyName": "no spaces"},
+        missing={"PolicyName": "no-such-policy"},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "ListUserPolicies",
+        lambda on: {"UserName": on.shared_user, "MaxItems": 10},
+        bare=lambda on: on.fresh_user(),
+        malformed={"MaxItems": 0},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "DeleteUserPolicy",
+        lambda on: on.fresh_user_policy(),
+        malformed={"PolicyName": "no spaces"},
+        missing={"PolicyName": "no-such-policy"},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "AttachUserPolicy",
+        lambda on: on.fresh_user(PolicyArn=on.shared_managed_policy),
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "DetachUserPolicy",
+        lambda on: on.fresh_attachment("User"),
+        malformed={"PolicyArn": "arn:short"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "ListAttachedUserPolicies",
+        lambda on: {"UserName": on.shared_user, "PathPrefix": "/"} if on.shared_managed_policy else {},
+        bare=lambda on: on.fresh_user(),
+        malformed={"MaxItems": 1001},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    # --- access keys
+    Row(
+        "iam",
+        "CreateAccessKey",
+        lambda on: on.fresh_user(),
+        bare=lambda on: {},
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "ListAccessKeys",
+        lambda on: {"UserName": on.shared_user, "MaxItems": 1},
+        bare=lambda on: on.fresh_user(),
+        malformed={"MaxItems": 0},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "UpdateAccessKey",
+        lambda on: on.fresh_key(Status="Inactive"),
+        malformed={"Status": "Asleep"},
+        missing={"AccessKeyId": "AKIANOSUCHKEY0000000"},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "DeleteAccessKey",
+        lambda on: on.fresh_key(),
+        malformed={"AccessKeyId": "short"},
+        missing={"AccessKeyId": "AKIANOSUCHKEY0000000"},
+        on="user {UserName}",
+    ),
+    # --- roles
+    Row(
+        "iam",
+        "CreateRole",
+        lambda on: {
+            "RoleName": name("role"),
+            "Path": "/tests/",
+            "AssumeRolePolicyDocument": json.dumps(GATEWAY_TRUST),
+            "Description": "A role of the tests & more.",
+            "MaxSessionDuration": 7200,
+        },
+        bare=lambda on: {"RoleName": name("role"), "AssumeRolePolicyDocument": json.dumps(FUNCTION_TRUST)},
+        malformed={"MaxSessionDuration": 60},
+        missing=MAKES_SOMETHING_NEW,
+        on=IAM + ":role/tests/{RoleName}",
+    ),
+    Row(
+        "iam",
+        "GetRole",
+        lambda on: {"RoleName": on.shared_role},
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "ListRoles",
+        lambda on: {"MaxItems": 1} if on.fresh_role() and on.fresh_role() else {},
+        bare=lambda on: {},
+        malformed={"PathPrefix": "no-slash"},
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{IAM}:role/",
+    ),
+    Row(
+        "iam",
+        "UpdateAssumeRolePolicy",
+        lambda on: on.fresh_role(PolicyDocument=json.dumps(FUNCTION_TRUST)),
+        malformed={"PolicyDocument": ""},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "DeleteRole",
+        lambda on: on.fresh_role(),
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "PutRolePolicy",
+        lambda on: on.fresh_role(PolicyName="inline", PolicyDocument=POLICY_TEXT),
+        malformed={"PolicyName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "GetRolePolicy",
+        lambda on: {"RoleName": on.shared_role, "PolicyName": "inline"},
+        malformed={"PolicyName": "no spaces"},
+        missing={"PolicyName": "no-such-policy"},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "ListRolePolicies",
+        lambda on: {"RoleName": on.shared_role, "MaxItems": 10},
+        bare=lambda on: on.fresh_role(),
+        malformed={"MaxItems": 0},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "DeleteRolePolicy",
+        lambda on: on.fresh_role_policy(),
+        malformed={"PolicyName": "no spaces"},
+        missing={"PolicyName": "no-such-policy"},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "AttachRolePolicy",
+        lambda on: on.fresh_role(PolicyArn=on.shared_managed_policy),
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "DetachRolePolicy",
+        lambda on: on.fresh_attachment("Role"),
+        malformed={"PolicyArn": "arn:short"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "ListAttachedRolePolicies",
+        lambda on: {"RoleName": on.shared_role, "PathPrefix": "/"} if on.shared_managed_policy else {},
+        bare=lambda on: on.fresh_role(),
+        malformed={"MaxItems": 1001},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    # --- managed policies
+    Row(
+        "iam",
+        "CreatePolicy",
+        lambda on: {
+            "PolicyName": name("policy"),
+            "Path": "/tests/",
+            "PolicyDocument": POLICY_TEXT,
+            "Description": "A policy of the tests.",
+        },
+        bare=lambda on: {"PolicyName": name("policy"), "PolicyDocument": POLICY_TEXT},
+        malformed={"PolicyName": "no spaces"},
+        missing=MAKES_SOMETHING_NEW,
+        on="policy {PolicyName}",
+    ),
+    Row(
+        "iam",
+        "GetPolicy",
+        lambda on: {"PolicyArn": on.shared_managed_policy},
+        bare=lambda on: {"PolicyArn": "arn:aws:iam::aws:policy/BedrockAgentCoreFullAccess"},
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "GetPolicyVersion",
+        lambda on: {"PolicyArn": on.shared_managed_policy, "VersionId": "v1"},
+        malformed={"VersionId": "one"},
+        missing={"VersionId": "v99"},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "ListPolicies",
+        lambda on: {"Scope": "Local", "OnlyAttached": True, "PathPrefix": "/", "MaxItems": 1}
+        if on.shared_managed_policy
+        else {},
+        bare=lambda on: {"Scope": "AWS"},
+        malformed={"Scope": "Everywhere"},
+        missing=LISTS_WHAT_IS_THERE,
+        on="policy path /",
+    ),
+    Row(
+        "iam",
+        "DeletePolicy",
+        lambda on: {"PolicyArn": on.managed_policy()},
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    # --- lambda
+    Row(
+        "lambda",
+        "CreateFunction",
+        lambda on: on.new_function(
+            Description="A function of the tests.",
+            Timeout=10,
+            MemorySize=256,
+            PackageType="Zip",
+            Environment={"Variables": {"STAGE": "tests"}},
+            Architectures=["x86_64"],
+        ),
+        bare=lambda on: on.new_function(),
+        malformed={"Timeout": 0},
+        missing={"Role": f"{IAM}:role/no-such-role"},
+        missing_code="InvalidParameterValueException",
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "GetFunction",
+        lambda on: {"FunctionName": on.create("lambda", "CreateFunction")["FunctionName"]},
+        bare=lambda on: {"FunctionName": on.shared_function},
+        malformed={"FunctionName": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "ListFunctions",
+        lambda on: {"MaxItems": 1} if on.fresh_function() and on.fresh_function() else {},
+        bare=lambda on: {},
+        malformed={"MaxItems": 0},
+        missing=LISTS_WHAT_IS_THERE,
+        on="*",
+    ),
+    Row(
+        "lambda",
+        "DeleteFunction",
+        lambda on: on.fresh_function(),
+        malformed={"FunctionName": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "Invoke",
+        lambda on: {
+            "FunctionName": on.shared_function.rpartition(":")[2],
+            "InvocationType": "RequestResponse",
+            "LogType": "Tail",
+            "Payload": b'{"word": "hello"}',
+            "Qualifier": "$LATEST",
+        },
+        bare=lambda on: {"FunctionName": on.shared_function},
+        malformed={"InvocationType": "Eventually"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+        action="lambda:InvokeFunction",
+    ),
+    Row(
+        "lambda",
+        "AddPermission",
+        lambda on: on.fresh_function(
+            StatementId=name("statement"),
+            Action="lambda:InvokeFunction",
+            Principal="bedrock-agentcore.amazonaws.com",
+            SourceArn=f"{AGENTCORE}:gateway/*",
+            SourceAccount=ACCOUNT,
+        ),
+        bare=lambda on: on.fresh_function(
+            StatementId=name("statement"), Action="lambda:InvokeFunction", Principal=on.gateway_role()
+        ),
+        malformed={"StatementId": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "GetPolicy",
+        lambda on: {"FunctionName": on.shared_permission.rpartition(":")[2]},
+        malformed={"FunctionName": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "RemovePermission",
+        lambda on: on.fresh_permission(),
+        malformed={"StatementId": "no spaces"},
+        missing={"StatementId": "no-such-statement"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    # --- ses
+    Row(
+        "ses",
+        "SendEmail",
+        lambda on: {
+            "Source": SENDER,
+            "Destination": {"ToAddresses": ["a@example.com"], "CcAddresses": ["b@example.com"]},
+            "Message": {
+                "Subject": {"Data": "Report", "Charset": "UTF-8"},
+                "Body": {"Html": {"Data": "<p>Report</p>"}, "Text": {"Data": "Report"}},
+            },
+            "ReplyToAddresses": ["c@example.com"],
+        },
+        bare=lambda on: {
+            "Source": SENDER,
+            "Destination": {"ToAddresses": ["a@example.com"]},
+            "Message": {"Subject": {"Data": "Report"}, "Body": {"Text": {"Data": "Report"}}},
+        },
+        malformed={"Message": {"Subject": {}, "Body": {"Text": {"Data": "Report"}}}},
+        missing="any address may send: there are no identities to verify here",
+        on=f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{SENDER}",
+    ),
+    # --- sts
+    Row(
+        "sts",
+        "AssumeRole",
+        lambda on: {
+            "RoleArn": f"{IAM}:role/{on.shared_role}",
+            "RoleSessionName": "tests",
+            "Policy": POLICY_TEXT,
+            "DurationSeconds": 900,
+        },
+        bare=lambda on: {"RoleArn": f"{IAM}:role/{on.shared_role}", "RoleSessionName": "tests"},
+        malformed={"RoleSessionName": "x"},
+        missing={"RoleArn": f"{IAM}:role/no-such-role"},
+        # So that nobody can find out which roles there are.
+        missing_code="AccessDenied",
+        on="{RoleArn}",
+    ),
+    Row(
+        "sts",
+        "GetCallerIdentity",
+        lambda on: {},
+        malformed="it has no members, so that no constraint can be broken",
+        missing="it names nothing but the caller",
+        on="*",
+        unauthorized="AWS lets every caller who is recognised ask who they are, whatever their policies say",
+    ),
+]
+
+TABLE = {(row.service, row.operation): row for row in ROWS}

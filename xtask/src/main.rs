@@ -1,0 +1,68 @@
+//! The chores of the project, one verb each: `cargo xtask codegen | tidy | test | bench | dev`.
+//!
+//! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
+//! ignored folder (PostgreSQL from the system's packages), and says so.
+
+mod chore;
+mod codegen;
+mod dev;
+mod postgres;
+mod python;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use chore::Chore;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of the project")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Derive crates/aws-shapes and docs/surface.md from models/
+    Codegen {
+        /// Change nothing; fail when what is checked in is stale
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the walls of the house and the habits that Clippy does not know
+    Tidy,
+    /// Run every test: format, lints, walls, unit and integration tests, real clients, on both databases
+    Test {
+        /// Also what is longer: many crash points, large corpora
+        #[arg(long)]
+        full: bool,
+        /// Only the end-to-end tests whose name holds this
+        #[arg(long, value_name = "EXPRESSION")]
+        only: Option<String>,
+    },
+    /// Run a server for development, rebuilt when it is started
+    Dev {
+        /// What `portcullis serve` shall get
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Codegen { check } => codegen::run(&Chore::begin("codegen"), codegen::Mode::from_check(check)),
+        Verb::Tidy => tidy::run(&Chore::begin("tidy")),
+        Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
+        Verb::Dev { arguments } => dev::run(&Chore::begin("dev"), &arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            chore::complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}

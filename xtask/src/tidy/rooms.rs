@@ -1,0 +1,101 @@
+//! Which crate may know which: dependencies only go down, and some rooms must never hear of each other.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::chore::{Failure, read};
+
+/// The rooms by floor, and which rooms each may use. Who is not listed here may not exist.
+const ROOMS: &[(&str, &[&str])] = &[
+    // The ground.
+    ("domain", &[]),
+    ("strict-json", &[]),
+    // The services.
+    ("aws-shapes", &["domain"]),
+    ("aws", &["domain", "strict-json", "aws-shapes"]),
+    ("egress", &[]),
+    ("iam", &["domain"]),
+    ("mcp", &["domain", "strict-json", "egress"]),
+    ("policy", &["domain"]),
+    ("store", &["domain"]),
+    // The rooms; the side rooms first, which the two planes use.
+    ("compute", &["domain"]),
+    ("identity", &["domain", "strict-json", "egress", "iam", "store"]),
+    ("functions", &["domain", "compute", "iam", "identity", "store"]),
+    (
+        "control",
+        &[
+            "domain",
+            "aws-shapes",
+            "aws",
+            "compute",
+            "egress",
+            "functions",
+            "iam",
+            "identity",
+            "mcp",
+            "policy",
+            "store",
+        ],
+    ),
+    (
+        "gateway",
+        &["domain", "aws", "compute", "egress", "functions", "iam", "identity", "mcp", "policy", "store"],
+    ),
+    // The roof.
+    (
+        "server",
+        &["domain", "aws", "compute", "control", "egress", "functions", "gateway", "identity", "store"],
+    ),
+];
+
+/// Crates of others that only some rooms may know.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("sqlx", &["store"]),
+    ("cedar-policy", &["policy"]),
+    ("hyper-rustls", &["egress"]),
+    ("clap", &["server"]),
+    ("quick-xml", &["aws"]),
+    ("rustix", &["compute", "server"]),
+];
+
+/// Crates of others that a room must not know, although they would build.
+const NEVER_IN: &[(&str, &[&str])] = &[
+    ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
+    ("policy", &["tokio", "http", "hyper"]),
+];
+
+pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
+    let mut problems = Vec::new();
+    let allowed: BTreeMap<&str, &[&str]> = ROOMS.iter().copied().collect();
+    for entry in std::fs::read_dir(root.join("crates"))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(may_use) = allowed.get(name.as_str()) else {
+            problems.push(format!("crates/{name} is a room that xtask/src/tidy/rooms.rs does not know"));
+            continue;
+        };
+        let used = dependencies(&entry.path().join("Cargo.toml"))?;
+        for other in &used {
+            if allowed.contains_key(other.as_str()) && !may_use.contains(&other.as_str()) {
+                problems.push(format!("crates/{name} must not know crates/{other}"));
+            }
+            let only = ONLY_IN.iter().find(|(known, _)| known == other);
+            if only.is_some_and(|(_, rooms)| !rooms.contains(&name.as_str())) {
+                problems.push(format!("crates/{name} must not know {other}"));
+            }
+            let never = NEVER_IN.iter().filter(|(room, _)| *room == name);
+            if never.flat_map(|(_, others)| *others).any(|forbidden| forbidden == other) {
+                problems.push(format!("crates/{name} must not know {other}"));
+            }
+        }
+    }
+    Ok(problems)
+}
+
+/// What a crate depends on, tests aside.
+pub(super) fn dependencies(manifest: &Path) -> Result<Vec<String>, Failure> {
+    let manifest: toml::Table =
+        toml::from_str(&read(manifest)?).map_err(|error| Failure::new(error.to_string()))?;
+    let table = manifest.get("dependencies").and_then(toml::Value::as_table);
+    Ok(table.into_iter().flatten().map(|(name, _)| name.clone()).collect())
+}

@@ -1,0 +1,43 @@
+//! Who may read a secret: each file that calls `Secret::expose` is named here, with why.
+
+use super::files::File;
+
+/// The places where the bytes of a secret are used.
+const READERS: &[(&str, &str)] = &[
+    ("crates/domain/src/secret.rs", "the type itself"),
+    ("crates/aws/src/sigv4/mod.rs", "derives the signing key"),
+    ("crates/store/src/tx.rs", "seals what is written"),
+    ("crates/store/src/functions.rs", "puts a function's environment together before it is sealed"),
+    ("crates/identity/src/provider/signer.rs", "parses the private key of a pool"),
+    ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
+    ("crates/compute/src/environment.rs", "hands a process its environment"),
+    ("crates/control/src/cognito/user_pool_client.rs", "shows a client's secret to its owner"),
+    ("crates/control/src/iam/access_key.rs", "shows a new key to its owner, once"),
+    ("crates/control/src/sts/session.rs", "hands out the credentials of a session"),
+    ("crates/control/src/lambda/function.rs", "shows a function's environment to its owner"),
+    ("crates/server/src/bootstrap.rs", "writes the root credentials into their file"),
+    ("crates/server/src/configuration/mod.rs", "reads secrets of the environment"),
+    ("crates/server/src/verbs/account.rs", "shows new root credentials, once"),
+];
+
+pub(super) fn check(files: &[File]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let readers = files.iter().filter(|file| file.path.ends_with(".rs") && file.path.starts_with("crates/"));
+    for file in
+        readers.filter(|file| file.production().contains(".expose()") && !file.path.contains("/tests/"))
+    {
+        if !READERS.iter().any(|(path, _)| *path == file.path) {
+            problems.push(format!(
+                "{} reads a secret: if it must, xtask/src/tidy/secrets.rs has to say why",
+                file.path
+            ));
+        }
+    }
+    for (path, _) in READERS {
+        let reads = files.iter().any(|file| file.path == *path && file.text.contains("expose("));
+        if !reads {
+            problems.push(format!("{path} reads no secret, and xtask/src/tidy/secrets.rs says it does"));
+        }
+    }
+    problems
+}
