@@ -3,6 +3,7 @@
 //! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
 //! ignored folder (PostgreSQL from the system's packages), and says so.
 
+mod bench;
 mod chore;
 mod codegen;
 mod dev;
@@ -43,6 +44,12 @@ enum Verb {
         #[arg(long, value_name = "EXPRESSION")]
         only: Option<String>,
     },
+    /// Measure the gateway beside a bare reverse proxy: a table on standard output, JSON in bench/results
+    Bench {
+        /// What `bench run` shall get: --quick, --only TEXT, --seconds SECONDS
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run a server for development, rebuilt when it is started
     Dev {
         /// What `portcullis serve` shall get
@@ -56,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Codegen { check } => codegen::run(&Chore::begin("codegen"), codegen::Mode::from_check(check)),
         Verb::Tidy => tidy::run(&Chore::begin("tidy")),
         Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
+        Verb::Bench { arguments } => bench::run(&Chore::begin("bench"), &arguments),
         Verb::Dev { arguments } => dev::run(&Chore::begin("dev"), &arguments),
     };
     match done {
