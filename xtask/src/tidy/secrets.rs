@@ -16,7 +16,6 @@ const READERS: &[(&str, &str)] = &[
     ("crates/control/src/sts/session.rs", "hands out the credentials of a session"),
     ("crates/control/src/lambda/function.rs", "shows a function's environment to its owner"),
     ("crates/server/src/bootstrap.rs", "writes the root credentials into their file"),
-    ("crates/server/src/configuration/mod.rs", "reads secrets of the environment"),
     ("crates/server/src/verbs/account.rs", "shows new root credentials, once"),
 ];
 
