@@ -37,7 +37,7 @@ struct Inspection {
 
 impl Inspection {
     fn value(&mut self, schema: &Schema, value: &mut Value) {
-        if self.faults.len() >= MOST_FAULTS {
+        if self.is_full() {
             return;
         }
         match schema {
@@ -53,6 +53,9 @@ impl Inspection {
                 Value::Array(elements) => {
                     self.length(elements.len(), *min, *max);
                     for (at, inner) in elements.iter_mut().enumerate() {
+                        if self.is_full() {
+                            break;
+                        }
                         self.under(&at.to_string(), |this| this.element(element, inner));
                     }
                 }
@@ -62,6 +65,9 @@ impl Inspection {
                 Value::Object(object) => {
                     self.length(object.len(), *min, *max);
                     for (name, entry) in object.iter_mut() {
+                        if self.is_full() {
+                            break;
+                        }
                         self.under(name, |this| {
                             this.value(key, &mut Value::String(name.clone()));
                             this.element(inner, entry);
@@ -172,9 +178,17 @@ impl Inspection {
     }
 
     fn report(&mut self, subject: &str, constraint: &str) {
+        if self.is_full() {
+            return;
+        }
         let name = if self.path.is_empty() { "/".to_owned() } else { self.path.clone() };
         let message = format!("{subject} at '{name}' failed to satisfy constraint: {constraint}");
         self.faults.push(FieldFault { name, message });
+    }
+
+    /// Whether as many faults are known as are told.
+    fn is_full(&self) -> bool {
+        self.faults.len() >= MOST_FAULTS
     }
 
     fn under(&mut self, segment: &str, inspect: impl FnOnce(&mut Self)) {

@@ -29,6 +29,10 @@ use crate::sts;
 
 /// How long an answer waits for the data plane to have in force what the control plane wrote.
 const IN_FORCE_PATIENCE: Duration = Duration::from_secs(5);
+/// How much of an unknown path the audit trail keeps, in characters.
+const LONGEST_PATH: usize = 256;
+/// How much of a refusal the audit trail keeps, in characters: a stranger's text may be in it.
+const LONGEST_REASON: usize = 1_024;
 
 /// Everything that the control planes stand on.
 pub struct Setup {
@@ -240,14 +244,14 @@ impl ControlPlane {
             actor: identity.map_or(Actor::Anonymous, |identity| actor(identity)),
             source_ip: Some(request.peer.to_string()),
             action: progress.routed.map_or_else(
-                || format!("{} {}", request.method, bounded(&request.path)),
+                || format!("{} {}", request.method, bounded(&request.path, LONGEST_PATH)),
                 |operation| operation.action.to_owned(),
             ),
             resource: None,
             tool: None,
             decision: if denied || identity.is_none() { Decision::Deny } else { Decision::None },
             policies: Vec::new(),
-            reason: Some(fault.message.clone()),
+            reason: Some(bounded(&fault.message, LONGEST_REASON).to_owned()),
             outcome: if fault.status.is_some_and(|status| status >= 500) {
                 Outcome::Failure
             } else {
@@ -288,8 +292,8 @@ fn find_service(request: &Request) -> Result<&'static ServiceSpec, Fault> {
     })
 }
 
-fn bounded(path: &str) -> &str {
-    path.char_indices().nth(256).map_or(path, |(at, _)| path.get(..at).unwrap_or(path))
+fn bounded(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(at, _)| text.get(..at).unwrap_or(text))
 }
 
 async fn dispatch(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use ::iam::{Context as Conditions, Named, Policy, PolicyKind, PolicySets, Question, Requester};
-use domain::{AccountId, Arn, Role};
+use domain::{AccountId, Arn, Role, Timestamp};
 use store::Tx;
 
 use crate::context::Context;
@@ -38,10 +38,11 @@ pub(crate) async fn find(tx: &mut Tx, account: &AccountId, arn: &Arn) -> Result<
 
 /// Whether a service may assume a role on behalf of a resource, by the role's trust policy: `aws:SourceArn` and
 /// `aws:SourceAccount` name that resource.
-pub(crate) fn trusts(role: &Role, service: &str, source: &Arn) -> bool {
+pub(crate) fn trusts(role: &Role, service: &str, source: &Arn, now: Timestamp) -> bool {
     let Ok(trust) = trust_policy(role) else { return false };
     let arn = role.arn();
     let conditions = Conditions::of(&Requester::Service(service))
+        .at(now)
         .with("aws:SourceArn", source.as_str())
         .with("aws:SourceAccount", source.account());
     let question = Question {

@@ -15,6 +15,8 @@ pub struct Caller {
     pub access_key: AccessKeyId,
     /// Policies that narrow a session further than its role's own.
     pub session_policies: Vec<Document>,
+    /// When the session was opened; absent for lasting keys.
+    pub issued_at: Option<Timestamp>,
     /// When the session ends; absent for lasting keys.
     pub expires_at: Option<Timestamp>,
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compute::{Code, Credentials, Digest, Launch, Provider, ProviderError};
-use domain::{Arn, Function, FunctionStatement, Role, Scope};
+use domain::{Arn, Function, FunctionStatement, Role, Scope, Timestamp};
 use iam::{Context, Named, Policy, PolicyKind, PolicySets, Question, Requester};
-use identity::principal;
+use identity::principal::{self, Lasts};
 use store::StoreError;
 
 use crate::{CREDENTIAL_SECONDS, Functions};
@@ -77,14 +77,15 @@ fn credentials(functions: &Functions, function: &Function) -> Provider<Credentia
             let inner = &functions.0;
             let name = function.role.resource().rsplit('/').next().unwrap_or_default().to_owned();
             let role = inner.store.read().await?.role(&function.scope.account, &name).await?;
-            let role = role.filter(|role| role.arn() == function.role && trusts(role, &function.arn()));
+            let now = inner.clock.now();
+            let role = role.filter(|role| role.arn() == function.role && trusts(role, &function.arn(), now));
             let role = role.ok_or_else(|| {
                 let role = &function.role;
                 ProviderError::from(format!("the role {role} is gone, or does not trust {SERVICE}"))
             })?;
-            let ends = inner.clock.now().plus(Duration::from_secs(CREDENTIAL_SECONDS));
+            let lasts = Lasts::from(now, Duration::from_secs(CREDENTIAL_SECONDS));
             let issued =
-                principal::issue(&inner.store, &*inner.random, &role, &function.name, Vec::new(), ends)?;
+                principal::issue(&inner.store, &*inner.random, &role, &function.name, Vec::new(), lasts)?;
             Ok(Credentials {
                 access_key_id: issued.access_key.to_string(),
                 secret_access_key: issued.secret,
@@ -96,10 +97,11 @@ fn credentials(functions: &Functions, function: &Function) -> Provider<Credentia
 }
 
 /// Whether a role may be assumed for a function, now: its trust policy may have changed since the function was made.
-fn trusts(role: &Role, function: &Arn) -> bool {
+fn trusts(role: &Role, function: &Arn, now: Timestamp) -> bool {
     let Ok(trust) = Policy::parse(&role.trust_policy.0, PolicyKind::Trust) else { return false };
     let requester = Requester::Service(SERVICE);
     let conditions = Context::of(&requester)
+        .at(now)
         .with("aws:SourceArn", function.as_str())
         .with("aws:SourceAccount", function.account());
     let arn = role.arn();

@@ -1,9 +1,11 @@
 //! Holds a call's arguments against the input schema of its tool, in one pass over the text and without a tree.
 //!
-//! Repeated members are refused for every tool, because what a policy reads must be what the upstream will read. Types
-//! and required members are checked for tools whose schema is AgentCore's own subset (`type`, `properties`, `required`,
+//! What a policy reads must be what the upstream will read. So repeated members are refused for every tool, and so is a
+//! member whose name is a property's but for its case: there are servers that match names regardless of case, and would
+//! take `Amount` for the `amount` that no policy saw. Types and required members are checked for tools whose schema is AgentCore's own subset (`type`, `properties`, `required`,
 //! `items`); an MCP server checks its own tools' schemas, which may be anything.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -19,22 +21,45 @@ pub(crate) enum Arguments {
     Schema(Shape),
 }
 
+/// How much of a schema is held against the arguments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// All of it.
+    Whole,
+    /// The names of properties alone.
+    Names,
+}
+
 /// AgentCore's subset of JSON Schema, compiled.
 pub(crate) enum Shape {
     Any,
+    /// Anything; where it is an object, these are the names it knows.
+    Named(HashMap<String, Shape>),
     Text,
     Number,
     Integer,
     Boolean,
     List(Box<Shape>),
-    Object { properties: HashMap<String, Shape>, required: Vec<String> },
+    Object {
+        properties: HashMap<String, Shape>,
+        required: Vec<String>,
+    },
 }
 
 impl Arguments {
     /// The check for a schema of AgentCore's subset.
     pub(crate) fn of_schema(schema: &str) -> Self {
+        Self::read(schema, Depth::Whole)
+    }
+
+    /// The check for any other schema, whose server checks it: the names of its properties alone.
+    pub(crate) fn of_names(schema: &str) -> Self {
+        Self::read(schema, Depth::Names)
+    }
+
+    fn read(schema: &str, depth: Depth) -> Self {
         serde_json::from_str::<Value>(schema)
-            .map_or(Self::AnyObject, |schema| Self::Schema(Shape::read(&schema)))
+            .map_or(Self::AnyObject, |schema| Self::Schema(Shape::read(&schema, depth)))
     }
 
     /// Checks a call's arguments.
@@ -62,22 +87,25 @@ fn words(error: &serde_json::Error) -> String {
 }
 
 impl Shape {
-    fn read(schema: &Value) -> Self {
+    fn read(schema: &Value, depth: Depth) -> Self {
+        let inner = |schema: &Value| Self::read(schema, depth);
+        let properties = || {
+            let properties = schema.get("properties").and_then(Value::as_object);
+            properties.into_iter().flatten().map(|(name, schema)| (name.clone(), inner(schema))).collect()
+        };
+        if depth == Depth::Names {
+            return Self::Named(properties());
+        }
         match schema.get("type").and_then(Value::as_str) {
             Some("string") => Self::Text,
             Some("number") => Self::Number,
             Some("integer") => Self::Integer,
             Some("boolean") => Self::Boolean,
-            Some("array") => Self::List(Box::new(schema.get("items").map_or(Self::Any, Self::read))),
+            Some("array") => Self::List(Box::new(schema.get("items").map_or(Self::Any, inner))),
             Some("object") => {
-                let properties = schema.get("properties").and_then(Value::as_object);
                 let required = schema.get("required").and_then(Value::as_array);
                 Self::Object {
-                    properties: properties
-                        .into_iter()
-                        .flatten()
-                        .map(|(name, schema)| (name.clone(), Self::read(schema)))
-                        .collect(),
+                    properties: properties(),
                     required: required
                         .into_iter()
                         .flatten()
@@ -91,7 +119,7 @@ impl Shape {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Any => "a value",
+            Self::Any | Self::Named(_) => "a value",
             Self::Text => "a string",
             Self::Number => "a number",
             Self::Integer => "an integer",
@@ -101,6 +129,9 @@ impl Shape {
         }
     }
 }
+
+/// Where nothing is asked for.
+static NOTHING: Shape = Shape::Any;
 
 /// One value and what it must be.
 #[derive(Clone, Copy)]
@@ -117,8 +148,19 @@ impl Check<'_> {
     }
 
     fn allows<E: serde::de::Error>(self, allowed: bool) -> Result<(), E> {
-        if allowed || matches!(self.shape, Shape::Any) { Ok(()) } else { Err(self.wrong()) }
+        let anything = matches!(self.shape, Shape::Any | Shape::Named(_));
+        if allowed || anything { Ok(()) } else { Err(self.wrong()) }
     }
+}
+
+/// Whether two names are one to a reader that does not mind case.
+fn same_but_for_case(one: &str, other: &str) -> bool {
+    if one.is_ascii() && other.is_ascii() {
+        return one.eq_ignore_ascii_case(other);
+    }
+    // Letters such as the long s and the Kelvin sign have an ordinary letter only by way of their capital.
+    let fold = |text: &str| text.to_uppercase().to_lowercase();
+    fold(one) == fold(other)
 }
 
 impl<'de> DeserializeSeed<'de> for Check<'_> {
@@ -165,6 +207,7 @@ impl<'de> Visitor<'de> for Check<'_> {
         let element = match self.shape {
             Shape::List(element) => &**element,
             Shape::Any => self.shape,
+            Shape::Named(_) => &NOTHING,
             _ => return Err(self.wrong()),
         };
         let mut at = 0_usize;
@@ -180,17 +223,19 @@ impl<'de> Visitor<'de> for Check<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        static NOTHING: Shape = Shape::Any;
         let empty = (&HashMap::new(), &Vec::new());
         let (properties, required) = match self.shape {
             Shape::Object { properties, required } => (properties, required),
+            Shape::Named(properties) => (properties, empty.1),
             Shape::Any => empty,
             _ => return Err(self.wrong()),
         };
-        let mut seen: Vec<String> = Vec::new();
-        while let Some(name) = members.next_key::<std::borrow::Cow<'de, str>>()? {
-            if seen.iter().any(|known| *known == name) {
-                return Err(A::Error::custom(format_args!("field '{name}' is given more than once")));
+        let mut seen = strict_json::Names::default();
+        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+            if !properties.contains_key(&*name)
+                && let Some(meant) = properties.keys().find(|known| same_but_for_case(known, &name))
+            {
+                return Err(A::Error::custom(format_args!("field '{name}' must be spelt '{meant}'")));
             }
             let shape = properties.get(&*name).unwrap_or(&NOTHING);
             if matches!(shape, Shape::Any) {
@@ -200,7 +245,9 @@ impl<'de> Visitor<'de> for Check<'_> {
             } else {
                 members.next_value_seed(Check { shape, path: &format!("{}.{name}", self.path) })?;
             }
-            seen.push(name.into_owned());
+            if let Err(name) = seen.add(name) {
+                return Err(A::Error::custom(format_args!("field '{name}' is given more than once")));
+            }
         }
         match required.iter().find(|name| !seen.contains(name)) {
             Some(missing) => Err(A::Error::custom(format_args!("field '{missing}' is required but missing"))),
@@ -221,6 +268,34 @@ mod tests {
         "id":{"type":"string"},"count":{"type":"integer"},"ratio":{"type":"number"},"on":{"type":"boolean"},
         "tags":{"type":"array","items":{"type":"string"}},
         "place":{"type":"object","required":["city"],"properties":{"city":{"type":"string"}}}}}"#;
+
+    #[test]
+    fn a_wide_object_costs_no_more_than_its_size() {
+        let members: Vec<_> = (0..300_000).map(|number| format!("\"m{number}\":0")).collect();
+        let text = format!("{{{}}}", members.join(","));
+        let raw = RawValue::from_string(text.clone()).unwrap();
+        assert_eq!(Arguments::AnyObject.check(Some(&raw)), Ok(()));
+        let raw = RawValue::from_string(text.replace("\"m299999\"", "\"m7\"")).unwrap();
+        let problem = Arguments::AnyObject.check(Some(&raw)).unwrap_err();
+        assert!(problem.ends_with("field 'm7' is given more than once"), "{problem}");
+    }
+
+    #[test]
+    fn a_name_is_no_other_name_in_disguise() {
+        for (arguments, spelt) in [
+            (r#"{"id":"a","Count":5000}"#, "field 'Count' must be spelt 'count'"),
+            (r#"{"id":"a","place":{"city":"x","CITY":"y"}}"#, "field 'CITY' must be spelt 'city'"),
+            (r#"{"id":"a","tag\u017f":[]}"#, "field 'tag\u{17f}' must be spelt 'tags'"),
+        ] {
+            let raw = RawValue::from_string(arguments.to_owned()).unwrap();
+            for check in [Arguments::of_schema(SCHEMA), Arguments::of_names(SCHEMA)] {
+                let problem = check.check(Some(&raw)).unwrap_err();
+                assert!(problem.ends_with(spelt), "{problem}");
+            }
+        }
+        let raw = RawValue::from_string(r#"{"id":7,"other":{"Id":1},"tags":"none"}"#.to_owned()).unwrap();
+        assert_eq!(Arguments::of_names(SCHEMA).check(Some(&raw)), Ok(()));
+    }
 
     fn problem(arguments: &str) -> Option<String> {
         let raw = RawValue::from_string(arguments.to_owned()).unwrap();

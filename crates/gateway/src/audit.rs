@@ -84,9 +84,11 @@ impl<'a> Record<'a> {
 
     /// What was decided.
     pub(crate) fn ruling(&mut self, ruling: &Ruling<'_>) {
-        let (decided, may) = match ruling {
-            Ruling::Permitted(_, decided) | Ruling::Unsound(_, decided) => (decided, true),
-            Ruling::Denied(decided) => (decided, false),
+        // What the decision is where no policy was asked.
+        let (decided, undecided) = match ruling {
+            Ruling::Permitted(_, decided) => (decided, Decision::Allow),
+            Ruling::Unsound(_, decided) => (decided, Decision::None),
+            Ruling::Denied(decided) => (decided, Decision::Deny),
             Ruling::Unknown => return,
         };
         let Decided { allowed, binds, policies, reason } = decided;
@@ -95,8 +97,7 @@ impl<'a> Record<'a> {
                 (Some(true), _) => Decision::Allow,
                 (Some(false), false) => Decision::WouldDeny,
                 (Some(false), true) => Decision::Deny,
-                (None, _) if may => Decision::Allow,
-                (None, _) => Decision::Deny,
+                (None, _) => undecided,
             };
             event.policies = policies.iter().map(ToString::to_string).collect();
             event.reason.clone_from(reason);

@@ -27,7 +27,7 @@ impl Context {
     }
 
     /// The keys that every request has because of who makes it: `aws:PrincipalArn` (for a role session, the
-    /// role's), `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:userid`, `aws:username` (for users alone),
+    /// role's), `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:userid`, `aws:username` (for users alone), `aws:TokenIssueTime` (for sessions),
     /// `aws:PrincipalIsAWSService` and, for services, `aws:PrincipalServiceName`.
     /// Source: IAM User Guide, "AWS global condition context keys".
     #[must_use]
@@ -41,6 +41,10 @@ impl Context {
                     .with("aws:PrincipalAccount", caller.account.as_str())
                     .with("aws:userid", caller.principal.unique_id(&caller.account))
                     .with("aws:PrincipalIsAWSService", "false");
+                let context = match caller.issued_at {
+                    Some(issued) => context.with("aws:TokenIssueTime", issued.to_string()),
+                    None => context,
+                };
                 match &caller.principal {
                     Principal::Root => context.with("aws:PrincipalType", "Account"),
                     Principal::User { name, .. } => {

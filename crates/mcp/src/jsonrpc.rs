@@ -4,7 +4,6 @@
 //! is passed on. Members that are not known are passed on with everything else.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -160,9 +159,7 @@ pub struct CallParams<'a> {
     pub name: Cow<'a, str>,
     /// Its arguments, unread.
     pub arguments: Option<&'a RawValue>,
-    params: &'a str,
-    /// Where in the parameters the name stands, quotes and all.
-    name_at: Range<usize>,
+    meta: Option<&'a RawValue>,
 }
 
 impl<'a> CallParams<'a> {
@@ -177,26 +174,32 @@ impl<'a> CallParams<'a> {
             name: &'a RawValue,
             #[serde(borrow, default)]
             arguments: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "_meta")]
+            meta: Option<&'a RawValue>,
         }
-        let params = params.get();
         let fields: Fields<'a> =
-            serde_json::from_str(params).map_err(|error| format!("Invalid params: {error}"))?;
+            serde_json::from_str(params.get()).map_err(|error| format!("Invalid params: {error}"))?;
         let raw = fields.name.get();
         let name = serde_json::from_str::<Text<'a>>(raw).map_err(|_| "`name` must be a string".to_owned())?;
         if fields.arguments.is_some_and(|arguments| !arguments.get().starts_with('{')) {
             return Err("`arguments` must be an object".to_owned());
         }
-        // `raw` is a slice of `params`.
-        let start = raw.as_ptr() as usize - params.as_ptr() as usize;
-        Ok(Self { name: name.0, arguments: fields.arguments, params, name_at: start..start + raw.len() })
+        Ok(Self { name: name.0, arguments: fields.arguments, meta: fields.meta })
     }
 
-    /// The parameters byte for byte, but for the tool's name.
+    /// The parameters under another name, made of what was read alone: a member that nobody here looked at, such as a
+    /// `Name` beside the `name`, could mean another call to a server that reads names regardless of case. The arguments
+    /// and `_meta` stay byte for byte.
     #[must_use]
     pub fn renamed(&self, name: &str) -> String {
-        let before = self.params.get(..self.name_at.start).unwrap_or_default();
-        let after = self.params.get(self.name_at.end..).unwrap_or_default();
-        format!("{before}{}{after}", serde_json::Value::from(name))
+        let mut params = format!("{{\"name\":{}", serde_json::Value::from(name));
+        for (member, value) in [("arguments", self.arguments), ("_meta", self.meta)] {
+            if let Some(value) = value {
+                params.push_str(&format!(",\"{member}\":{}", value.get()));
+            }
+        }
+        params.push('}');
+        params
     }
 }
 
@@ -278,17 +281,17 @@ mod tests {
     }
 
     #[test]
-    fn a_call_keeps_every_byte_but_its_tools_name() {
+    fn a_call_goes_on_as_what_was_read_of_it() {
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
         let params = raw(
-            r#"{ "_meta":{"progressToken":1}, "name" : "T___a\u0062", "arguments":{"x":1.0},"future":[ ]}"#,
+            r#"{ "_meta":{"progressToken":1}, "name" : "T___a\u0062", "arguments":{"x":1.0},"Name":"b","future":[ ]}"#,
         );
         let call = CallParams::parse(&params).unwrap();
         assert_eq!(&*call.name, "T___ab");
         assert_eq!(call.arguments.unwrap().get(), r#"{"x":1.0}"#);
         assert_eq!(
             call.renamed("q\"q"),
-            r#"{ "_meta":{"progressToken":1}, "name" : "q\"q", "arguments":{"x":1.0},"future":[ ]}"#
+            r#"{"name":"q\"q","arguments":{"x":1.0},"_meta":{"progressToken":1}}"#
         );
         for wrong in
             [r#"{}"#, r#"{"name":1}"#, r#"{"name":"a","name":"b"}"#, r#"{"name":"a","arguments":[]}"#]

@@ -26,6 +26,10 @@ const MAX_ANSWER: usize = 6 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most pages of a list that are read.
 const MOST_PAGES: usize = 1_000;
+/// How long all pages of a list may take together.
+const LIST_PATIENCE: Duration = Duration::from_secs(60);
+/// How large all pages of a list may be together, in bytes.
+const MAX_LIST: usize = 16 * 1024 * 1024;
 
 /// An upstream server. Its session is shared by all who call it.
 pub struct Upstream {
@@ -149,11 +153,21 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`] when they cannot be read.
     pub async fn list_tools(&self, most: usize) -> Result<Vec<Tool>, UpstreamError> {
+        let listing = tokio::time::timeout(LIST_PATIENCE, self.pages(most)).await;
+        listing.unwrap_or(Err(UpstreamError::TimedOut(LIST_PATIENCE)))
+    }
+
+    async fn pages(&self, most: usize) -> Result<Vec<Tool>, UpstreamError> {
+        let mut bytes = 0_usize;
         let mut tools = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..MOST_PAGES {
             let params = cursor.map_or_else(|| json!({}), |cursor| json!({ "cursor": cursor })).to_string();
             let answer = self.exchange(&self.client, "tools/list", &params, PATIENCE).await?;
+            bytes = bytes.saturating_add(answer.bytes.len());
+            if bytes > MAX_LIST {
+                return Err(UpstreamError::Malformed(format!("its list is larger than {MAX_LIST} bytes")));
+            }
             let answer = strict_json::parse(&answer.bytes)
                 .map_err(|error| UpstreamError::Malformed(error.to_string()))?;
             if let Some(error) = answer.get("error") {

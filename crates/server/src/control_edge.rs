@@ -19,6 +19,8 @@ use crate::response;
 const MAX_BODY: usize = 6 * 1024 * 1024;
 /// The largest body of Lambda's, whose archives have 50 MB and come in base64.
 const MAX_LAMBDA_BODY: usize = 70 * 1024 * 1024;
+/// The largest body of those whose key is not known here.
+const MAX_STRANGERS_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,13 +58,13 @@ pub(crate) async fn answer(house: &House, request: Request<Incoming>, peer: IpAd
 /// Large bodies are read only for those who have a key: a stranger cannot fill the memory.
 async fn limit(house: &House, headers: &HeaderMap) -> usize {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(authorization) = text("authorization") else { return MAX_BODY };
-    if sigv4::claimed_service(authorization) != Some("lambda") {
-        return MAX_BODY;
-    }
-    let Some(key) = sigv4::claimed_access_key(authorization) else { return MAX_BODY };
+    let Some(authorization) = text("authorization") else { return MAX_STRANGERS_BODY };
+    let Some(key) = sigv4::claimed_access_key(authorization) else { return MAX_STRANGERS_BODY };
     let known = house.principals.is_known(key, text("x-amz-security-token")).await;
-    if known.unwrap_or(false) { MAX_LAMBDA_BODY } else { MAX_BODY }
+    if !known.unwrap_or(false) {
+        return MAX_STRANGERS_BODY;
+    }
+    if sigv4::claimed_service(authorization) == Some("lambda") { MAX_LAMBDA_BODY } else { MAX_BODY }
 }
 
 fn refuse(house: &House, headers: &HeaderMap, fault: &Fault) -> Response<Body> {

@@ -6,11 +6,13 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gateway::{Body, Lane};
+use http::header::HOST;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -172,21 +174,33 @@ impl Worker {
             .max_concurrent_streams(200)
             .keep_alive_interval(Some(Duration::from_secs(30)));
         let peer = peer.ip();
+        let begun = Arc::new(AtomicBool::new(false));
+        let has_begun = Arc::clone(&begun);
         let service = service_fn(move |request| {
+            has_begun.store(true, Ordering::Relaxed);
             let worker = worker.clone();
             async move { Ok::<_, Infallible>(worker.answer(request, peer).await) }
         });
         let watcher = draining.watcher();
         tokio::spawn(async move {
             let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-            // A client that breaks off is no news.
-            let _ = pin!(watcher.watch(connection)).await;
+            tokio::select! {
+                // A client that breaks off is no news.
+                _ = watcher.watch(connection) => {}
+                () = silence(&begun) => {}
+            }
             drop(place);
         });
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let (head, body) = request.into_parts();
+        if !names_one_host(&head) {
+            return response::text(
+                StatusCode::BAD_REQUEST,
+                "The URL and the Host header name different hosts.\n",
+            );
+        }
         let route = route::of(&head);
         let request = Request::from_parts(head, body);
         match route {
@@ -211,5 +225,22 @@ impl Worker {
             Ok(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
             Err(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "the database is not available\n"),
         }
+    }
+}
+
+/// Ends when a connection has not sent a request in time: whoever only holds it open takes the place of others.
+async fn silence(begun: &AtomicBool) {
+    tokio::time::sleep(HEAD_PATIENCE).await;
+    if begun.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What is signed is the header, and what is routed by is the URL's host where it has one: they must be the same
+/// (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1).
+fn names_one_host(head: &Parts) -> bool {
+    match (head.uri.authority(), head.headers.get(HOST)) {
+        (Some(authority), Some(host)) => host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()),
+        _ => true,
     }
 }

@@ -103,12 +103,6 @@ impl Store {
         Ok(())
     }
 
-    /// Whether other processes may write to this database.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        matches!(self.inner.database, Database::Postgres(_))
-    }
-
     /// Seals text that is kept outside the store, such as the token of a session, for the purpose that `place` names.
     ///
     /// # Errors

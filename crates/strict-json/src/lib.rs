@@ -5,6 +5,8 @@
 //! member is no document (RFC 8259, section 4: names within an object SHOULD be unique). Depth is bounded by
 //! `serde_json` at 128; size is the caller's to bound before reading.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -114,22 +116,10 @@ impl<'de> Deserialize<'de> for Checked {
                 Ok(Checked)
             }
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Checked, A::Error> {
-                // Objects are small as a rule: a scan of what was seen costs less than a set, up to a point.
-                let mut seen: Vec<std::borrow::Cow<'de, str>> = Vec::new();
-                let mut many: Option<std::collections::HashSet<std::borrow::Cow<'de, str>>> = None;
+                let mut seen = Names::default();
                 while let Some(Name(name)) = members.next_key()? {
-                    let repeated = match &mut many {
-                        Some(set) => !set.insert(name.clone()),
-                        None => seen.contains(&name),
-                    };
-                    if repeated {
+                    if let Err(name) = seen.add(name) {
                         return Err(A::Error::custom(format_args!("duplicate member `{name}`")));
-                    }
-                    if many.is_none() {
-                        seen.push(name);
-                        if seen.len() == 16 {
-                            many = Some(seen.drain(..).collect());
-                        }
                     }
                     members.next_value::<Checked>()?;
                 }
@@ -140,8 +130,54 @@ impl<'de> Deserialize<'de> for Checked {
     }
 }
 
+/// The names of an object's members as they are read, each at most once, whatever their number.
+#[derive(Debug)]
+pub enum Names<'de> {
+    /// Objects are small as a rule: a scan costs less than a set.
+    Few(Vec<Cow<'de, str>>),
+    /// Larger ones are looked up, so that no caller can make a scan of each member dear.
+    Many(HashSet<Cow<'de, str>>),
+}
+
+impl Default for Names<'_> {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl<'de> Names<'de> {
+    /// The most names that are scanned.
+    const FEW: usize = 16;
+
+    /// Adds a name.
+    ///
+    /// # Errors
+    /// The name itself, when it was there before.
+    pub fn add(&mut self, name: Cow<'de, str>) -> Result<(), Cow<'de, str>> {
+        match self {
+            Self::Few(names) if names.contains(&name) => return Err(name),
+            Self::Few(names) if names.len() < Self::FEW => names.push(name),
+            Self::Few(names) => *self = Self::Many(names.drain(..).chain([name]).collect()),
+            Self::Many(names) if names.contains(&name) => return Err(name),
+            Self::Many(names) => {
+                names.insert(name);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a name was added.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Few(names) => names.iter().any(|known| known == name),
+            Self::Many(names) => names.contains(name),
+        }
+    }
+}
+
 /// A member's name, borrowed from the document where it holds no escape.
-struct Name<'de>(std::borrow::Cow<'de, str>);
+struct Name<'de>(Cow<'de, str>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

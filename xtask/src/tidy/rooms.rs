@@ -40,7 +40,19 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "gateway",
-        &["domain", "aws", "compute", "egress", "functions", "iam", "identity", "mcp", "policy", "store"],
+        &[
+            "domain",
+            "strict-json",
+            "aws",
+            "compute",
+            "egress",
+            "functions",
+            "iam",
+            "identity",
+            "mcp",
+            "policy",
+            "store",
+        ],
     ),
     // The roof.
     (

@@ -55,7 +55,7 @@ fn name_taken(what: &str, name: &str) -> Failure {
 fn over_quota(what: &str, most: usize) -> Failure {
     Fault::new(
         "ServiceQuotaExceededException",
-        format!("The quota of {most} {what} is reached. Delete what you no longer need, or raise the quota in the configuration."),
+        format!("The quota of {most} {what} is reached. Delete what you no longer need."),
     )
     .into()
 }

@@ -62,7 +62,7 @@ impl FunctionOperations<Context> for Lambda {
         };
         let mut tx = allowed.begin().await?;
         check_free(&mut tx, &function).await?;
-        check_role(&mut tx, &function).await?;
+        check_role(&mut tx, &function, context.now).await?;
         let environment = settings.environment;
         tx.insert_function(&function, &environment, &settings.archive).await.map_err(
             |error| match error {
@@ -153,9 +153,9 @@ async fn check_free(tx: &mut Tx, function: &Function) -> Result<(), Failure> {
 }
 
 /// Sees that Lambda may assume a function's role on its behalf.
-async fn check_role(tx: &mut Tx, function: &Function) -> Result<(), Failure> {
+async fn check_role(tx: &mut Tx, function: &Function, now: Timestamp) -> Result<(), Failure> {
     let role = roles::find(tx, &function.scope.account, &function.role).await?;
-    if role.is_some_and(|role| roles::trusts(&role, roles::LAMBDA, &function.arn())) {
+    if role.is_some_and(|role| roles::trusts(&role, roles::LAMBDA, &function.arn(), now)) {
         return Ok(());
     }
     Err(invalid(NOT_ASSUMED))

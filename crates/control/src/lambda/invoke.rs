@@ -129,5 +129,5 @@ async fn refuse(context: &Context, function: &Function, error: InvokeError) -> F
 async fn may_be_assumed(context: &Context, function: &Function) -> Result<bool, Failure> {
     let mut tx = context.setup().store.read().await?;
     let role = roles::find(&mut tx, &function.scope.account, &function.role).await?;
-    Ok(role.is_some_and(|role| roles::trusts(&role, roles::LAMBDA, &function.arn())))
+    Ok(role.is_some_and(|role| roles::trusts(&role, roles::LAMBDA, &function.arn(), context.now)))
 }

@@ -13,7 +13,7 @@ use aws_shapes::sts::{
     GetCallerIdentityRequest, GetCallerIdentityResponse, SessionOperations,
 };
 use domain::{AccountId, Arn, Principal, Role};
-use identity::principal::{Credentials, issue};
+use identity::principal::{Credentials, Lasts, issue};
 
 use super::Sts;
 use crate::context::Context;
@@ -50,10 +50,10 @@ impl SessionOperations<Context> for Sts {
             Failure::Fault(_) => denied(context, &arn),
             failure @ Failure::Internal(_) => failure,
         })?;
-        let ends = context.now.plus(lifetime(context, &role, input.duration_seconds)?);
+        let lasts = Lasts::from(context.now, lifetime(context, &role, input.duration_seconds)?);
         let setup = context.setup();
         let policies = narrowed.into_iter().collect();
-        let session = issue(&setup.store, &*setup.random, &role, &input.role_session_name, policies, ends)?;
+        let session = issue(&setup.store, &*setup.random, &role, &input.role_session_name, policies, lasts)?;
         allowed.commit(allowed.begin().await?).await?;
         Ok(answer(&session))
     }

@@ -78,7 +78,7 @@ impl Catalogue {
         let has_output_schema = definition.contains_key("outputSchema");
         let arguments = match target.upstream {
             Upstream::Lambda { .. } => Arguments::of_schema(&tool.input_schema.0),
-            Upstream::Mcp { .. } => Arguments::AnyObject,
+            Upstream::Mcp { .. } => Arguments::of_names(&tool.input_schema.0),
         };
         self.tools.push(ToolEntry {
             place,

@@ -88,14 +88,16 @@ impl Loader {
                 }
             }
             let reached = *self.in_force.borrow();
-            let told = changed.wait_for(|written| *written > reached);
-            if self.store.is_shared() {
-                let silent = tokio::time::timeout(LOOK_INTERVAL, told).await.is_err();
-                if silent && let Err(error) = self.store.look_for_changes().await {
-                    tracing::warn!(%error, "Changes of other processes cannot be looked for.");
+            let told = async { changed.wait_for(|written| *written > reached).await.is_ok() };
+            // Other processes write too: other servers on PostgreSQL, and `portcullis pool` on any database.
+            match tokio::time::timeout(LOOK_INTERVAL, told).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    if let Err(error) = self.store.look_for_changes().await {
+                        tracing::warn!(%error, "Changes of other processes cannot be looked for.");
+                    }
                 }
-            } else if told.await.is_err() {
-                return;
             }
         }
     }

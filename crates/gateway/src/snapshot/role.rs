@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AccessKeyId, Arn, Caller, Gateway, Holder, Principal, Role};
+use domain::{AccessKeyId, Arn, Caller, Gateway, Holder, Principal, Role, Timestamp};
 use iam::{Context, Named, Policy, PolicyKind, PolicySets, Question, Requester};
 use identity::principal::policies_of;
 use store::{StoreError, Tx};
@@ -44,6 +44,7 @@ impl RoleAccess {
             },
             access_key: AccessKeyId::from_text("gateway"),
             session_policies: Vec::new(),
+            issued_at: None,
             expires_at: None,
         };
         Ok(Self::Session { caller: Box::new(caller), policies: policies.into() })
@@ -55,6 +56,7 @@ impl RoleAccess {
         gateway: &Arn,
         function: &Arn,
         resource: Option<&Named>,
+        now: Timestamp,
     ) -> Result<(), String> {
         let (caller, policies) = match self {
             Self::Session { caller, policies } => (caller, policies),
@@ -62,6 +64,7 @@ impl RoleAccess {
         };
         let requester = Requester::Iam(caller);
         let conditions = Context::of(&requester)
+            .at(now)
             .with("aws:SourceArn", gateway.as_str())
             .with("aws:SourceAccount", gateway.account());
         let question = Question {

@@ -34,23 +34,22 @@ pub(super) async fn call(
 ) -> Result<Reply, Failed> {
     let denied = |cause: &str| {
         tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %call.function, error = cause, "The gateway's role may not invoke a function.");
-        Failed {
-            detail: format!(
-                "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
-                call.function
-            ),
-        }
+        Failed::new(format!(
+            "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
+            call.function
+        ))
     };
-    let prepared = call.prepared.ok_or_else(|| Failed {
-        detail: format!(
+    let prepared = call.prepared.ok_or_else(|| {
+        Failed::new(format!(
             "Lambda function {} does not exist. Create it, or point the target to one that does.",
             call.function
-        ),
+        ))
     })?;
-    gate.role
-        .may_invoke(&gate.arn, &prepared.function.arn(), prepared.resource_policy.as_ref())
-        .map_err(|cause| denied(&cause))?;
     let setup = &lane.plane.setup;
+    let function = prepared.function.arn();
+    gate.role
+        .may_invoke(&gate.arn, &function, prepared.resource_policy.as_ref(), setup.clock.now())
+        .map_err(|cause| denied(&cause))?;
     let invocation = Invocation {
         payload: Bytes::copy_from_slice(permitted.arguments().as_bytes()),
         client_context: Some(client_context(gate, permitted, call).into()),
@@ -61,13 +60,14 @@ pub(super) async fn call(
     let completed = match tokio::time::timeout(setup.call_timeout, invoking).await {
         Ok(Ok(completed)) => completed,
         Ok(Err(error)) => {
-            return Err(Failed { detail: format!("Lambda function {}: {error}", call.function) });
+            return Err(Failed::new(format!("Lambda function {}: {error}", call.function)));
         }
         Err(_) => {
             let seconds = setup.call_timeout.as_secs();
-            return Err(Failed {
-                detail: format!("Lambda function {} did not answer within {seconds} seconds.", call.function),
-            });
+            return Err(Failed::new(format!(
+                "Lambda function {} did not answer within {seconds} seconds.",
+                call.function
+            )));
         }
     };
     result(permitted, call, arrival, &completed)
@@ -103,13 +103,15 @@ fn result(
     if let Some(error) = &completed.function_error {
         let kind = error.error_type.as_deref().unwrap_or("an error");
         return Err(Failed {
-            detail: format!("Lambda function {} failed with {kind}: {payload}", call.function),
+            detail: format!("Lambda function {} failed with {kind}", call.function),
+            answer: Some(payload.into_owned()),
         });
     }
     if strict_enough(&payload).is_err() {
-        return Err(Failed {
-            detail: format!("Lambda function {} answered with something that is not JSON.", call.function),
-        });
+        return Err(Failed::new(format!(
+            "Lambda function {} answered with something that is not JSON.",
+            call.function
+        )));
     }
     let text = Value::from(&*payload);
     let structured = permitted.tool().has_output_schema

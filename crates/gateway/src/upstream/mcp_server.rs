@@ -27,5 +27,5 @@ pub(super) async fn call(
 }
 
 fn failed(server: &Upstream, error: &UpstreamError) -> Failed {
-    Failed { detail: format!("The MCP server {} failed: {error}", server.endpoint()) }
+    Failed::new(format!("The MCP server {} failed: {error}", server.endpoint()))
 }

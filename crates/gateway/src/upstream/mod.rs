@@ -29,7 +29,7 @@ pub(crate) async fn call(
             lambda::call(lane, gate, permitted, &call, arrival).await
         }
         Some(UpstreamEntry::Mcp { server }) => mcp_server::call(lane, server, permitted, id).await,
-        None => Err(Failed { detail: "the tool's target is gone".to_owned() }),
+        None => Err(Failed::new("the tool's target is gone")),
     };
     called.unwrap_or_else(|failed| failed.reply(gate, id))
 }
@@ -38,16 +38,23 @@ pub(crate) async fn call(
 pub(crate) struct Failed {
     /// What happened, for the log and for those who debug.
     pub(crate) detail: String,
+    /// What the target answered, for those who debug alone: it may hold what no log should.
+    pub(crate) answer: Option<String>,
 }
 
 impl Failed {
+    pub(crate) fn new(detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), answer: None }
+    }
+
     /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
     fn reply(self, gate: &Gate, id: &str) -> Reply {
         tracing::warn!(gateway.id = %gate.gateway.id, error = %self.detail, "A call of a tool failed.");
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let result = match gate.gateway.exception_level {
             Some(ExceptionLevel::Debug) => {
-                let detail = text(&self.detail);
+                let answer = self.answer.map(|answer| format!(": {answer}")).unwrap_or_default();
+                let detail = text(&format!("{}{answer}", self.detail));
                 format!(
                     "{{\"content\":[{{\"type\":\"text\",\"text\":{detail}}}],\"isError\":true,\
                      \"_meta\":{{\"debug\":{{\"type\":\"text\",\"text\":{detail}}}}}}}"

@@ -215,6 +215,7 @@ fn caller(account: &str, principal: Principal) -> Who {
         principal,
         access_key: AccessKeyId::from_text("AKIAEXAMPLE"),
         session_policies: Vec::new(),
+        issued_at: None,
         expires_at: None,
     })
 }

@@ -12,7 +12,7 @@ use domain::{AccessKeyId, AccessKeyStatus, AccountId, Caller, Clock, Document, H
 use iam::{Named, Policy, PolicyKind};
 use store::{Store, StoreError, Tx};
 
-pub use session::{Credentials, issue};
+pub use session::{Credentials, Lasts, issue};
 
 /// How many identities are remembered at most.
 const MOST: usize = 10_000;
@@ -144,6 +144,7 @@ async fn lasting(tx: &mut Tx, id: &AccessKeyId) -> Result<Identity, PrincipalErr
         principal,
         access_key: key.id,
         session_policies: Vec::new(),
+        issued_at: None,
         expires_at: None,
     };
     Ok(Identity { caller, secret: key.secret, policies, session_policies: None })

@@ -1,6 +1,8 @@
 //! Sessions of roles. A session token is the session itself, sealed under the store's data key: nothing is kept, so any
 //! replica can open it, and a token that was not sealed here opens nothing.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{AccessKeyId, Caller, Document, Principal, Random, Role, Secret, Timestamp};
@@ -28,6 +30,23 @@ pub struct Credentials {
     pub caller: Caller,
 }
 
+/// How long a session lasts.
+#[derive(Clone, Copy, Debug)]
+pub struct Lasts {
+    /// When it is opened.
+    pub from: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+impl Lasts {
+    /// So long, from now on.
+    #[must_use]
+    pub fn from(now: Timestamp, duration: Duration) -> Self {
+        Self { from: now, until: now.plus(duration) }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     secret: String,
@@ -44,7 +63,7 @@ pub fn issue(
     role: &Role,
     session: &str,
     session_policies: Vec<Document>,
-    expires_at: Timestamp,
+    lasts: Lasts,
 ) -> Result<Credentials, StoreError> {
     const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let access_key = AccessKeyId::mint_temporary(random);
@@ -58,7 +77,8 @@ pub fn issue(
         },
         access_key: access_key.clone(),
         session_policies,
-        expires_at: Some(expires_at),
+        issued_at: Some(lasts.from),
+        expires_at: Some(lasts.until),
     };
     let secret = random.text(40, SECRET);
     let sealed = Sealed { secret: secret.clone(), caller: caller.clone() };
@@ -68,7 +88,7 @@ pub fn issue(
         access_key,
         secret: Secret::new(secret),
         session_token: Secret::new(token),
-        expires_at,
+        expires_at: lasts.until,
         caller,
     })
 }

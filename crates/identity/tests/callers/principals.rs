@@ -9,7 +9,7 @@ use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Document, FixedClock, Holder, Principal, Role,
     Secret, SystemRandom, User,
 };
-use identity::principal::{Credentials, Identity, PrincipalError, Principals, issue};
+use identity::principal::{Credentials, Identity, Lasts, PrincipalError, Principals, issue};
 
 use crate::support::{Database, NOW, clock};
 
@@ -83,7 +83,7 @@ impl Scene {
 
     fn session(&self, role: &Role, policies: &[&str]) -> Credentials {
         let policies = policies.iter().map(|policy| Document((*policy).to_owned())).collect();
-        issue(&self.database.store, &SystemRandom, role, "work", policies, NOW.plus(HOUR)).unwrap()
+        issue(&self.database.store, &SystemRandom, role, "work", policies, Lasts::from(NOW, HOUR)).unwrap()
     }
 
     async fn find(&self, key: &AccessKeyId, token: Option<&str>) -> Result<Arc<Identity>, PrincipalError> {

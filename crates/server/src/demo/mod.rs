@@ -71,12 +71,14 @@ fn with_folder(mut settings: Settings) -> (Settings, Option<PathBuf>) {
 
 fn next_steps(configuration: &Configuration, gateway_url: &str) -> Result<(), Failure> {
     let folder = configuration.data_dir.display();
+    let program = std::env::current_exe().unwrap_or_else(|_| "portcullis".into());
+    let program = program.display();
     say(format!(
         "\nThe server goes on. Paste this into another terminal to drive it with AWS's own clients:\n\n  \
-         eval \"$(portcullis env --data-dir {folder})\"\n  \
+         eval \"$({program} env --data-dir {folder})\"\n  \
          aws bedrock-agentcore-control list-gateways\n  \
-         portcullis audit tail --follow --data-dir {folder}\n  \
-         portcullis mail list --data-dir {folder}\n\n\
+         {program} audit tail --follow --data-dir {folder}\n  \
+         {program} mail list --data-dir {folder}\n\n\
          The gateway's MCP endpoint is {gateway_url}\n\
          Ctrl-C ends the server and removes its data."
     ))

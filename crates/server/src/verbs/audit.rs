@@ -84,23 +84,25 @@ pub(crate) fn line(event: &AuditEvent) -> String {
         Outcome::Failure => "failure",
         Outcome::Abandoned => "abandoned",
     };
-    let mut line = format!("{}  {style}{word:<10}{style:#} {}", event.time, event.action);
+    let mut line = format!("{}  {style}{word:<10}{style:#} {}", event.time, plain(&event.action));
     if let Some(tool) = &event.tool {
-        line.push_str(&format!(" {tool}"));
+        line.push_str(&format!(" {}", plain(tool)));
     }
-    line.push_str(&format!("  by {who}  {outcome}"));
+    line.push_str(&format!("  by {}  {outcome}", plain(&who)));
     if let Some(error) = &event.error {
-        line.push_str(&format!(" ({error})"));
+        line.push_str(&format!(" ({})", plain(error)));
     }
     if !event.policies.is_empty() {
-        line.push_str(&format!("  policies {}", event.policies.join(", ")));
+        line.push_str(&format!("  policies {}", plain(&event.policies.join(", "))));
     }
     if let Some(reason) = &event.reason {
-        line.push_str(&format!("  because {reason}"));
+        line.push_str(&format!("  because {}", plain(reason)));
     }
     line.push_str(&format!("  {} µs", event.latency_us));
-    // What callers named themselves must not steer the terminal.
-    line.chars()
-        .map(|character| if character.is_control() && character != '\u{1b}' { ' ' } else { character })
-        .collect()
+    line
+}
+
+/// What callers named themselves must not steer the terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }

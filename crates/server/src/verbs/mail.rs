@@ -3,6 +3,7 @@
 use domain::AccountId;
 use serde_json::{Value, json};
 
+use super::audit::plain;
 use super::open::{block_on, open};
 use crate::command_line::{Mail, MailVerb};
 use crate::terminal::{Failure, say, table};
@@ -27,7 +28,7 @@ pub(crate) fn run(arguments: Mail) -> Result<(), Failure> {
                 continue;
             }
             let text =
-                |place: &str| message.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned();
+                |place: &str| plain(message.pointer(place).and_then(Value::as_str).unwrap_or_default());
             let to: Vec<_> = message
                 .pointer("/Destination/ToAddresses")
                 .and_then(Value::as_array)
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: Mail) -> Result<(), Failure> {
             shown.add_row([
                 mail.created_at.to_string(),
                 text("/Source"),
-                to.join(", "),
+                plain(&to.join(", ")),
                 text("/Message/Subject/Data"),
             ]);
         }
