@@ -1,7 +1,7 @@
 //! Which service and which operation a request is for.
 //!
 //! One address answers every service, so the way is found by what clients send: the credential scope of the signature,
-//! then `X-Amz-Target`, then the form's `Action`, then the path (`design`: one listener, many names).
+//! then `X-Amz-Target`, then the form's `Action`, then the path: one listener, many names.
 
 use aws_shapes::{OperationSpec, Protocol, SERVICES, Segment, ServiceSpec};
 use http::HeaderMap;
