@@ -8,6 +8,7 @@
 use cedar_policy::{PolicySet, ValidationError, ValidationMode, ValidationWarning};
 
 use crate::findings::{self, Finding};
+use crate::input_type::{ToolInput, Unreadable};
 use crate::names::{ACTION, PrincipalKind};
 use crate::nesting::on_a_deep_stack;
 use crate::problem::{Locator, Problem, ProblemKind};
@@ -146,9 +147,9 @@ fn read_what_can_be_read(statement: &Statement, scope: &Scope) -> Result<(), Vec
         return Ok(());
     };
     let tools = scope.tools.iter().filter(|(tool, _)| statement.action.may_match(tool));
-    let unreadable = tools.flat_map(|(tool, input)| input.unreadable.iter().map(move |part| (tool, part)));
+    let unreadable =
+        tools.flat_map(|(tool, tool_input)| unreadable(input, tool_input).map(move |part| (tool, part)));
     let problems: Vec<Problem> = unreadable
-        .filter(|(_, part)| !part.path.iter().any(|name| name == "[]") && is_read(input, &part.path))
         .map(|(tool, part)| {
             let what = match part.path.as_slice() {
                 [] => "the arguments".to_owned(),
@@ -159,6 +160,14 @@ fn read_what_can_be_read(statement: &Statement, scope: &Scope) -> Result<(), Vec
         })
         .collect();
     if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// The parts of a tool's arguments that are read and cannot be.
+pub(crate) fn unreadable<'t>(reads: &Reads, input: &'t ToolInput) -> impl Iterator<Item = &'t Unreadable> {
+    input
+        .unreadable
+        .iter()
+        .filter(|part| !part.path.iter().any(|name| name == "[]") && is_read(reads, &part.path))
 }
 
 fn is_read(mut reads: &Reads, path: &[String]) -> bool {

@@ -58,6 +58,8 @@ pub enum Reason {
     DefaultDeny,
     /// A forbid could not be evaluated.
     ForbidFailed,
+    /// A forbid asks about an argument that the tool's schema, changed since, hides from policies: this one.
+    Unseen(String),
     /// An argument that a policy reads is not what the tool's schema says.
     Arguments(ArgumentError),
 }
@@ -72,6 +74,9 @@ impl Engine {
         let candidates = tool.candidates(principal.kind());
         if candidates.slice.layers.is_empty() {
             return Decision::deny(Reason::DefaultDeny);
+        }
+        if let Some(argument) = &candidates.unseen {
+            return Decision::deny(Reason::Unseen(argument.clone()));
         }
         let context = match &candidates.plan {
             None => Context::empty(),

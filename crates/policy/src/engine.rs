@@ -52,6 +52,9 @@ pub(crate) struct Tool {
 pub(crate) struct Candidates {
     pub(crate) slice: Slice,
     pub(crate) plan: Option<ContextPlan>,
+    /// A part of the arguments that a forbid asks about, and that the tool's schema hides from policies. Such a forbid
+    /// was not accepted; the schema changed after it was written.
+    pub(crate) unseen: Option<String>,
 }
 
 impl Tool {
@@ -108,11 +111,13 @@ impl Engine {
         let mut slices = index.slices(definitions().map(|tool| tool.name));
         let mut tools: Vec<Tool> = Vec::with_capacity(gateway.tools.len());
         for definition in definitions() {
-            let record = input_type::read(definition.input_schema).record;
+            let input = input_type::read(definition.input_schema);
+            let record = &input.record;
             let mut candidates = |kind| -> Result<Candidates, CompileError> {
                 let slice = slices.slice(definition.name, kind).map_err(CompileError::Internal)?;
-                let plan = ContextPlan::new(&record, slice.reads());
-                Ok(Candidates { slice, plan })
+                let plan = ContextPlan::new(record, slice.reads());
+                let unseen = slice.unseen_by_a_forbid(&input);
+                Ok(Candidates { slice, plan, unseen })
             };
             let (oauth, iam) = (candidates(PrincipalKind::OAuthUser)?, candidates(PrincipalKind::IamEntity)?);
             tools.push(Tool {
@@ -120,7 +125,7 @@ impl Engine {
                 name: definition.name.to_owned(),
                 action: action_uid(definition.name),
                 entity: Entity::new_no_attrs(action_uid(definition.name), groups(definition.name)),
-                input: inputs.intern(&record, [&oauth.slice, &iam.slice]),
+                input: inputs.intern(record, [&oauth.slice, &iam.slice]),
                 oauth,
                 iam,
             });

@@ -87,7 +87,11 @@ struct Key {
 
 impl Inquiry<'_> {
     fn is_visible(&mut self, tool: &Tool) -> bool {
-        let slice = &tool.candidates(self.principal.kind()).slice;
+        let candidates = tool.candidates(self.principal.kind());
+        if candidates.unseen.is_some() {
+            return false;
+        }
+        let slice = &candidates.slice;
         let mut outlook = Outlook::NOTHING;
         for layer in &slice.layers {
             outlook = outlook.and(self.outlook(layer, tool));

@@ -19,6 +19,9 @@ impl Decision {
             Reason::DefaultDeny if self.errors.is_empty() => DENIED.to_owned(),
             Reason::DefaultDeny => format!("{DENIED} Policies that failed: {}", self.list_errors()),
             Reason::ForbidFailed => format!("Policy evaluation failed: {}", self.list_errors()),
+            Reason::Unseen(argument) => format!(
+                "Policy evaluation was not possible: a forbid asks about argument `{argument}`, which the tool's input schema no longer lets policies read"
+            ),
             Reason::Arguments(error) => format!("Policy evaluation was not possible: {error}"),
         }
     }

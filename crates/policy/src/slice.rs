@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use cedar_policy::{Policy, PolicyId, PolicySet, pst};
 
+use crate::check::unreadable;
+use crate::input_type::ToolInput;
 use crate::names::{ACTION, PrincipalKind, target_of};
 use crate::reads::Reads;
 use crate::statement::{ActionScope, Effect, Statement};
@@ -23,6 +25,8 @@ pub(crate) struct Layer {
     pub(crate) policies: PolicySet,
     pub(crate) effects: HashMap<PolicyId, Effect>,
     pub(crate) reads: Reads,
+    /// What the forbids among them read.
+    forbids_read: Reads,
     /// Whether a condition looks at the action.
     pub(crate) mentions_action: bool,
     /// Whether one of the permits may apply, as a question. Empty where the context is not read.
@@ -38,6 +42,7 @@ impl Layer {
             policies: PolicySet::new(),
             effects: HashMap::new(),
             reads: Reads::default(),
+            forbids_read: Reads::default(),
             mentions_action: false,
             permits: PolicySet::new(),
             forbids: PolicySet::new(),
@@ -49,6 +54,9 @@ impl Layer {
         self.effects.insert(policy.id().clone(), filed.statement.effect);
         self.policies.add(policy).map_err(|error| error.to_string())?;
         self.reads.merge(&filed.statement.reads);
+        if filed.statement.effect == Effect::Forbid {
+            self.forbids_read.merge(&filed.statement.reads);
+        }
         self.mentions_action |= filed.statement.mentions_action;
         Ok(())
     }
@@ -75,6 +83,13 @@ impl Slice {
     /// What the policies read of the context.
     pub(crate) fn reads(&self) -> &Reads {
         &self.reads
+    }
+
+    /// The first part of a tool's arguments that a forbid asks about and cannot see.
+    pub(crate) fn unseen_by_a_forbid(&self, input: &ToolInput) -> Option<String> {
+        let reads = self.layers.iter().filter_map(|layer| layer.forbids_read.field("input"));
+        let unseen = reads.flat_map(|reads| unreadable(reads, input));
+        unseen.map(|part| part.path.join(".")).next()
     }
 
     fn push(&mut self, layer: Arc<Layer>) {

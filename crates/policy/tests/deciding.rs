@@ -47,6 +47,23 @@ fn an_argument_that_does_not_fit_cannot_dodge_a_forbid() {
 }
 
 #[test]
+fn a_schema_that_hides_an_argument_hides_it_from_no_forbid() {
+    let loose = json!({"type": "object", "properties": {"cents": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}});
+    let house = House::new(GATEWAY).tool(PAY, &loose).tool(SHOW, &takes(&["account:string"]));
+    let guard = on(PAY, "forbid", "when { context.input has cents && context.input.cents > 500 }");
+    let engine = house.engine(&[ANYTHING, &guard]);
+    let anyone = user(&json!({}));
+    let denied = call(&engine, &anyone, PAY, &json!({"cents": 5000}));
+    assert_eq!((denied.allow, &denied.reason), (false, &Reason::Unseen("cents".to_owned())));
+    assert!(denied.audit_text().contains("`cents`"));
+    assert_eq!(list(&engine, &anyone), [SHOW]);
+    assert!(call(&engine, &anyone, SHOW, &json!({"account": "a"})).allow, "another tool is none the worse");
+    let engine =
+        house.engine(&[&on(PAY, "permit", "when { context.input has cents }"), &on(SHOW, "permit", "")]);
+    assert_eq!(call(&engine, &anyone, PAY, &json!({"cents": 1})).reason, Reason::DefaultDeny);
+}
+
+#[test]
 fn what_is_required_is_relied_on() {
     // The schema says that `cents` is always there: the forbid may count on it.
     let engine = bank().engine(&[ANYTHING, &on(PAY, "forbid", "when { context.input has cents }")]);

@@ -323,6 +323,7 @@ proptest! {
                 Reason::ForbiddenBy => prop_assert!(!allowed && !reasons.is_empty() && determining == reasons),
                 Reason::DefaultDeny => prop_assert!(!allowed && reasons.is_empty() && determining.is_empty()),
                 Reason::Arguments(error) => prop_assert!(false, "{error}"),
+            Reason::Unseen(argument) => prop_assert!(false, "{argument}"),
             }
         }
     }
