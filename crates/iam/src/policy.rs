@@ -62,12 +62,6 @@ impl Policy {
         self.version
     }
 
-    /// How many statements it has.
-    #[must_use]
-    pub fn statement_count(&self) -> usize {
-        self.statements.len()
-    }
-
     /// Refuses the language of 2008, as `CreatePolicy` and `CreatePolicyVersion` do; inline policies, trust
     /// policies and resource policies may be written in it.
     ///

@@ -1,6 +1,6 @@
 //! The audit trail: events are appended and read, never changed.
 
-use domain::{AuditEvent, Timestamp};
+use domain::AuditEvent;
 use sqlx::AssertSqlSafe;
 
 use crate::backend::{Param, params, written};
@@ -25,8 +25,6 @@ pub struct AuditFilter {
     pub after: i64,
     /// Only those of this account.
     pub account: Option<String>,
-    /// Only those at or after this moment.
-    pub since: Option<Timestamp>,
 }
 
 impl Tx {
@@ -77,13 +75,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn events(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<StoredEvent>, StoreError> {
-        let since = filter.since.map_or(i64::MIN, Timestamp::millis);
         let mut tx = self.read().await?;
         let rows = tx
             .fetch(
                 "SELECT seq, document FROM audit_events \
-                 WHERE seq > $1 AND time >= $2 AND ($3 = '' OR account = $3) ORDER BY seq LIMIT $4",
-                params![filter.after, since, filter.account.as_deref().unwrap_or_default(), limit],
+                 WHERE seq > $1 AND ($2 = '' OR account = $2) ORDER BY seq LIMIT $3",
+                params![filter.after, filter.account.as_deref().unwrap_or_default(), limit],
             )
             .await?;
         rows.iter()

@@ -148,20 +148,6 @@ impl Tx {
         row.map(|row| row.document(0, "policies")).transpose()
     }
 
-    /// Whether the scope has a policy of this name, in any engine.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn has_policy_named(&mut self, scope: &Scope, name: &str) -> Result<bool, StoreError> {
-        let row = self
-            .fetch_one(
-                "SELECT 1 FROM policies WHERE account = $1 AND region = $2 AND name = $3",
-                params![scope.account.as_str(), scope.region.as_str(), name],
-            )
-            .await?;
-        Ok(row.is_some())
-    }
-
     /// The policies of an engine, by id.
     ///
     /// # Errors

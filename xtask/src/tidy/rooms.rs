@@ -68,7 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
     ("quick-xml", &["aws"]),
-    ("rustix", &["compute", "server"]),
+    ("rustix", &["compute"]),
 ];
 
 /// Crates of others that a room must not know, although they would build.
