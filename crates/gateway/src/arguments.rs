@@ -2,7 +2,8 @@
 //!
 //! What a policy reads must be what the upstream will read. So repeated members are refused for every tool, and so is a
 //! member whose name is a property's but for its case: there are servers that match names regardless of case, and would
-//! take `Amount` for the `amount` that no policy saw. Types and required members are checked for tools whose schema is AgentCore's own subset (`type`, `properties`, `required`,
+//! take `Amount` for the `amount` that no policy saw. Names are compared in objects, not in the elements of lists. Types
+//! and required members are checked for tools whose schema is AgentCore's own subset (`type`, `properties`, `required`,
 //! `items`); an MCP server checks its own tools' schemas, which may be anything.
 
 use std::borrow::Cow;
