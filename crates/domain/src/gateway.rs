@@ -27,6 +27,9 @@ pub struct Gateway {
     pub authorizer: Authorizer,
     /// The policy engine that guards it.
     pub policy: Option<PolicyAttachment>,
+    /// Functions that see and may change requests and answers; one for each point at most.
+    #[serde(default)]
+    pub interceptors: Vec<Interceptor>,
     /// How much a failing tool call tells its caller.
     pub exception_level: Option<ExceptionLevel>,
     /// Where it is in its life.
@@ -59,6 +62,27 @@ pub struct McpSettings {
     pub streaming: Option<bool>,
     /// `Some(true)` gives the whole list of tools in one page.
     pub disable_list_pagination: Option<bool>,
+    /// How long a session lives, in seconds from `initialize`; absent, there are no sessions.
+    #[serde(default)]
+    pub session_seconds: Option<u32>,
+    /// Whether a tool that searches the tools is offered.
+    #[serde(default)]
+    pub search: bool,
+}
+
+/// A function that sees and may change requests or answers (API type `GatewayInterceptorConfiguration`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interceptor {
+    /// The function.
+    pub function: Arn,
+    /// Whether it sees requests.
+    pub on_request: bool,
+    /// Whether it sees answers.
+    pub on_response: bool,
+    /// Whether it is given the headers of the request.
+    pub pass_headers: bool,
+    /// Whether the bodies of answers are kept from it.
+    pub without_response_body: bool,
 }
 
 /// How much a failing tool call tells its caller (API type `ExceptionLevel`).

@@ -14,9 +14,11 @@ mod function;
 mod gateway;
 mod iam;
 mod identifiers;
+mod outbound;
 mod policy;
 mod pool;
 mod random;
+mod rate_limit;
 mod secret;
 mod state;
 mod target;
@@ -28,16 +30,22 @@ pub use caller::{Caller, Principal};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use function::{Function, FunctionRuntime, FunctionStatement};
 pub use gateway::{
-    Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, JwtAuthorizer, McpSettings,
+    Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, Interceptor, JwtAuthorizer, McpSettings,
     PolicyAttachment, PolicyMode, ProtocolType,
 };
 pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
 };
+pub use outbound::{
+    ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
+};
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
 pub use random::{FixedRandom, Random, SystemRandom};
+pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use secret::Secret;
 pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
-pub use target::{Document, Target, Tool, Upstream, tool_name};
+pub use target::{
+    Document, Held, HttpService, Listing, McpServer, Offer, Offers, Target, Tool, Upstream, tool_name,
+};

@@ -86,6 +86,10 @@ machine! {
         Updating = "UPDATING",
         /// Could not be changed.
         UpdateUnsuccessful = "UPDATE_UNSUCCESSFUL",
+        /// Its lists are being read again.
+        Synchronizing = "SYNCHRONIZING",
+        /// Its lists could not be read again; those that were read before serve.
+        SynchronizeUnsuccessful = "SYNCHRONIZE_UNSUCCESSFUL",
         /// Being taken down.
         Deleting = "DELETING",
     }
@@ -110,12 +114,12 @@ machine! {
 }
 
 macro_rules! service_transitions {
-    ($name:ident) => {
+    ($name:ident $(, $busy:ident => $failed:ident)*) => {
         impl $name {
             /// Whether work is under way.
             #[must_use]
             pub fn is_transitional(self) -> bool {
-                matches!(self, Self::Creating | Self::Updating | Self::Deleting)
+                matches!(self, Self::Creating | Self::Updating | Self::Deleting $(| Self::$busy)*)
             }
 
             /// The status while an update is made.
@@ -140,9 +144,10 @@ macro_rules! service_transitions {
             /// [`IllegalTransition`] when no such work was under way.
             pub fn settle(self, how: Settled) -> Result<Self, IllegalTransition> {
                 match (self, how) {
-                    (Self::Creating | Self::Updating, Settled::Well) => Ok(Self::SETTLED),
+                    (Self::Creating | Self::Updating $(| Self::$busy)*, Settled::Well) => Ok(Self::SETTLED),
                     (Self::Creating, Settled::Badly) => Ok(Self::NOT_CREATED),
                     (Self::Updating, Settled::Badly) => Ok(Self::NOT_UPDATED),
+                    $((Self::$busy, Settled::Badly) => Ok(Self::$failed),)*
                     _ => self.refuse("settle"),
                 }
             }
@@ -170,7 +175,19 @@ impl TargetStatus {
     /// Whether the tools of a target in this status are offered.
     #[must_use]
     pub fn serves(self) -> bool {
-        matches!(self, Self::Ready | Self::Updating | Self::UpdateUnsuccessful)
+        !matches!(self, Self::Creating | Self::Failed | Self::Deleting)
+    }
+
+    /// The status while the lists of an upstream are read again.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] while other work is under way, and for a target that was never made.
+    pub fn begin_synchronize(self) -> Result<Self, IllegalTransition> {
+        if self.is_transitional() || self == Self::Failed {
+            self.refuse("be synchronized")
+        } else {
+            Ok(Self::Synchronizing)
+        }
     }
 }
 
@@ -187,7 +204,7 @@ impl PolicyStatus {
 }
 
 service_transitions!(GatewayStatus);
-service_transitions!(TargetStatus);
+service_transitions!(TargetStatus, Synchronizing => SynchronizeUnsuccessful);
 service_transitions!(PolicyStatus);
 
 #[cfg(test)]
@@ -212,6 +229,16 @@ mod tests {
         }
         assert!(TargetStatus::Ready.settle(Settled::Well).is_err());
         assert!(TargetStatus::Deleting.settle(Settled::Well).is_err());
+    }
+
+    #[test]
+    fn a_target_is_read_again() {
+        let reading = TargetStatus::Ready.begin_synchronize().unwrap();
+        assert!(reading.serves() && reading.begin_update().is_err());
+        let failed = reading.settle(Settled::Badly).unwrap();
+        assert_eq!(failed, TargetStatus::SynchronizeUnsuccessful);
+        assert_eq!(failed.begin_synchronize().unwrap().settle(Settled::Well).unwrap(), TargetStatus::Ready);
+        assert!(TargetStatus::Failed.begin_synchronize().is_err());
     }
 
     #[test]

@@ -328,6 +328,7 @@ fn read_tool(tool: &Value) -> Result<Tool, UpstreamError> {
         name,
         definition: Document(Value::Object(definition).to_string()),
         input_schema: Document(input_schema),
+        plan: None,
     })
 }
 

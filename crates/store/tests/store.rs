@@ -86,6 +86,7 @@ fn gateway(name: &str) -> Gateway {
         mcp: None,
         authorizer: Authorizer::None,
         policy: None,
+        interceptors: Vec::new(),
         exception_level: None,
         status: GatewayStatus::Creating,
         status_reasons: Vec::new(),

@@ -101,6 +101,7 @@ impl Settings {
             mcp: self.mcp,
             authorizer: self.authorizer,
             policy: self.policy,
+            interceptors: Vec::new(),
             exception_level: self.exception_level,
             status: GatewayStatus::Creating,
             status_reasons: Vec::new(),
@@ -209,6 +210,8 @@ fn read_protocol(given: GatewayProtocolConfiguration) -> Result<McpSettings, Fai
         instructions: given.instructions,
         streaming: given.streaming_configuration.and_then(|streaming| streaming.enable_response_streaming),
         disable_list_pagination: given.disable_mcp_list_tools_pagination,
+        session_seconds: None,
+        search: false,
     })
 }
 

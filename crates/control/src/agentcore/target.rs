@@ -188,6 +188,10 @@ fn taken(error: StoreError, name: &str) -> Failure {
 pub(super) fn kind(upstream: &Upstream) -> &'static str {
     match upstream {
         Upstream::Lambda { .. } => "lambda",
-        Upstream::Mcp { .. } => "mcpServer",
+        Upstream::Mcp(_) => "mcpServer",
+        Upstream::OpenApi => "openApiSchema",
+        Upstream::Smithy { .. } => "smithyModel",
+        Upstream::ApiGateway { .. } => "apiGateway",
+        Upstream::Http(_) => "http",
     }
 }

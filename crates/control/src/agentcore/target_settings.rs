@@ -6,7 +6,8 @@ use aws_shapes::bedrock_agentcore_control::{
     TargetSummary, TargetType, ToolSchema, UpdateGatewayTargetRequest,
 };
 use domain::{
-    Arn, Document, GatewayId, Target, TargetId, TargetStatus, Timestamp, Tool, Upstream, tool_name,
+    Arn, Document, GatewayId, Listing, McpServer, Offers, Outbound, Propagation, Target, TargetId,
+    TargetStatus, Timestamp, Tool, Upstream, tool_name,
 };
 use serde::Serialize;
 
@@ -17,6 +18,9 @@ use crate::fault::{Failure, invalid};
 
 /// The longest name of a tool with its target's prefix ("Quotas" of the gateway).
 const MAX_TOOL_NAME: usize = 256;
+
+/// `resourcePriority` where none is given.
+const DEFAULT_PRIORITY: u16 = 1_000;
 
 /// What CreateGatewayTarget and UpdateGatewayTarget configure.
 pub(super) struct Settings {
@@ -53,7 +57,13 @@ impl Settings {
                         "Credentials for MCP servers are not supported by Portcullis yet: leave credentialProviderConfigurations out.",
                     ));
                 }
-                (Upstream::Mcp { endpoint: server.endpoint }, Vec::new())
+                let server = McpServer {
+                    endpoint: server.endpoint,
+                    listing: Listing::Default,
+                    resource_priority: DEFAULT_PRIORITY,
+                    static_tools: false,
+                };
+                (Upstream::Mcp(server), Vec::new())
             }
         };
         let credentials = written(&credentials)?;
@@ -107,7 +117,12 @@ impl Settings {
             configuration: self.configuration,
             credentials: self.credentials,
             upstream: self.upstream,
+            outbound: Outbound::None,
+            metadata: None,
+            propagation: Propagation::default(),
             tools: self.tools,
+            offers: Offers::default(),
+            held: None,
             status: TargetStatus::Creating,
             status_reasons: Vec::new(),
             last_synchronized_at: None,
@@ -124,7 +139,7 @@ impl Settings {
         target.description = self.description;
         target.configuration = self.configuration;
         target.credentials = self.credentials;
-        if !(same_upstream && matches!(self.upstream, Upstream::Mcp { .. })) {
+        if !(same_upstream && matches!(self.upstream, Upstream::Mcp(_))) {
             target.tools = self.tools;
         }
         target.upstream = self.upstream;
@@ -141,7 +156,7 @@ pub(super) fn condition_keys(settings: &Settings, conditions: ::iam::Context) ->
         Upstream::Lambda { .. } => {
             conditions.with("bedrock-agentcore:CredentialProviderType", "GATEWAY_IAM_ROLE")
         }
-        Upstream::Mcp { .. } => conditions,
+        _ => conditions,
     }
 }
 
@@ -169,7 +184,7 @@ pub(super) fn describe(target: &Target) -> Result<GetGatewayTargetResponse, Fail
 pub(super) fn summarise(target: &Target) -> TargetSummary {
     let (target_type, listing_mode) = match target.upstream {
         Upstream::Lambda { .. } => (TargetType::Lambda, None),
-        Upstream::Mcp { .. } => (TargetType::McpServer, Some(ListingMode::Default)),
+        _ => (TargetType::McpServer, Some(ListingMode::Default)),
     };
     TargetSummary {
         target_id: target.id.to_string(),
@@ -199,6 +214,8 @@ fn wire_status(status: TargetStatus) -> WireStatus {
         TargetStatus::Failed => WireStatus::Failed,
         TargetStatus::Updating => WireStatus::Updating,
         TargetStatus::UpdateUnsuccessful => WireStatus::UpdateUnsuccessful,
+        TargetStatus::Synchronizing => WireStatus::Synchronizing,
+        TargetStatus::SynchronizeUnsuccessful => WireStatus::SynchronizeUnsuccessful,
         TargetStatus::Deleting => WireStatus::Deleting,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use aws_shapes::bedrock_agentcore_control::{SchemaDefinition, SchemaType, ToolDefinition};
-use domain::{Document, Target, Tool, Upstream};
+use domain::{Document, McpServer, Target, Tool, Upstream};
 use functions::FunctionName;
 use serde_json::{Map, Value};
 
@@ -52,6 +52,7 @@ fn tool(definition: &ToolDefinition) -> Result<Tool, Failure> {
         name: name.clone(),
         definition: Document(Value::Object(shown).to_string()),
         input_schema: Document(input_schema.to_string()),
+        plan: None,
     })
 }
 
@@ -119,7 +120,7 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
             };
             Ok(Found { tools: None, remarks })
         }
-        Upstream::Mcp { endpoint } => {
+        Upstream::Mcp(McpServer { endpoint, .. }) => {
             let upstream = mcp::Upstream::new(plane.setup.client.clone(), endpoint);
             let listed = upstream.list_tools(plane.setup.quotas.tools_per_target).await;
             let listed =
@@ -135,5 +136,6 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
             }
             Ok(Found { tools: Some(tools), remarks: Vec::new() })
         }
+        _ => Ok(Found { tools: None, remarks: Vec::new() }),
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct ToolEntry {
 pub(crate) enum UpstreamEntry {
     /// A function, if there is one of this ARN here.
     Lambda { target: TargetId, function: Arn, prepared: Option<Arc<Prepared>> },
+    /// Nothing that can be called.
+    Unserved,
     /// An MCP server.
     Mcp { server: Arc<mcp::Upstream> },
 }
@@ -78,7 +80,7 @@ impl Catalogue {
         let has_output_schema = definition.contains_key("outputSchema");
         let arguments = match target.upstream {
             Upstream::Lambda { .. } => Arguments::of_schema(&tool.input_schema.0),
-            Upstream::Mcp { .. } => Arguments::of_names(&tool.input_schema.0),
+            _ => Arguments::of_names(&tool.input_schema.0),
         };
         self.tools.push(ToolEntry {
             place,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::{Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
+use domain::{Authorizer, Gateway, GatewayId, McpServer, Scope, Target, Upstream, UserPoolId, tool_name};
 use egress::Client;
 use functions::{FunctionName, Functions};
 use identity::issuer::Issuers;
@@ -230,10 +230,11 @@ impl Loader {
                 };
                 UpstreamEntry::Lambda { target: target.id.clone(), function: function.clone(), prepared }
             }
-            Upstream::Mcp { endpoint } => {
+            Upstream::Mcp(McpServer { endpoint, .. }) => {
                 let server = Arc::new(mcp::Upstream::new(self.client.clone(), endpoint));
                 UpstreamEntry::Mcp { server }
             }
+            _ => UpstreamEntry::Unserved,
         })
     }
 
@@ -296,6 +297,6 @@ fn calls(upstream: &UpstreamEntry, scope: &Scope, name: &str) -> bool {
     match upstream {
         UpstreamEntry::Lambda { function, .. } => FunctionName::parse(function.as_str(), scope)
             .is_some_and(|called| called.scope == *scope && called.name == name),
-        UpstreamEntry::Mcp { .. } => false,
+        UpstreamEntry::Mcp { .. } | UpstreamEntry::Unserved => false,
     }
 }

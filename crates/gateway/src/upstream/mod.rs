@@ -29,7 +29,7 @@ pub(crate) async fn call(
             lambda::call(lane, gate, permitted, &call, arrival).await
         }
         Some(UpstreamEntry::Mcp { server }) => mcp_server::call(lane, server, permitted, id).await,
-        None => Err(Failed::new("the tool's target is gone")),
+        Some(UpstreamEntry::Unserved) | None => Err(Failed::new("the tool's target is gone")),
     };
     called.unwrap_or_else(|failed| failed.reply(gate, id))
 }
