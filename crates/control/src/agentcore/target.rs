@@ -155,6 +155,7 @@ pub(crate) async fn settle_target(
             target.status_reasons = found.remarks;
             if let Some(tools) = found.tools {
                 target.tools = tools;
+                target.offers = found.offers;
                 target.last_synchronized_at = Some(setup.clock.now());
             }
         }

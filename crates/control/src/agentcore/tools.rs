@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use aws_shapes::bedrock_agentcore_control::{SchemaDefinition, SchemaType, ToolDefinition};
-use domain::{Document, McpServer, Target, Tool, Upstream};
+use domain::{Document, McpServer, Offers, Target, Tool, Upstream};
 use functions::FunctionName;
+use mcp::upstream::{Peer, Plain, Sender};
 use serde_json::{Map, Value};
 
 use crate::fault::{Failure, invalid};
@@ -96,6 +97,8 @@ fn check_schema(tool: &str, which: &str, schema: &SchemaDefinition) -> Result<()
 pub(super) struct Found {
     /// The tools that it lists; `None` where the configuration defines them.
     pub(super) tools: Option<Vec<Tool>>,
+    /// What it offers besides.
+    pub(super) offers: Offers,
     /// What its owner should know.
     pub(super) remarks: Vec<String>,
 }
@@ -118,24 +121,26 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
             } else {
                 vec![format!("The function {function} does not exist here yet. Calls fail until it does.")]
             };
-            Ok(Found { tools: None, remarks })
+            Ok(Found { tools: None, offers: Offers::default(), remarks })
         }
         Upstream::Mcp(McpServer { endpoint, .. }) => {
-            let upstream = mcp::Upstream::new(plane.setup.client.clone(), endpoint);
-            let listed = upstream.list_tools(plane.setup.quotas.tools_per_target).await;
+            let upstream = mcp::Upstream::new(endpoint);
+            let sender = Sender { client: &plane.setup.client, dress: &Plain };
+            let most = plane.setup.quotas.tools_per_target;
+            let listed = upstream.list(sender, &Peer::default(), most).await;
             let listed =
                 listed.map_err(|error| format!("The tools of {endpoint} cannot be read: {error}"))?;
             let mut seen = HashSet::new();
-            let mut tools = Vec::with_capacity(listed.len());
-            for tool in listed {
+            let mut tools = Vec::with_capacity(listed.tools.len());
+            for tool in listed.tools {
                 check_name(&tool.name)?;
                 if !seen.insert(tool.name.clone()) {
                     return Err(format!("{endpoint} lists the tool {} twice.", tool.name));
                 }
                 tools.push(tool);
             }
-            Ok(Found { tools: Some(tools), remarks: Vec::new() })
+            Ok(Found { tools: Some(tools), offers: listed.offers, remarks: listed.remarks })
         }
-        _ => Ok(Found { tools: None, remarks: Vec::new() }),
+        _ => Ok(Found { tools: None, offers: Offers::default(), remarks: Vec::new() }),
     }
 }
