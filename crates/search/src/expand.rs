@@ -14,7 +14,7 @@ pub(crate) type Wanted = Vec<(usize, f32)>;
 
 /// Reads a query.
 pub(crate) fn expand(index: &Index, query: &str) -> Vec<Wanted> {
-    let asked: Vec<String> = words(beginning(query)).take(MOST_QUERY_WORDS).collect();
+    let asked: Vec<String> = without_values(query).flat_map(words).take(MOST_QUERY_WORDS).collect();
     let mut wanted: Vec<Wanted> = Vec::new();
     let mut seen: Vec<String> = Vec::new();
     for (place, word) in asked.iter().enumerate() {
@@ -25,7 +25,7 @@ pub(crate) fn expand(index: &Index, query: &str) -> Vec<Wanted> {
             wanted.push(vec![(joined, 1.0)]);
         }
         let stem = stem(word);
-        if is_stop(word) || seen.contains(&stem) {
+        if is_stop(word) || is_number(word) || seen.contains(&stem) {
             continue;
         }
         wanted.extend(meanings(index, &stem).into_iter().filter(|meaning| !meaning.is_empty()));
@@ -57,8 +57,21 @@ fn halves(index: &Index, word: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// The query with the word for an address of mail or of the web in its place: no tool knows whose it is.
+fn without_values(query: &str) -> impl Iterator<Item = &str> {
+    query.split_whitespace().map(|word| match word {
+        mail if mail.contains('@') && mail.contains('.') => "email",
+        web if web.contains("://") => "url",
+        other => other,
+    })
+}
+
+fn is_number(word: &str) -> bool {
+    word.chars().all(char::is_numeric)
+}
+
 /// The part of the query that is read.
-fn beginning(query: &str) -> &str {
+pub(crate) fn beginning(query: &str) -> &str {
     let end = query.floor_char_boundary(MOST_QUERY_BYTES);
     query.get(..end).unwrap_or_default()
 }

@@ -7,6 +7,7 @@
 //!
 //! What is read of a tool and of a query is bounded, whatever they hold. `docs/search.md` says how good the answers are.
 
+mod action;
 mod expand;
 mod rank;
 mod spelling;
@@ -16,6 +17,7 @@ mod words;
 
 use std::collections::HashMap;
 
+use action::Action;
 pub use rank::Hit;
 use rank::Posting;
 
@@ -53,7 +55,8 @@ pub struct Index {
     sorted: Vec<Box<str>>,
     /// For each word the entries that hold it.
     postings: Vec<Vec<Posting>>,
-    entries: usize,
+    /// What each entry does.
+    actions: Vec<Option<Action>>,
 }
 
 impl Index {
@@ -66,20 +69,21 @@ impl Index {
     /// How many entries there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries
+        self.actions.len()
     }
 
     /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries == 0
+        self.actions.is_empty()
     }
 
     /// The best entries for the query among those `allowed`, the best first, `limit` at most. `allowed` is asked from the best
     /// downwards and only until there are enough. A query without a word that any entry knows finds nothing.
     #[must_use]
     pub fn best(&self, query: &str, allowed: impl Fn(usize) -> bool, limit: usize) -> Vec<Hit> {
-        let asked = expand::expand(self, query);
+        let query = expand::beginning(query);
+        let asked = rank::Asked { words: expand::expand(self, query), action: action::wanted(query) };
         rank::best(self, &asked, allowed, limit)
     }
 }

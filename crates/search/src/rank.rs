@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
 
+use crate::action::{Action, done, suits};
 use crate::expand::Wanted;
 use crate::words::stems;
 use crate::{Entry, Index};
@@ -24,12 +25,19 @@ struct Field {
     length: f32,
 }
 
-const FIELDS: [Field; 4] = [
+const FIELDS: [Field; 5] = [
+    // The name.
     Field { weight: 2.0, length: 0.5 },
-    Field { weight: 1.0, length: 0.5 },
+    // The description's first sentence, which says what the tool does, and the others, which say what else there is to know.
+    Field { weight: 2.0, length: 0.6 },
     Field { weight: 0.4, length: 0.5 },
+    // The parameters' names and descriptions.
+    Field { weight: 0.6, length: 0.5 },
     Field { weight: 0.2, length: 0.5 },
 ];
+
+/// How much an entry gains that meets many of the words instead of few well.
+const COVERAGE: f32 = 0.75;
 
 /// An entry that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +71,12 @@ struct Counted {
 
 pub(crate) fn build<'text>(entries: impl IntoIterator<Item = Entry<'text>>) -> Index {
     let mut terms: HashMap<Box<str>, usize> = HashMap::new();
-    let counted: Vec<Counted> = entries.into_iter().map(|entry| count(&entry, &mut terms)).collect();
+    let mut actions = Vec::new();
+    let mut counted = Vec::new();
+    for entry in entries {
+        actions.push(done(beginning(entry.name, MOST_PARAMETER_BYTES), entry.description));
+        counted.push(count(&entry, &mut terms));
+    }
     let averages = averages(&counted);
     let mut postings: Vec<Vec<Posting>> = vec![Vec::new(); terms.len()];
     for (place, entry) in (0..).zip(&counted) {
@@ -76,24 +89,28 @@ pub(crate) fn build<'text>(entries: impl IntoIterator<Item = Entry<'text>>) -> I
     }
     let mut sorted: Vec<Box<str>> = terms.keys().cloned().collect();
     sorted.sort_unstable();
-    Index { terms, sorted, postings, entries: counted.len() }
+    Index { terms, sorted, postings, actions }
+}
+
+/// What a query asks for.
+pub(crate) struct Asked {
+    pub(crate) words: Vec<Wanted>,
+    pub(crate) action: Option<Action>,
 }
 
 /// The best entries among those allowed.
-pub(crate) fn best(
-    index: &Index,
-    asked: &[Wanted],
-    allowed: impl Fn(usize) -> bool,
-    limit: usize,
-) -> Vec<Hit> {
-    let mut scores = vec![0.0_f32; index.entries];
-    let mut met = vec![0.0_f32; index.entries];
-    for wanted in asked {
-        meet(index, wanted, &mut met, &mut scores);
+pub(crate) fn best(index: &Index, asked: &Asked, allowed: impl Fn(usize) -> bool, limit: usize) -> Vec<Hit> {
+    let mut scores = vec![Score::default(); index.len()];
+    for wanted in &asked.words {
+        meet(index, wanted, &mut scores);
     }
-    let found = scores.into_iter().enumerate().filter(|(_, score)| *score > 0.0);
-    let mut candidates: BinaryHeap<Candidate> =
-        found.map(|(place, score)| Candidate(Hit { place, score })).collect();
+    let scored = scores.iter().zip(&index.actions).enumerate().filter(|(_, (score, _))| score.sum > 0.0);
+    let mut candidates: BinaryHeap<Candidate> = scored
+        .map(|(place, (score, done))| {
+            let covered = (score.words / asked.words.len() as f32).powf(COVERAGE);
+            Candidate(Hit { place, score: score.sum * covered * suits(asked.action, *done) })
+        })
+        .collect();
     let mut best = Vec::new();
     while best.len() < limit
         && let Some(Candidate(hit)) = candidates.pop()
@@ -105,21 +122,31 @@ pub(crate) fn best(
     best
 }
 
-/// Adds to each score what the best of the wanted words is worth to the entry. `met` is scratch, and zero before and after.
-fn meet(index: &Index, wanted: &Wanted, met: &mut [f32], scores: &mut [f32]) {
+/// The score of an entry while it is summed up.
+#[derive(Clone, Default)]
+struct Score {
+    sum: f32,
+    /// How many of the words it meets.
+    words: f32,
+    /// The best so far of the words that may stand for the one at hand; zero between two.
+    met: f32,
+}
+
+/// Adds to each score what the best of the wanted words is worth to the entry.
+fn meet(index: &Index, wanted: &Wanted, scores: &mut [Score]) {
     let found = || wanted.iter().filter_map(|(term, worth)| Some((index.postings.get(*term)?, *worth)));
     for (postings, worth) in found() {
-        let rarity = rarity(index.entries, postings.len()) * worth;
+        let rarity = rarity(index.len(), postings.len()) * worth;
         for posting in postings {
-            if let Some(met) = met.get_mut(posting.place as usize) {
-                *met = met.max(rarity * posting.weight);
+            if let Some(score) = scores.get_mut(posting.place as usize) {
+                score.met = score.met.max(rarity * posting.weight);
             }
         }
     }
     for posting in found().flat_map(|(postings, _)| postings) {
-        let place = posting.place as usize;
-        if let (Some(met), Some(score)) = (met.get_mut(place), scores.get_mut(place)) {
-            *score += std::mem::take(met);
+        if let Some(score) = scores.get_mut(posting.place as usize).filter(|score| score.met > 0.0) {
+            score.sum += std::mem::take(&mut score.met);
+            score.words += 1.0;
         }
     }
 }
@@ -144,10 +171,12 @@ fn saturated(frequencies: &[f32], lengths: &[f32], averages: &[f32]) -> f32 {
 fn count(entry: &Entry<'_>, terms: &mut HashMap<Box<str>, usize>) -> Counted {
     let mut counted = Counted { frequencies: HashMap::new(), lengths: [0.0; FIELDS.len()] };
     counted.read(0, beginning(entry.name, MOST_PARAMETER_BYTES), terms);
-    counted.read(1, beginning(entry.description, MOST_DESCRIPTION_BYTES), terms);
+    let (summary, rest) = first_sentence(beginning(entry.description, MOST_DESCRIPTION_BYTES));
+    counted.read(1, summary, terms);
+    counted.read(2, rest, terms);
     for parameter in entry.parameters.iter().take(MOST_PARAMETERS) {
-        counted.read(2, beginning(parameter.name, MOST_PARAMETER_BYTES), terms);
-        counted.read(3, beginning(parameter.description, MOST_PARAMETER_BYTES), terms);
+        counted.read(3, beginning(parameter.name, MOST_PARAMETER_BYTES), terms);
+        counted.read(4, beginning(parameter.description, MOST_PARAMETER_BYTES), terms);
     }
     counted
 }
@@ -173,6 +202,13 @@ fn averages(counted: &[Counted]) -> [f32; FIELDS.len()] {
         averages.iter_mut().zip(entry.lengths).for_each(|(sum, length)| *sum += length);
     }
     averages.map(|sum| sum / counted.len().max(1) as f32)
+}
+
+/// The description cut behind its first sentence or line.
+fn first_sentence(text: &str) -> (&str, &str) {
+    let line = text.find('\n').unwrap_or(text.len());
+    let sentence = text.find(". ").map_or(text.len(), |end| end + 1);
+    text.split_at_checked(line.min(sentence)).unwrap_or((text, ""))
 }
 
 fn beginning(text: &str, most: usize) -> &str {

@@ -14,7 +14,7 @@ const GROUPS: &[&[&str]] = &[
     &["send", "post", "deliver", "email"],
     &["cancel", "abort", "stop", "terminate", "end"],
     &["start", "run", "launch", "trigger", "dispatch", "begin", "execute", "kick"],
-    &["restart", "reboot", "rerun", "retry"],
+    &["restart", "reboot", "rerun", "retry", "power"],
     &["copy", "duplicate", "clone", "fork"],
     &["download", "export", "save"],
     &["upload", "import", "attach"],
@@ -56,6 +56,16 @@ const GROUPS: &[&[&str]] = &[
     &["approve", "accept", "confirm"],
     &["reject", "decline", "deny", "dismiss"],
     &["link", "url", "address"],
+    &["vacation", "holiday", "absence", "away", "office"],
+    &["mute", "snooze", "silence", "pause"],
+    &["agenda", "calendar", "schedule", "event"],
+    &["reschedule", "move", "postpone", "event"],
+    &["rule", "filter"],
+    &["space", "storage", "quota"],
+    &["conversation", "thread", "chat", "message"],
+    &["merge", "combine", "join"],
+    &["firewall", "port"],
+    &["publish", "release", "create"],
 ];
 
 /// The words that may stand for `word`, by its stem. `stem` is how stems are made.

@@ -7,14 +7,16 @@ use crate::stem::stem;
 
 /// Longer words are none that anybody asks for.
 const LONGEST: usize = 40;
-/// Letters with digits of up to this length are one name (`s3`, `ec2`, `k8s`).
-const SHORT_NAME: usize = 4;
+/// Digits behind so few letters, and letters behind so few digits, belong to a name (`s3`, `ec2`, `k8s`).
+const SHORT: usize = 2;
 
 /// Words without content, in questions and in descriptions. Sorted.
 const STOP: &[&str] = &[
     "a",
     "about",
     "all",
+    "already",
+    "also",
     "am",
     "an",
     "and",
@@ -31,6 +33,7 @@ const STOP: &[&str] = &[
     "did",
     "do",
     "does",
+    "else",
     "for",
     "from",
     "had",
@@ -47,15 +50,24 @@ const STOP: &[&str] = &[
     "is",
     "it",
     "its",
+    "just",
     "let",
+    "many",
     "may",
     "me",
+    "much",
     "my",
+    "not",
     "now",
     "of",
+    "off",
     "on",
+    "once",
+    "only",
     "or",
+    "other",
     "our",
+    "out",
     "please",
     "s",
     "she",
@@ -64,17 +76,25 @@ const STOP: &[&str] = &[
     "some",
     "someone",
     "something",
+    "than",
     "that",
     "the",
     "their",
     "them",
+    "then",
     "there",
     "these",
     "they",
     "this",
     "those",
+    "through",
     "to",
+    "up",
     "us",
+    "use",
+    "used",
+    "using",
+    "via",
     "want",
     "was",
     "we",
@@ -83,10 +103,12 @@ const STOP: &[&str] = &[
     "when",
     "where",
     "which",
+    "while",
     "who",
     "will",
     "with",
     "would",
+    "yet",
     "you",
     "your",
 ];
@@ -110,14 +132,13 @@ pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 fn parts(run: &str) -> Vec<String> {
     let run = run.trim_matches('\'');
     let run = run.split_once('\'').map_or(run, |(before, _)| before);
-    let keeps_digits = run.chars().count() <= SHORT_NAME;
     let mut parts = Vec::new();
     let mut part = String::new();
     let mut before: Option<char> = None;
     let mut characters = run.chars().peekable();
     while let Some(character) = characters.next() {
         let after = characters.peek().copied();
-        if before.is_some_and(|before| begins(before, character, after, keeps_digits)) {
+        if before.is_some_and(|before| begins(before, character, after, part.chars().count() <= SHORT)) {
             parts.push(std::mem::take(&mut part));
         }
         part.extend(character.to_lowercase());
@@ -128,13 +149,13 @@ fn parts(run: &str) -> Vec<String> {
     parts
 }
 
-/// Whether `character` begins a new part.
-fn begins(before: char, character: char, after: Option<char>, keeps_digits: bool) -> bool {
+/// Whether `character` begins a new part behind one that is short or not.
+fn begins(before: char, character: char, after: Option<char>, is_short: bool) -> bool {
     let camel = character.is_uppercase()
         && (before.is_lowercase()
             || before.is_numeric()
             || after.is_some_and(char::is_lowercase) && before.is_uppercase());
-    let digits = !keeps_digits && before.is_numeric() != character.is_numeric();
+    let digits = !is_short && before.is_numeric() != character.is_numeric();
     camel || digits || is_ideograph(character) || is_ideograph(before)
 }
 
