@@ -16,8 +16,8 @@ pub(crate) enum Action {
 
 /// What a score is multiplied by when the tool does something else than is wanted, or does not say what it does.
 const OTHER: f32 = 0.6;
-const NEAR: f32 = 0.85;
-const UNSAID: f32 = 0.9;
+const NEAR: f32 = 0.75;
+const UNSAID: f32 = 0.8;
 
 /// How far into a query the verb may stand.
 const WITHIN: usize = 2;

@@ -4,7 +4,7 @@ use crate::words::{is_stop, words};
 use crate::{Index, MOST_QUERY_BYTES, MOST_QUERY_WORDS, spelling, stem::stem, synonyms};
 
 /// What a word is worth that stands for another.
-const SYNONYM: f32 = 0.5;
+const SYNONYM: f32 = 0.65;
 const MISSPELLED: f32 = 0.7;
 /// How many words are tried for one that nobody knows.
 const NEAREST: usize = 3;

@@ -51,7 +51,6 @@ const STOP: &[&str] = &[
     "it",
     "its",
     "just",
-    "let",
     "many",
     "may",
     "me",
