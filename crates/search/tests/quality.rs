@@ -1,6 +1,13 @@
-//! How often the right tool is found: labelled queries over real tools, half of them never looked at while tuning.
+//! How often the right tool is found: labelled queries over real tools, by half of which the ranker was tuned.
+//!
+//! `cargo test -p portcullis-search --test quality -- --nocapture` prints the figures that `docs/search.md` reports.
 
-#![expect(clippy::unwrap_used, reason = "data that is not as expected fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "data that is not as expected fails the test, and the figures are for reading"
+)]
 
 use std::collections::HashMap;
 
@@ -69,12 +76,12 @@ fn measure(half: &str) -> Measured {
 fn the_right_tool_is_found_on_the_half_that_was_tuned_on() {
     let measured = measure("tuning");
     assert!(measured.queries >= 40.0);
-    assert!(measured.recall[2] >= 0.1 && measured.reciprocal_rank >= 0.1, "{measured:.3?}");
+    assert!(measured.recall[2] >= 0.8 && measured.reciprocal_rank >= 0.45, "{measured:.3?}");
 }
 
 #[test]
 fn the_right_tool_is_found_on_the_half_held_out() {
     let measured = measure("held out");
     assert!(measured.queries >= 40.0);
-    assert!(measured.recall[2] >= 0.1 && measured.reciprocal_rank >= 0.1, "{measured:.3?}");
+    assert!(measured.recall[2] >= 0.6 && measured.reciprocal_rank >= 0.43, "{measured:.3?}");
 }
