@@ -11,7 +11,7 @@ fn main() -> std::io::Result<()> {
         .map(|number| {
             Secret::new(format!(
                 "sk_{:x}-{number}",
-                u64::from(number + 7) * 0x9e37_79b9_7f4a_7c15 % 0xffff_ffff_ffff
+                u64::from(number + 7).wrapping_mul(0x9e37_79b9_7f4a_7c15)
             ))
         })
         .collect();

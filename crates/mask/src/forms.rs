@@ -18,8 +18,8 @@ const FEWEST_BEHIND: usize = 5;
 /// How much of a secret an escape before it can swallow: `u` and four digits.
 const LONGEST_SWALLOWED: usize = 5;
 
-/// How many characters in a row may be left out of a text; longer gaps end a match, so that a stream need not wait.
-pub(crate) const GAP: usize = 16;
+/// How many bytes in a row may be left out of a text; longer gaps end a match, so that a stream need not wait.
+pub(crate) const GAP: usize = 128;
 
 type Bytes = Zeroizing<Vec<u8>>;
 
@@ -58,7 +58,7 @@ fn normal(bytes: &[u8]) -> Option<Bytes> {
     let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() * 4));
     let (mut rest, mut gap) = (bytes, 0);
     while let Unit::Taken { length, text } = unit::next(rest) {
-        gap = if text.bytes().is_empty() { gap + 1 } else { 0 };
+        gap = if text.bytes().is_empty() { gap + length } else { 0 };
         if gap > GAP {
             return None;
         }

@@ -10,8 +10,8 @@
 //! some texts for a secret that are none (`a-b` for `a b`): that errs on the side of silence.
 //!
 //! What it does not find: secrets of less than [`SHORTEST`] bytes, which would mask words; secrets that were compressed,
-//! encrypted, cut up or written backwards, base64 within base64. Secrets of backslashes, percent signs and line ends with
-//! fewer than six other characters are found in the usual spellings only. Whoever has the secret and wants it out gets it out.
+//! encrypted, cut up or written backwards, base64 within base64. Secrets with hardly anything but backslashes, percent
+//! signs and line ends, or many of these in a row, are found in the usual spellings only. Whoever has the secret and wants it out gets it out.
 
 mod automaton;
 mod forms;

@@ -34,7 +34,7 @@ pub struct Masker {
     loose_at: usize,
     /// Where the characters begin that the loose automaton read last, as many as its state is deep.
     starts: VecDeque<usize>,
-    /// How many characters in a row were left out.
+    /// How many bytes in a row were left out.
     gap: usize,
     /// The secrets found and not masked yet, in order, none touching another.
     spans: VecDeque<Span>,
@@ -145,7 +145,7 @@ impl Masker {
         let start = self.loose_at;
         self.loose_at += length;
         if text.bytes().is_empty() {
-            self.gap += 1;
+            self.gap += length;
             if self.gap > GAP {
                 self.loose = START;
                 self.starts.clear();

@@ -73,10 +73,12 @@ pub(crate) fn next(bytes: &[u8]) -> Unit {
     match (Reader { bytes: within, at: 0 }).character() {
         Some((length, text)) => Unit::Taken { length, text },
         None if bytes.len() < LONGEST => Unit::Unfinished,
-        None => Unit::Taken {
-            length: 1,
-            text: if *first == b'\\' { Text::default() } else { Text::byte(*first) },
-        },
+        None if *first == b'\\' => {
+            // Half of the backslashes at once, so that a long run of them does not take long.
+            let run = within.iter().take(LONGEST / 2).take_while(|byte| **byte == b'\\').count();
+            Unit::Taken { length: run, text: Text::default() }
+        }
+        None => Unit::Taken { length: 1, text: Text::byte(*first) },
     }
 }
 
@@ -269,7 +271,7 @@ mod tests {
         for unfinished in ["%", "%4", "%25", r"\", r"\\", r"\u", r"\u004", r"\ud83d", r"\ud83d\u"] {
             assert_eq!(next(unfinished.as_bytes()), Unit::Unfinished, "{unfinished}");
         }
-        assert_eq!(read(&r"\".repeat(LONGEST)), (1, String::new()));
+        assert_eq!(read(&r"\".repeat(LONGEST)), (LONGEST / 2, String::new()));
         assert_eq!(read(&format!("%{}", "25".repeat(40))), (9, "%".to_owned()));
     }
 }

@@ -91,7 +91,7 @@ fn the_end_of_an_event_does_not_wait() {
 #[test]
 fn what_is_held_back_is_bounded() {
     let mask = mask(&["aaaaaaaaaaaaaaaaaaaaaaaaaaaaab"]);
-    let longest = 30 * 64 + 16 * 64;
+    let longest = 30 * (64 + 128) + 128;
     for piece in ["a", r"\u0061", r"\", "%25", "a\n", "\n", r"\\\\\\\\\\\\\\\a"] {
         let mut stream = mask.stream();
         for _ in 0..2_000 {

@@ -137,6 +137,9 @@ fn cut(mask: &Mask, text: &[u8], cuts: &[usize]) -> Vec<u8> {
     out
 }
 
+/// What is left out of a text or begins an escape: too many of these together are found in the usual spellings only.
+const ESCAPES: &str = "\\%\r\n";
+
 fn secret() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Za-z0-9_-]{8,40}",
@@ -147,8 +150,10 @@ fn secret() -> impl Strategy<Value = String> {
         "[a-z\\\\\"%\n\r]{8,40}",
     ]
     .prop_filter("long enough, and not of escapes alone", |secret| {
+        let mut runs = secret.split(|character| !ESCAPES.contains(character)).map(str::len);
         secret.len() >= SHORTEST
-            && secret.chars().filter(|character| !"\\%\r\n".contains(*character)).count() >= 8
+            && secret.chars().filter(|character| !ESCAPES.contains(*character)).count() >= 8
+            && runs.all(|run| run <= 6)
     })
 }
 
@@ -157,7 +162,7 @@ fn surrounding() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_encoding_and_no_cut_lets_it_through(

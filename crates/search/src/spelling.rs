@@ -1,4 +1,4 @@
-//! Words that are nearly spelled alike.
+//! Words that are nearly spelled alike. The first letter is taken to be right, which it nearly always is, so that few words are compared.
 
 /// How many edits apart two words of this length may be.
 fn tolerance(length: usize) -> usize {
@@ -21,6 +21,7 @@ pub(crate) fn nearest<'known>(
         return Vec::new();
     }
     let mut near: Vec<(usize, &str)> = known
+        .filter(|other| other.chars().next() == letters.first().copied())
         .filter(|other| other.len().abs_diff(word.len()) <= tolerance * 4)
         .filter_map(|other| Some((distance(&letters, other, tolerance)?, other)))
         .collect();
