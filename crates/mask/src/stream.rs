@@ -11,7 +11,7 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 use crate::Automata;
-use crate::automaton::{START, State, Writing};
+use crate::automaton::{Automaton, START, State, Writing};
 use crate::forms::GAP;
 use crate::unit::{self, Text, Unit};
 
@@ -129,6 +129,7 @@ impl Masker {
     }
 
     fn read_loosely(&mut self, until: At) {
+        let automata = Arc::clone(&self.automata);
         let held = std::mem::take(&mut self.held);
         while let Some(rest) = held.get(self.loose_at - self.base..).filter(|rest| !rest.is_empty()) {
             let (length, text) = match (unit::next(rest), until) {
@@ -136,12 +137,12 @@ impl Masker {
                 (Unit::Unfinished, At::Cut) => break,
                 (Unit::Unfinished, At::End) => (1, Text::default()),
             };
-            self.read_character(length, text);
+            self.read_character(&automata.loose, length, text);
         }
         self.held = held;
     }
 
-    fn read_character(&mut self, length: usize, text: Text) {
+    fn read_character(&mut self, automaton: &Automaton, length: usize, text: Text) {
         let start = self.loose_at;
         self.loose_at += length;
         if text.bytes().is_empty() {
@@ -153,15 +154,18 @@ impl Masker {
             return;
         }
         self.gap = 0;
-        let automata = Arc::clone(&self.automata);
         for byte in text.bytes() {
-            self.loose = automata.loose.step(self.loose, *byte);
-            let depth = automata.loose.depth(self.loose);
+            self.loose = automaton.step(self.loose, *byte);
+            if self.loose == START {
+                self.starts.clear();
+                continue;
+            }
+            let depth = automaton.depth(self.loose);
             self.starts.push_back(start);
             while self.starts.len() > depth {
                 self.starts.pop_front();
             }
-            let Some((matched, writing)) = automata.loose.matched(self.loose) else { continue };
+            let Some((matched, writing)) = automaton.matched(self.loose) else { continue };
             if let Some(begin) = self.starts.get(depth - matched).copied() {
                 self.found(begin, self.loose_at, writing, matched);
             }
