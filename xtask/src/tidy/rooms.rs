@@ -15,8 +15,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("aws", &["domain", "strict-json", "aws-shapes"]),
     ("egress", &[]),
     ("iam", &["domain"]),
+    ("mask", &["domain"]),
     ("mcp", &["domain", "strict-json", "egress"]),
     ("policy", &["domain"]),
+    ("search", &[]),
     ("store", &["domain"]),
     // The rooms; the side rooms first, which the two planes use.
     ("compute", &["domain"]),
@@ -75,6 +77,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
     ("policy", &["tokio", "http", "hyper"]),
+    ("mask", &["tokio", "http", "hyper"]),
+    ("search", &["tokio", "http", "hyper"]),
 ];
 
 pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
