@@ -36,7 +36,7 @@ pub(crate) fn environment(chore: &Chore) -> Result<PathBuf, Failure> {
         "--ignore-scripts",
         "--no-audit",
         "--no-fund",
-        "--silent",
+        "--loglevel=error",
     ]);
     chore.run(install.stdout(Stdio::null()))?;
     std::fs::write(stamp, wanted)?;
