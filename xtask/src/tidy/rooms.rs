@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("iam", &["domain"]),
     ("mcp", &["domain", "strict-json", "egress"]),
     ("policy", &["domain"]),
+    ("smithy", &["domain", "strict-json"]),
     ("store", &["domain"]),
     // The rooms; the side rooms first, which the two planes use.
     ("compute", &["domain"]),
@@ -67,7 +68,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cedar-policy", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
-    ("quick-xml", &["aws"]),
+    ("quick-xml", &["aws", "smithy"]),
     ("rustix", &["compute"]),
 ];
 
@@ -75,6 +76,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
     ("policy", &["tokio", "http", "hyper"]),
+    ("smithy", &["tokio", "hyper"]),
 ];
 
 pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
