@@ -15,7 +15,7 @@ use crate::model::{Model, Shape};
 use crate::plan::{Operation, Protocol};
 
 /// How much all operations of a service may hold together: members of shapes, and bytes of JSON Schema.
-const MAX_MEMBERS: usize = 500_000;
+const MAX_MEMBERS: usize = 300_000;
 const MAX_SCHEMA_BYTES: usize = 64 * 1024 * 1024;
 
 /// The protocols that are spoken, the preferred one first.
