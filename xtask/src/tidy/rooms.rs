@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mcp", &["domain", "strict-json", "egress"]),
     ("policy", &["domain"]),
     ("search", &[]),
+    ("smithy", &["domain", "strict-json"]),
     ("store", &["domain"]),
     // The rooms; the side rooms first, which the two planes use.
     ("compute", &["domain"]),
@@ -69,7 +70,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cedar-policy", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
-    ("quick-xml", &["aws"]),
+    ("quick-xml", &["aws", "smithy"]),
     ("rustix", &["compute"]),
 ];
 
@@ -79,6 +80,7 @@ const NEVER_IN: &[(&str, &[&str])] = &[
     ("policy", &["tokio", "http", "hyper"]),
     ("mask", &["tokio", "http", "hyper"]),
     ("search", &["tokio", "http", "hyper"]),
+    ("smithy", &["tokio", "hyper"]),
 ];
 
 pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {

@@ -16,6 +16,8 @@ pub enum PathStyle {
     Normalized,
     /// The path as it stands on the request line, encoded once more.
     AsIs,
+    /// The path as it stands on the request line, which is encoded already: S3, whose keys may hold anything.
+    Verbatim,
 }
 
 /// The canonical request.
@@ -50,6 +52,7 @@ fn path(path: &str, style: PathStyle) -> String {
     let encoded = |path: &str| percent_encode(path.as_bytes(), STRICT_PATH).to_string();
     match style {
         PathStyle::AsIs => encoded(path),
+        PathStyle::Verbatim => path.to_owned(),
         PathStyle::Normalized => encoded(&normalized(path)),
     }
 }
