@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use compute::{Settings as ComputeSettings, SetupError, Supervisor};
-use control::{ControlPlane, Quotas};
+use control::ControlPlane;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
 use egress::Client;
 use functions::Functions;
@@ -99,7 +99,8 @@ impl House {
             names: Arc::clone(&names),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
-            quotas: Quotas::default(),
+            quotas: configuration.quotas,
+            pins: configuration.pins,
             in_force: reached,
             runtime,
         });

@@ -26,6 +26,7 @@ mod idempotency;
 mod mail;
 mod policies;
 mod pools;
+mod rate_limits;
 mod tags;
 mod targets;
 

@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] = &[VERSION_1];
+const SCRIPTS: &[&str] = &[VERSION_1, RATE_LIMITS];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
@@ -279,5 +279,17 @@ CREATE TABLE changes (
     region TEXT NOT NULL,
     kind TEXT NOT NULL,
     id TEXT NOT NULL
+);
+";
+
+const RATE_LIMITS: &str = "
+CREATE TABLE rate_limits (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    id TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, gateway, id)
 );
 ";

@@ -87,6 +87,7 @@ fn gateway(name: &str) -> Gateway {
         authorizer: Authorizer::None,
         policy: None,
         interceptors: Vec::new(),
+        interceptors_given: None,
         exception_level: None,
         status: GatewayStatus::Creating,
         status_reasons: Vec::new(),

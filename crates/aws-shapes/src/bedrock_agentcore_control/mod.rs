@@ -5,6 +5,8 @@
 use crate::prelude::*;
 mod gateway;
 pub use gateway::*;
+mod gateway_rate_limit;
+pub use gateway_rate_limit::*;
 mod gateway_target;
 pub use gateway_target::*;
 mod policy;
@@ -29,11 +31,18 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &UPDATE_GATEWAY,
         &DELETE_GATEWAY,
         &LIST_GATEWAYS,
+        &CREATE_GATEWAY_RATE_LIMIT,
+        &BATCH_PUT_GATEWAY_RATE_LIMITS,
+        &GET_GATEWAY_RATE_LIMIT,
+        &UPDATE_GATEWAY_RATE_LIMIT,
+        &DELETE_GATEWAY_RATE_LIMIT,
+        &LIST_GATEWAY_RATE_LIMITS,
         &CREATE_GATEWAY_TARGET,
         &GET_GATEWAY_TARGET,
         &UPDATE_GATEWAY_TARGET,
         &DELETE_GATEWAY_TARGET,
         &LIST_GATEWAY_TARGETS,
+        &SYNCHRONIZE_GATEWAY_TARGETS,
         &CREATE_POLICY,
         &GET_POLICY,
         &UPDATE_POLICY,
@@ -75,6 +84,7 @@ pub async fn dispatch<H, C, E>(
 ) -> Result<Value, E>
 where
     H: GatewayOperations<C, Error = E>
+        + GatewayRateLimitOperations<C, Error = E>
         + GatewayTargetOperations<C, Error = E>
         + PolicyOperations<C, Error = E>
         + PolicyEngineOperations<C, Error = E>
@@ -104,6 +114,30 @@ where
             let answer = Box::pin(handlers.list_gateways(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
+        "CreateGatewayRateLimit" => {
+            let answer = Box::pin(handlers.create_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "BatchPutGatewayRateLimits" => {
+            let answer = Box::pin(handlers.batch_put_gateway_rate_limits(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetGatewayRateLimit" => {
+            let answer = Box::pin(handlers.get_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateGatewayRateLimit" => {
+            let answer = Box::pin(handlers.update_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteGatewayRateLimit" => {
+            let answer = Box::pin(handlers.delete_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListGatewayRateLimits" => {
+            let answer = Box::pin(handlers.list_gateway_rate_limits(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreateGatewayTarget" => {
             let answer = Box::pin(handlers.create_gateway_target(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -122,6 +156,10 @@ where
         }
         "ListGatewayTargets" => {
             let answer = Box::pin(handlers.list_gateway_targets(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "SynchronizeGatewayTargets" => {
+            let answer = Box::pin(handlers.synchronize_gateway_targets(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "CreatePolicy" => {

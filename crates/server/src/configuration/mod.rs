@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compute::RunAs;
+use control::Quotas;
+use control::pinning::Pins;
 use domain::{Region, Secret};
 use egress::Reach;
 use identity::provider::IssuerStyle;
@@ -43,6 +45,8 @@ pub(crate) struct Configuration {
     pub(crate) issuer_style: IssuerStyle,
     pub(crate) functions: Functions,
     pub(crate) call_timeout: Duration,
+    pub(crate) pins: Pins,
+    pub(crate) quotas: Quotas,
     /// Absent, it is for the verb to say.
     pub(crate) log_filter: Option<LogFilter>,
     pub(crate) log_format: LogFormat,
@@ -105,6 +109,8 @@ impl Configuration {
                 .gateway
                 .call_timeout_seconds
                 .map_or(CALL_TIMEOUT, |seconds| Duration::from_secs(seconds.get())),
+            pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
+            quotas: file.quotas.whole(),
             log_filter: log_filter()?.or(file.log.filter.map(|filter| filter.0)),
             log_format: file.log.format,
             master_key: variable("PORTCULLIS_MASTER_KEY").map(Secret::new),
