@@ -14,6 +14,7 @@ mod function;
 mod gateway;
 mod iam;
 mod identifiers;
+mod object;
 mod policy;
 mod pool;
 mod random;
@@ -35,6 +36,7 @@ pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
 };
+pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
 pub use random::{FixedRandom, Random, SystemRandom};
