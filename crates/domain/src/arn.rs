@@ -89,6 +89,18 @@ impl Arn {
         Self::new("lambda", scope.region.as_str(), scope.account.as_str(), &format!("function:{name}"))
     }
 
+    /// `arn:aws:s3:::{bucket}`, which names neither region nor account.
+    #[must_use]
+    pub fn bucket(bucket: &str) -> Self {
+        Self::new("s3", "", "", bucket)
+    }
+
+    /// `arn:aws:s3:::{bucket}/{key}`.
+    #[must_use]
+    pub fn object(bucket: &str, key: &str) -> Self {
+        Self::new("s3", "", "", &format!("{bucket}/{key}"))
+    }
+
     /// An ARN of IAM, which has no region.
     #[must_use]
     pub fn iam(account: &AccountId, resource: &str) -> Self {

@@ -15,6 +15,7 @@ mod gateway;
 mod iam;
 mod identifiers;
 mod outbound;
+mod object;
 mod policy;
 mod pool;
 mod random;
@@ -40,6 +41,7 @@ pub use identifiers::{
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };
+pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
 pub use random::{FixedRandom, Random, SystemRandom};

@@ -67,7 +67,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cedar-policy", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
-    ("quick-xml", &["aws"]),
+    ("quick-xml", &["aws", "objects"]),
     ("rustix", &["compute"]),
 ];
 

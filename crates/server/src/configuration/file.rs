@@ -32,6 +32,7 @@ pub(crate) struct File {
     pub(crate) outbound: Outbound,
     pub(crate) oidc: Oidc,
     pub(crate) functions: Functions,
+    pub(crate) objects: Objects,
     pub(crate) log: Log,
 }
 
@@ -124,6 +125,12 @@ pub(crate) struct Functions {
     pub(crate) max_instances: Option<NonZeroUsize>,
     pub(crate) max_instances_per_function: Option<NonZeroUsize>,
     pub(crate) run_as: Option<User>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Objects {
+    pub(crate) max_object_megabytes: Option<NonZeroU64>,
 }
 
 /// A user of the operating system.
