@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] = &[VERSION_1];
+const SCRIPTS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
@@ -279,5 +279,18 @@ CREATE TABLE changes (
     region TEXT NOT NULL,
     kind TEXT NOT NULL,
     id TEXT NOT NULL
+);
+";
+
+const VERSION_2: &str = "
+CREATE TABLE credential_providers (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    secret {bytes} NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, kind, name)
 );
 ";

@@ -1,7 +1,11 @@
-//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies.
+//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies, and the providers of
+//! credentials for what gateways call.
 
+mod api_key_provider;
+mod credential;
 mod gateway;
 mod gateway_settings;
+mod oauth2_provider;
 mod policy;
 mod policy_check;
 mod policy_engine;
