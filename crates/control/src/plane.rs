@@ -82,6 +82,8 @@ pub struct Quotas {
     pub policy_engines: usize,
     /// Policies of one engine.
     pub policies_per_engine: usize,
+    /// API key credential providers, and as many for OAuth2.
+    pub credential_providers_per_kind: usize,
 }
 
 impl Default for Quotas {
@@ -93,6 +95,7 @@ impl Default for Quotas {
             rate_limits_per_gateway: 100,
             policy_engines: 1_000,
             policies_per_engine: 1_000,
+            credential_providers_per_kind: 50,
         }
     }
 }

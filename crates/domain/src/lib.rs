@@ -10,6 +10,7 @@ mod arn;
 mod audit;
 mod caller;
 mod clock;
+mod credential;
 mod function;
 mod gateway;
 mod iam;
@@ -29,6 +30,10 @@ pub use arn::{Arn, InvalidArn};
 pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome};
 pub use caller::{Caller, Principal};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use credential::{
+    AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
+    OAuth2Discovery, OAuth2Settings,
+};
 pub use function::{Function, FunctionRuntime, FunctionStatement};
 pub use gateway::{
     Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, Interceptor, JwtAuthorizer, McpSettings,

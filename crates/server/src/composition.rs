@@ -12,6 +12,7 @@ use egress::Client;
 use functions::Functions;
 use gateway::{Lane, Loader, Snapshot};
 use identity::issuer::Issuers;
+use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
 use objects::{Limits, Objects};
@@ -71,6 +72,14 @@ impl House {
             Arc::clone(&random),
             audit.clone(),
         ));
+        let outbound = Arc::new(Outbound::new(
+            store.clone(),
+            client.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            Arc::clone(&names),
+            Arc::clone(&provider),
+        ));
         let functions =
             Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
 
@@ -84,6 +93,7 @@ impl House {
             principals: Arc::clone(&principals),
             issuers: Arc::clone(&issuers),
             provider: Arc::clone(&provider),
+            outbound,
             names: Arc::clone(&names),
             client: client.clone(),
         };

@@ -19,6 +19,7 @@ mod tx;
 mod accounts;
 mod audit;
 mod audit_log;
+mod credential_providers;
 mod functions;
 mod gateways;
 mod iam;

@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, RATE_LIMITS];
+const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
@@ -339,5 +339,18 @@ CREATE TABLE blob_chunks (
     place BIGINT NOT NULL,
     bytes {bytes} NOT NULL,
     PRIMARY KEY (blob, place)
+);
+";
+
+const CREDENTIALS: &str = "
+CREATE TABLE credential_providers (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    secret {bytes} NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, kind, name)
 );
 ";

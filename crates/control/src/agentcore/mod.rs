@@ -1,6 +1,9 @@
-//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies.
+//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies, and the providers of
+//! credentials for what gateways call.
 
 mod fit;
+mod api_key_provider;
+mod credential;
 mod gateway;
 mod gateway_authorizer;
 mod gateway_protocol;
@@ -9,6 +12,7 @@ mod imports;
 mod interceptors;
 mod listing;
 mod outbound;
+mod oauth2_provider;
 mod policy;
 mod policy_check;
 mod policy_engine;
