@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("egress", &[]),
     ("iam", &["domain"]),
     ("mcp", &["domain", "strict-json", "egress"]),
+    ("openapi", &["strict-json"]),
     ("policy", &["domain"]),
     ("store", &["domain"]),
     // The rooms; the side rooms first, which the two planes use.
@@ -67,13 +68,15 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cedar-policy", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
-    ("quick-xml", &["aws", "objects"]),
+    ("quick-xml", &["aws", "objects", "openapi"]),
+    ("serde-saphyr", &["openapi"]),
     ("rustix", &["compute"]),
 ];
 
 /// Crates of others that a room must not know, although they would build.
 const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
+    ("openapi", &["tokio", "hyper", "sqlx"]),
     ("policy", &["tokio", "http", "hyper"]),
 ];
 
