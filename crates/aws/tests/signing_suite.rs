@@ -1,5 +1,5 @@
-//! AWS's published signing test suite, as it ships inside the `aws-sigv4` crate, fed to the verifier: every case is
-//! accepted, and every case with one byte changed is refused.
+//! AWS's published signing test suite, as it ships inside the `aws-sigv4` crate, fed to the verifier (every case is
+//! accepted, and every case with one byte changed is refused) and to the signer, which makes the suite's signatures.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,8 +12,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use aws::sigv4::{PathStyle, Request, Signed};
-use domain::{Secret, Timestamp};
+use aws::sigv4::{Credentials, PathStyle, Request, Signed, sign};
+use bytes::Bytes;
+use domain::{Region, Secret, Timestamp};
 
 struct Case {
     name: String,
@@ -56,6 +57,55 @@ fn every_case_with_a_changed_byte_is_refused() {
         let other = Case { secret: Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEz"), ..case };
         assert!(verify(&other, &sound).is_err(), "{} is accepted with another secret", other.name);
     }
+}
+
+#[test]
+fn the_signer_makes_the_signatures_of_the_suite() {
+    let (mut same, mut skipped) = (0, Vec::new());
+    for case in cases() {
+        let parsed = parse(&case.text);
+        let header = |wanted: &str| {
+            let found = parsed.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+            found.map(|(_, value)| String::from_utf8(value.clone()).unwrap())
+        };
+        let expected = header("authorization").unwrap();
+        let credential = expected.split("Credential=").nth(1).unwrap().split(',').next().unwrap();
+        let [id, _, region, service, _] = credential.split('/').collect::<Vec<_>>()[..] else {
+            panic!("{credential}")
+        };
+        let signs_token = expected.contains("x-amz-security-token");
+        let credentials = Credentials {
+            access_key_id: id.to_owned(),
+            secret: case.secret.clone(),
+            session_token: header("x-amz-security-token").filter(|_| signs_token).map(Secret::new),
+        };
+        let target = if parsed.query.is_empty() {
+            parsed.path.clone()
+        } else {
+            format!("{}?{}", parsed.path, parsed.query)
+        };
+        let mut builder = http::Request::builder().method(parsed.method.as_str()).uri(target);
+        for (name, value) in &parsed.headers {
+            // A session's token that was added after signing is no part of the signature.
+            if signs_token || !name.eq_ignore_ascii_case("x-amz-security-token") {
+                builder = builder.header(name.as_str(), value.as_slice());
+            }
+        }
+        let Ok(mut request) = builder.body(Bytes::from(parsed.body.clone())) else {
+            skipped.push(case.name);
+            continue;
+        };
+        if case.style != PathStyle::Normalized {
+            continue;
+        }
+        sign(&mut request, &credentials, service, &Region::parse(region).unwrap(), case.now).unwrap();
+        assert_eq!(request.headers()["authorization"].to_str().unwrap(), expected, "{}", case.name);
+        assert!(request.headers()["authorization"].is_sensitive());
+        same += 1;
+    }
+    // A path with a space is no URI.
+    assert_eq!(skipped, ["get-space-normalized", "get-space-unnormalized"]);
+    assert_eq!(same, 32);
 }
 
 fn verify(case: &Case, parsed: &Parsed) -> Result<(), String> {

@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mcp", &["domain", "strict-json", "egress"]),
     ("openapi", &["strict-json"]),
     ("policy", &["domain"]),
+    ("smithy", &["domain", "strict-json"]),
     ("store", &["domain"]),
     // The rooms; the side rooms first, which the two planes use.
     ("compute", &["domain"]),
@@ -35,7 +36,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "iam",
             "identity",
             "mcp",
+            "objects",
+            "openapi",
             "policy",
+            "smithy",
             "store",
         ],
     ),
@@ -68,7 +72,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cedar-policy", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
-    ("quick-xml", &["aws", "objects", "openapi"]),
+    ("quick-xml", &["aws", "objects", "openapi", "smithy"]),
     ("serde-saphyr", &["openapi"]),
     ("rustix", &["compute"]),
 ];
@@ -78,6 +82,7 @@ const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
     ("openapi", &["tokio", "hyper", "sqlx"]),
     ("policy", &["tokio", "http", "hyper"]),
+    ("smithy", &["tokio", "hyper"]),
 ];
 
 pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {

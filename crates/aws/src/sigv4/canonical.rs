@@ -18,6 +18,8 @@ pub enum PathStyle {
     AsIs,
     /// The path as it stands on the request line, encoded once: S3, whose keys may hold dot segments and empty ones.
     Once,
+    /// The path as it stands on the request line, which is encoded already: S3, whose keys may hold anything.
+    Verbatim,
 }
 
 /// The canonical request.
@@ -56,6 +58,7 @@ fn path(path: &str, style: PathStyle) -> String {
             percent_encode(&decoded, STRICT_PATH).to_string()
         }
         PathStyle::AsIs => encoded(path),
+        PathStyle::Verbatim => path.to_owned(),
         PathStyle::Normalized => encoded(&normalized(path)),
     }
 }

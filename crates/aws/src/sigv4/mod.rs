@@ -9,6 +9,7 @@ mod canonical;
 mod legacy;
 mod presigned;
 mod streaming;
+mod outbound;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use canonical::PathStyle;
 pub use legacy::LegacyPresigned;
 pub use presigned::Presigned;
 pub use streaming::ChunkSignatures;
+pub use outbound::{Credentials, UnsignableRequest, sign};
 
 /// How far a request's date may be from ours, in either direction.
 pub const SKEW: Duration = Duration::from_secs(15 * 60);
@@ -274,12 +276,27 @@ impl Signer<'_> {
     /// Signs a request whose headers hold `host`; gives the headers to add to it.
     #[must_use]
     pub fn sign(&self, request: &Request<'_>, now: Timestamp) -> Vec<(&'static str, String)> {
-        let date = basic(now);
-        let mut added = vec![("x-amz-date", date.clone())];
+        let mut added = vec![("x-amz-date", basic(now))];
         added.extend(self.session_token.map(|token| ("x-amz-security-token", token.to_owned())));
         let mut headers = request.headers.to_vec();
         headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
-        let mut names: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+        let body = hex::encode(digest::digest(&digest::SHA256, request.body));
+        let request = Request { headers: &headers, ..*request };
+        let written = self.authorization(&request, &basic(now), &body, PathStyle::Normalized);
+        added.push(("authorization", written));
+        added
+    }
+
+    /// The value of `Authorization` for a request whose headers are complete: all of them are signed.
+    fn authorization(
+        &self,
+        request: &Request<'_>,
+        date: &str,
+        payload_hash: &str,
+        style: PathStyle,
+    ) -> String {
+        let mut names: Vec<String> =
+            request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
         names.sort();
         names.dedup();
         let authorization = Authorization {
@@ -290,18 +307,13 @@ impl Signer<'_> {
             signed_headers: names.iter().map(String::as_str).collect(),
             signature: "",
         };
-        let body = hex::encode(digest::digest(&digest::SHA256, request.body));
-        let request = Request { headers: &headers, ..*request };
-        let signature =
-            authorization.signature_of(&request, &date, &body, PathStyle::Normalized, self.secret);
-        let written = format!(
+        let signature = authorization.signature_of(request, date, payload_hash, style, self.secret);
+        format!(
             "AWS4-HMAC-SHA256 Credential={}/{}, SignedHeaders={}, Signature={signature}",
             self.access_key_id,
             authorization.scope(),
             names.join(";")
-        );
-        added.push(("authorization", written));
-        added
+        )
     }
 }
 
