@@ -20,6 +20,7 @@ from portcullis import ACCOUNT, REGION
 from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool, until
 
 AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
+VAULT = f"{AGENTCORE}:token-vault/default"
 COGNITO = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}"
 IAM = f"arn:aws:iam::{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
@@ -113,6 +114,14 @@ class Stage(Scenery):
         """The function with a policy of its own."""
         self.create("lambda", "AddPermission", FunctionName=self.shared_function)
         return self.shared_function
+
+    @cached_property
+    def shared_api_key(self) -> str:
+        return self.create("bedrock-agentcore-control", "CreateApiKeyCredentialProvider")["name"]
+
+    @cached_property
+    def shared_oauth2(self) -> str:
+        return self.create("bedrock-agentcore-control", "CreateOauth2CredentialProvider")["name"]
 
     def create(self, service: str, operation: str, **changes) -> dict:
         """Sends the request of a row, and gives it."""
@@ -219,6 +228,32 @@ class Stage(Scenery):
         arn = self.shared_gateway.arn
         self.agentcore.tag_resource(resourceArn=arn, tags={"team": "tests"})
         return {"resourceArn": arn, **more}
+
+    def new_api_key(self) -> dict:
+        return {"name": name("key"), "apiKey": "a-key-of-the-tests"}
+
+    def new_oauth2(self, full: bool = False) -> dict:
+        """A provider of a server elsewhere: found by its discovery URL, or described by every member."""
+        server = {
+            "issuer": "https://as.example.com",
+            "authorizationEndpoint": "https://as.example.com/authorize",
+            "tokenEndpoint": "https://as.example.com/token",
+            "responseTypes": ["code"],
+            "tokenEndpointAuthMethods": ["client_secret_basic", "client_secret_post"],
+        }
+        url = "https://as.example.com/.well-known/openid-configuration"
+        config = {
+            "oauthDiscovery": {"authorizationServerMetadata": server} if full else {"discoveryUrl": url},
+            "clientId": "a-client-of-the-tests",
+            "clientSecret": "a-secret-of-the-tests",
+        }
+        if full:
+            config |= {"clientSecretSource": "MANAGED", "clientAuthenticationMethod": "CLIENT_SECRET_POST"}
+        return {
+            "name": name("oauth2"),
+            "credentialProviderVendor": "CustomOauth2",
+            "oauth2ProviderConfigInput": {"customOauth2ProviderConfig": config},
+        }
 
     def fresh_pool(self, **more) -> dict:
         return {"UserPoolId": self.pool().id, **more}
@@ -497,6 +532,93 @@ ROWS = [
         malformed={"maxResults": 0},
         missing={"policyEngineId": NO_ENGINE},
         on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    # --- credential providers
+    Row(
+        "bedrock-agentcore-control",
+        "CreateApiKeyCredentialProvider",
+        lambda on: {**on.new_api_key(), "apiKeySecretSource": "MANAGED", "tags": {"team": "tests"}},
+        bare=lambda on: on.new_api_key(),
+        malformed={"name": "no spaces, please"},
+        missing=MAKES_SOMETHING_NEW,
+        on=VAULT + "/apikeycredentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetApiKeyCredentialProvider",
+        lambda on: {"name": on.shared_api_key},
+        malformed={"name": ""},
+        missing={"name": "no-such-provider"},
+        on=VAULT + "/apikeycredentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateApiKeyCredentialProvider",
+        lambda on: {"name": on.shared_api_key, "apiKey": "another-key", "apiKeySecretSource": "MANAGED"},
+        bare=lambda on: {"name": on.shared_api_key, "apiKey": "a-third-key"},
+        malformed={"apiKey": "x" * 65_537},
+        missing={"name": "no-such-provider"},
+        on=VAULT + "/apikeycredentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteApiKeyCredentialProvider",
+        lambda on: {"name": on.create("bedrock-agentcore-control", "CreateApiKeyCredentialProvider")["name"]},
+        malformed={"name": "no/slash"},
+        missing={"name": "no-such-provider"},
+        on=VAULT + "/apikeycredentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListApiKeyCredentialProviders",
+        lambda on: (on.shared_api_key, {"maxResults": 1})[1],
+        bare=lambda on: {},
+        malformed={"maxResults": 101},
+        missing=LISTS_WHAT_IS_THERE,
+        on=VAULT + "/apikeycredentialprovider/*",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "CreateOauth2CredentialProvider",
+        lambda on: {**on.new_oauth2(full=True), "tags": {"team": "tests"}},
+        bare=lambda on: on.new_oauth2(),
+        malformed={"credentialProviderVendor": "NobodyOauth2"},
+        missing=MAKES_SOMETHING_NEW,
+        on=VAULT + "/oauth2credentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetOauth2CredentialProvider",
+        lambda on: {"name": on.shared_oauth2},
+        malformed={"name": ""},
+        missing={"name": "no-such-provider"},
+        on=VAULT + "/oauth2credentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateOauth2CredentialProvider",
+        lambda on: {**on.new_oauth2(full=True), "name": on.shared_oauth2},
+        bare=lambda on: {**on.new_oauth2(), "name": on.shared_oauth2},
+        malformed={"name": "no spaces, please"},
+        missing={"name": "no-such-provider"},
+        on=VAULT + "/oauth2credentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteOauth2CredentialProvider",
+        lambda on: {"name": on.create("bedrock-agentcore-control", "CreateOauth2CredentialProvider")["name"]},
+        malformed={"name": "no/slash"},
+        missing={"name": "no-such-provider"},
+        on=VAULT + "/oauth2credentialprovider/{name}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListOauth2CredentialProviders",
+        lambda on: (on.shared_oauth2, {"maxResults": 1})[1],
+        bare=lambda on: {},
+        malformed={"maxResults": 21},
+        missing=LISTS_WHAT_IS_THERE,
+        on=VAULT + "/oauth2credentialprovider/*",
     ),
     # --- tags
     Row(

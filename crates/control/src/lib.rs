@@ -15,6 +15,7 @@ mod iam;
 mod idempotency;
 mod lambda;
 mod paging;
+pub mod pinning;
 mod plane;
 mod policies;
 mod roles;

@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::fault::Failure;
 use crate::iam;
 use crate::lambda;
+use crate::pinning::Pins;
 use crate::ses;
 use crate::sts;
 
@@ -58,6 +59,8 @@ pub struct Setup {
     pub random: Arc<dyn Random>,
     /// What one account may have.
     pub quotas: Quotas,
+    /// Whose tool definitions are held when they change.
+    pub pins: Pins,
     /// The place in the change feed up to which the data plane serves. An answer does not run ahead of it.
     pub in_force: watch::Receiver<i64>,
     /// Where background work is done.
@@ -73,10 +76,14 @@ pub struct Quotas {
     pub targets_per_gateway: usize,
     /// Tools of one target.
     pub tools_per_target: usize,
+    /// Rate limits of one gateway.
+    pub rate_limits_per_gateway: usize,
     /// Policy engines.
     pub policy_engines: usize,
     /// Policies of one engine.
     pub policies_per_engine: usize,
+    /// API key credential providers, and as many for OAuth2.
+    pub credential_providers_per_kind: usize,
 }
 
 impl Default for Quotas {
@@ -85,8 +92,10 @@ impl Default for Quotas {
             gateways: 1_000,
             targets_per_gateway: 100,
             tools_per_target: 1_000,
+            rate_limits_per_gateway: 100,
             policy_engines: 1_000,
             policies_per_engine: 1_000,
+            credential_providers_per_kind: 50,
         }
     }
 }
@@ -165,6 +174,9 @@ impl ControlPlane {
             aws::operation(service, request.method.as_str(), &request.path, &request.headers, &request.body)?;
         progress.routed = Some(routed.operation);
         let mut value = aws::decode(&routed, &request.query, &request.headers, &request.body)?;
+        if matches!(routed.operation.name, "CreateGatewayTarget" | "UpdateGatewayTarget") {
+            agentcore::respell(&mut value);
+        }
         if let Some(schema) = routed.operation.input {
             let faults = aws::check(schema, &mut value);
             if !faults.is_empty() {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, GatewayId, PolicyEngineId, PolicyId, Region, Scope, TargetId, UserPoolId};
+use crate::{
+    AccountId, CredentialKind, GatewayId, PolicyEngineId, PolicyId, Region, Scope, TargetId, UserPoolId,
+};
 
 /// An ARN with its six parts. The resource part is everything after the fifth colon and may itself contain
 /// colons and slashes. Source: "Amazon Resource Names (ARNs)" in the AWS General Reference.
@@ -71,6 +73,32 @@ impl Arn {
         Self::agentcore(scope, &format!("policy-engine/{engine}/policy/{id}"))
     }
 
+    /// `…:token-vault/default`: the vault that every account has.
+    #[must_use]
+    pub fn token_vault(scope: &Scope) -> Self {
+        Self::agentcore(scope, "token-vault/default")
+    }
+
+    /// `…:token-vault/default/{kind}/{name}`; with `*` for the name, every provider of the kind.
+    #[must_use]
+    pub fn credential_provider(scope: &Scope, kind: CredentialKind, name: &str) -> Self {
+        Self::agentcore(scope, &format!("token-vault/default/{}/{name}", kind.as_str()))
+    }
+
+    /// The credential provider that the ARN names, if it names one. AWS's models call the service `acps`, AWS itself
+    /// `bedrock-agentcore`; both mean the same.
+    #[must_use]
+    pub fn as_credential_provider(&self) -> Option<(Scope, CredentialKind, String)> {
+        if !matches!(self.service(), "bedrock-agentcore" | "acps") {
+            return None;
+        }
+        let (kind, name) = self.resource().strip_prefix("token-vault/default/")?.split_once('/')?;
+        let kind =
+            [CredentialKind::ApiKey, CredentialKind::OAuth2].into_iter().find(|it| it.as_str() == kind)?;
+        let named = !name.is_empty() && !name.contains('/');
+        named.then(|| Some((self.scope()?, kind, name.to_owned())))?
+    }
+
     /// An ARN of the `bedrock-agentcore` service.
     #[must_use]
     pub fn agentcore(scope: &Scope, resource: &str) -> Self {
@@ -87,6 +115,18 @@ impl Arn {
     #[must_use]
     pub fn function(scope: &Scope, name: &str) -> Self {
         Self::new("lambda", scope.region.as_str(), scope.account.as_str(), &format!("function:{name}"))
+    }
+
+    /// `arn:aws:s3:::{bucket}`, which names neither region nor account.
+    #[must_use]
+    pub fn bucket(bucket: &str) -> Self {
+        Self::new("s3", "", "", bucket)
+    }
+
+    /// `arn:aws:s3:::{bucket}/{key}`.
+    #[must_use]
+    pub fn object(bucket: &str, key: &str) -> Self {
+        Self::new("s3", "", "", &format!("{bucket}/{key}"))
     }
 
     /// An ARN of IAM, which has no region.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arn, GatewayId, GatewayStatus, Scope, Timestamp};
+use crate::{Arn, Document, GatewayId, GatewayStatus, Scope, Timestamp};
 
 /// A gateway, as the control plane made it and the data plane serves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Gateway {
     /// Functions that see and may change requests and answers; one for each point at most.
     #[serde(default)]
     pub interceptors: Vec<Interceptor>,
+    /// `interceptorConfigurations` as they were given, which is what the API echoes.
+    #[serde(default)]
+    pub interceptors_given: Option<Document>,
     /// How much a failing tool call tells its caller.
     pub exception_level: Option<ExceptionLevel>,
     /// Where it is in its life.

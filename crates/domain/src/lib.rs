@@ -10,10 +10,12 @@ mod arn;
 mod audit;
 mod caller;
 mod clock;
+mod credential;
 mod function;
 mod gateway;
 mod iam;
 mod identifiers;
+mod object;
 mod outbound;
 mod policy;
 mod pool;
@@ -28,6 +30,10 @@ pub use arn::{Arn, InvalidArn};
 pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome};
 pub use caller::{Caller, Principal};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
+pub use credential::{
+    AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
+    OAuth2Discovery, OAuth2Settings,
+};
 pub use function::{Function, FunctionRuntime, FunctionStatement};
 pub use gateway::{
     Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, Interceptor, JwtAuthorizer, McpSettings,
@@ -37,6 +43,7 @@ pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
 };
+pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };

@@ -22,6 +22,25 @@ impl Secret {
         &self.0
     }
 
+    /// Whether it consists of printable ASCII (RFC 6749, appendix A, `VSCHAR`), so that a header or a form can carry it.
+    #[must_use]
+    pub fn is_printable(&self) -> bool {
+        self.0.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+    }
+
+    /// Whether it can stand in a header as one word: 1 to `longest` visible ASCII characters (RFC 6750, section 2.1, asks
+    /// for less).
+    #[must_use]
+    pub fn is_credential(&self, longest: usize) -> bool {
+        (1..=longest).contains(&self.0.len()) && self.0.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+
+    /// Whether both are the same, in time that depends only on their lengths.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.matches(&other.0)
+    }
+
     /// Whether `candidate` is this secret, in time that depends only on the candidate's length.
     #[must_use]
     pub fn matches(&self, candidate: &str) -> bool {
@@ -32,6 +51,14 @@ impl Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_break_is_not_printable() {
+        assert!(Secret::new("a b~").is_printable());
+        for wrong in ["a\n", "\u{e4}", "a\0", "\u{7f}"] {
+            assert!(!Secret::new(wrong).is_printable(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn only_the_same_text_matches() {

@@ -125,6 +125,31 @@ impl Client {
             Err(EgressError::Status(fetched.status))
         }
     }
+
+    /// Posts a body, and reads the answer whole, whatever its status: `https`, or `http` where plain text is seen by
+    /// nobody.
+    ///
+    /// # Errors
+    /// [`EgressError`] as [`Client::exchange`].
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Fetched, EgressError> {
+        let uri: Uri = url.parse().map_err(|_| EgressError::Url(url.to_owned()))?;
+        if !matches!(uri.scheme_str(), Some("https" | "http")) || uri.host().is_none() {
+            return Err(EgressError::Url(url.to_owned()));
+        }
+        let mut request = Request::new(Full::from(body));
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        request.headers_mut().insert("user-agent", http::HeaderValue::from_static("portcullis"));
+        self.exchange(request, limit, patience).await
+    }
 }
 
 /// Why there is no answer from outside.

@@ -31,6 +31,8 @@ pub(crate) enum Verb {
     Mail(Mail),
     /// Care for the keys of user pools
     Pool(Pool),
+    /// Look at gateways' targets, and approve what their servers changed
+    Target(Target),
     /// Print the completions of a shell
     Completions(Completions),
 }
@@ -178,6 +180,58 @@ pub(crate) enum PoolVerb {
         /// The pool's id
         pool: String,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct Target {
+    #[command(subcommand)]
+    pub(crate) verb: TargetVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TargetVerb {
+    /// List the targets of a gateway, or of all gateways
+    List {
+        #[command(flatten)]
+        settings: Settings,
+        /// Only the targets of this gateway
+        #[arg(long, value_name = "ID")]
+        gateway: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how the tools that a server lists now differ from those that are approved
+    Diff {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        which: WhichTarget,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put the tools in force that a server lists now
+    Approve {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        which: WhichTarget,
+        /// Approve only what has this digest, which `diff` shows
+        #[arg(long, value_name = "SHA256")]
+        digest: Option<String>,
+    },
+}
+
+/// A target.
+#[derive(Args)]
+pub(crate) struct WhichTarget {
+    /// The gateway's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) gateway: String,
+    /// The target's name or id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) target: String,
 }
 
 #[derive(Args)]

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use compute::{Settings as ComputeSettings, SetupError, Supervisor};
-use control::{ControlPlane, Quotas};
+use control::ControlPlane;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
 use egress::Client;
 use functions::Functions;
 use gateway::{Lane, Loader, Snapshot};
 use identity::issuer::Issuers;
+use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
+use objects::{Limits, Objects};
 use store::{AuditLog, Store};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -29,6 +31,7 @@ const FUNCTION_GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) control: ControlPlane,
+    pub(crate) objects: Objects,
     pub(crate) provider: Arc<Provider>,
     pub(crate) principals: Arc<Principals>,
     pub(crate) lane: Lane,
@@ -69,6 +72,14 @@ impl House {
             Arc::clone(&random),
             audit.clone(),
         ));
+        let outbound = Arc::new(Outbound::new(
+            store.clone(),
+            client.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+            Arc::clone(&names),
+            Arc::clone(&provider),
+        ));
         let functions =
             Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
 
@@ -82,11 +93,24 @@ impl House {
             principals: Arc::clone(&principals),
             issuers: Arc::clone(&issuers),
             provider: Arc::clone(&provider),
+            outbound,
             names: Arc::clone(&names),
             client: client.clone(),
         };
         loader.load().await?;
         runtime.spawn(loader.follow());
+
+        let objects = Objects::new(objects::Setup {
+            store: store.clone(),
+            principals: Arc::clone(&principals),
+            audit: audit.clone(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            hosts: object_hosts(&public_url, &configuration.hosts),
+            region: configuration.region.clone(),
+            limits: Limits { object_bytes: configuration.max_object_bytes, ..Limits::default() },
+        });
+        runtime.spawn(objects.clone().sweep_for_ever());
 
         let control = ControlPlane::new(control::Setup {
             store: store.clone(),
@@ -99,7 +123,8 @@ impl House {
             names: Arc::clone(&names),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
-            quotas: Quotas::default(),
+            quotas: configuration.quotas,
+            pins: configuration.pins,
             in_force: reached,
             runtime,
         });
@@ -119,7 +144,19 @@ impl House {
             },
             client,
         );
-        Ok(Self { store, control, provider, principals, lane, names, random, root, functions, audit })
+        Ok(Self {
+            store,
+            control,
+            objects,
+            provider,
+            principals,
+            lane,
+            names,
+            random,
+            root,
+            functions,
+            audit,
+        })
     }
 
     /// Waits until every audit event that was recorded so far is written.
@@ -133,6 +170,14 @@ impl House {
         self.audit.flush().await;
         self.store.close().await;
     }
+}
+
+/// The names before which a label is a bucket's.
+fn object_hosts(public_url: &str, hosts: &[String]) -> Vec<String> {
+    let public = public_url.parse::<http::Uri>().ok();
+    let public = public.and_then(|url| url.host().map(str::to_ascii_lowercase));
+    let is_name = |host: &String| host.parse::<std::net::IpAddr>().is_err();
+    public.into_iter().chain(hosts.iter().map(|host| host.to_ascii_lowercase())).filter(is_name).collect()
 }
 
 /// The URL under which this machine reaches the server.

@@ -14,6 +14,7 @@ use gateway::{Body, Lane};
 use http::header::HOST;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -179,7 +180,7 @@ impl Worker {
         let service = service_fn(move |request| {
             has_begun.store(true, Ordering::Relaxed);
             let worker = worker.clone();
-            async move { Ok::<_, Infallible>(worker.answer(request, peer).await) }
+            async move { Ok::<_, Infallible>(worker.serve(request, peer).await) }
         });
         let watcher = draining.watcher();
         tokio::spawn(async move {
@@ -193,20 +194,29 @@ impl Worker {
         });
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    /// Objects are written as they are read; every other answer is in memory.
+    async fn serve(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Either<Body, objects::Body>> {
         let (head, body) = request.into_parts();
         if !names_one_host(&head) {
-            return response::text(
+            let refusal = response::text(
                 StatusCode::BAD_REQUEST,
                 "The URL and the Host header name different hosts.\n",
             );
+            return refusal.map(Either::Left);
         }
         let route = route::of(&head);
         let request = Request::from_parts(head, body);
         match route {
+            Route::Objects => self.house.objects.answer(request, peer).await.map(Either::Right),
+            route => self.answer(route, request, peer).await.map(Either::Left),
+        }
+    }
+
+    async fn answer(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+        match route {
             Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
             Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
-            Route::Control => control_edge::answer(&self.house, request, peer).await,
+            Route::Control | Route::Objects => control_edge::answer(&self.house, request, peer).await,
             Route::Token(hint) => oidc::token(&self.house, hint, request, peer).await,
             Route::PoolMetadata(pool) => oidc::metadata(&self.house, &pool).await,
             Route::PoolKeys(pool) => oidc::key_set(&self.house, &pool).await,

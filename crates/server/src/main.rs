@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Audit(arguments) => verbs::audit::run(arguments),
         Verb::Mail(arguments) => verbs::mail::run(arguments),
         Verb::Pool(arguments) => verbs::pool::run(arguments),
+        Verb::Target(arguments) => verbs::target::run(arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

@@ -2,6 +2,7 @@
 //!
 //! Paths that belong to nobody else are the AWS APIs': their signature says which one.
 
+use aws::sigv4;
 use domain::{Region, UserPoolId};
 use http::request::Parts;
 use identity::provider::PoolHint;
@@ -25,12 +26,18 @@ pub(crate) enum Route {
     PoolKeys(UserPoolId),
     /// The token endpoint.
     Token(PoolHint),
+    /// The object store.
+    Objects,
     /// The AWS APIs.
     Control,
 }
 
 /// Finds out what a request is for, by its host and its path.
 pub(crate) fn of(head: &Parts) -> Route {
+    // Before the path, which is the caller's own there: a key may look like anything.
+    if is_for_objects(head) {
+        return Route::Objects;
+    }
     let host = head
         .uri
         .authority()
@@ -69,6 +76,21 @@ pub(crate) fn of(head: &Parts) -> Route {
         }
         _ => Route::Control,
     }
+}
+
+/// Whether a request claims to be signed for S3, by a header or as a presigned URL.
+fn is_for_objects(head: &Parts) -> bool {
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    if text("authorization").and_then(sigv4::claimed_service) == Some("s3") {
+        return true;
+    }
+    let query = head.uri.query().unwrap_or_default();
+    query.split('&').any(|pair| match pair.split_once('=') {
+        Some(("X-Amz-Credential", scope)) => scope.to_ascii_lowercase().ends_with("%2fs3%2faws4_request"),
+        // Only S3 was ever signed so in the query alone.
+        Some(("AWSAccessKeyId", _)) => query.contains("Signature="),
+        _ => false,
+    }) || (!head.headers.contains_key("authorization") && head.headers.contains_key("x-amz-content-sha256"))
 }
 
 /// `{gatewayId}.gateway.bedrock-agentcore.{region}.amazonaws.com`.

@@ -24,6 +24,8 @@ pub enum ChangeKind {
     UserPool,
     /// A function or its resource policy, by its name.
     Function,
+    /// A credential provider, as `{kind}/{name}`.
+    CredentialProvider,
     /// Something that only the control plane reads.
     Other,
 }
@@ -37,6 +39,7 @@ impl ChangeKind {
             Self::Iam => "iam",
             Self::UserPool => "user_pool",
             Self::Function => "function",
+            Self::CredentialProvider => "credential_provider",
             Self::Other => "other",
         }
     }
@@ -50,6 +53,7 @@ impl ChangeKind {
             "iam" => Self::Iam,
             "user_pool" => Self::UserPool,
             "function" => Self::Function,
+            "credential_provider" => Self::CredentialProvider,
             _ => Self::Other,
         }
     }

@@ -37,7 +37,8 @@ impl Store {
         }
         for row in tx
             .fetch(
-                "SELECT document FROM targets WHERE status IN ('CREATING', 'UPDATING', 'DELETING')",
+                "SELECT document FROM targets \
+                 WHERE status IN ('CREATING', 'UPDATING', 'SYNCHRONIZING', 'DELETING')",
                 params![],
             )
             .await?

@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer, Decision,
-    Document, EventId, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome,
-    PolicyAttachment, PolicyEngineId, PolicyMode, Region, RequestId, Scope, Secret, SystemRandom, Timestamp,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer,
+    CredentialKind, CredentialProvider, CredentialSettings, Decision, Document, EventId, Function,
+    FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome, PolicyAttachment, PolicyEngineId,
+    PolicyMode, Region, RequestId, Scope, Secret, SystemRandom, Timestamp,
 };
 use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Remembered, Store, StoreError};
 
@@ -87,6 +88,7 @@ fn gateway(name: &str) -> Gateway {
         authorizer: Authorizer::None,
         policy: None,
         interceptors: Vec::new(),
+        interceptors_given: None,
         exception_level: None,
         status: GatewayStatus::Creating,
         status_reasons: Vec::new(),
@@ -328,4 +330,96 @@ async fn a_database_that_cannot_be_opened_says_so() {
         let opened = Store::open(url, &master, Arc::new(SystemRandom)).await;
         assert!(matches!(opened, Err(StoreError::Unavailable(_))), "{url}");
     }
+}
+
+fn provider(name: &str, secret: &str) -> CredentialProvider {
+    CredentialProvider {
+        scope: scope(),
+        name: name.to_owned(),
+        id: RequestId::mint(&SystemRandom).to_string(),
+        settings: CredentialSettings::ApiKey,
+        secret_suffix: "abcdef".to_owned(),
+        secret: Some(Secret::new(secret)),
+        created_at: Timestamp::from_seconds(1),
+        updated_at: Timestamp::from_seconds(1),
+        revision: 1,
+    }
+}
+
+#[tokio::test]
+async fn credential_providers_are_kept_sealed_and_told_of() {
+    const KIND: CredentialKind = CredentialKind::ApiKey;
+    for place in places().await {
+        let store = place.open().await;
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_credential_provider(&provider("key", "the-first-secret")).await.unwrap();
+        tx.insert_credential_provider(&provider("other", "of-another")).await.unwrap();
+        tx.commit(&event("bedrock-agentcore:CreateApiKeyCredentialProvider")).await.unwrap();
+        let seen = store.changes_since(0).await.unwrap();
+        let of_provider = |change: &Change| {
+            change.kind == ChangeKind::CredentialProvider && change.id == "apikeycredentialprovider/key"
+        };
+        assert!(of_provider(&seen[0]), "{seen:?}");
+
+        let mut tx = store.begin().await.unwrap();
+        assert!(matches!(
+            tx.insert_credential_provider(&provider("key", "again")).await,
+            Err(StoreError::Exists)
+        ));
+        drop(tx);
+
+        let mut tx = store.begin().await.unwrap();
+        let mut found = tx.credential_provider(&scope(), KIND, "key").await.unwrap().unwrap();
+        assert!(found.secret.as_ref().unwrap().matches("the-first-secret"));
+        let mut stale = found.clone();
+        found.secret = Some(Secret::new("the-second-secret"));
+        tx.update_credential_provider(&mut found).await.unwrap();
+        assert_eq!(found.revision, 2);
+        assert!(matches!(tx.update_credential_provider(&mut stale).await, Err(StoreError::Stale)));
+        tx.commit(&event("bedrock-agentcore:UpdateApiKeyCredentialProvider")).await.unwrap();
+
+        let mut tx = store.read().await.unwrap();
+        let found = tx.credential_provider(&scope(), KIND, "key").await.unwrap().unwrap();
+        assert!(found.secret.unwrap().matches("the-second-secret"));
+        assert!(tx.credential_provider(&scope(), CredentialKind::OAuth2, "key").await.unwrap().is_none());
+        let elsewhere = Scope { region: Region::parse("eu-west-1").unwrap(), ..scope() };
+        assert!(tx.credential_provider(&elsewhere, KIND, "key").await.unwrap().is_none());
+        let listed = tx.credential_providers(&scope(), KIND, Page::ALL).await.unwrap();
+        assert_eq!(listed.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["key", "other"]);
+        assert!(listed.iter().all(|it| it.secret.is_none()));
+        let rest = tx.credential_providers(&scope(), KIND, Page { after: "key", limit: 9 }).await.unwrap();
+        assert_eq!(rest.len(), 1);
+        drop(tx);
+
+        // What is read without its secret cannot be written without it.
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.update_credential_provider(&mut listed[0].clone()).await.is_err());
+        tx.delete_credential_provider(&scope(), KIND, "key").await.unwrap();
+        assert!(matches!(tx.delete_credential_provider(&scope(), KIND, "key").await, Err(StoreError::Stale)));
+        tx.commit(&event("bedrock-agentcore:DeleteApiKeyCredentialProvider")).await.unwrap();
+        assert!(store.changes_since(0).await.unwrap().last().is_some_and(of_provider));
+        store.close().await;
+        for file in std::fs::read_dir(place.folder.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            for secret in ["the-first-secret", "the-second-secret", "of-another"] {
+                assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_version_gets_the_tables_of_the_second() {
+    let place = places().await.remove(0);
+    place.open().await.close().await;
+    let pool = sqlx::SqlitePool::connect(&place.url).await.unwrap();
+    sqlx::raw_sql("DROP TABLE credential_providers; UPDATE meta SET value = '1' WHERE name = 'schema'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let store = place.open().await;
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_credential_provider(&provider("key", "a-secret")).await.unwrap();
+    tx.commit(&event("bedrock-agentcore:CreateApiKeyCredentialProvider")).await.unwrap();
 }

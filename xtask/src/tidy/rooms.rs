@@ -17,6 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("iam", &["domain"]),
     ("mask", &["domain"]),
     ("mcp", &["domain", "strict-json", "egress"]),
+    ("openapi", &["strict-json"]),
     ("policy", &["domain"]),
     ("search", &[]),
     ("smithy", &["domain", "strict-json"]),
@@ -37,7 +38,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "iam",
             "identity",
             "mcp",
+            "objects",
+            "openapi",
             "policy",
+            "smithy",
             "store",
         ],
     ),
@@ -70,13 +74,15 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("cedar-policy", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
-    ("quick-xml", &["aws", "smithy"]),
+    ("quick-xml", &["aws", "objects", "openapi", "smithy"]),
+    ("serde-saphyr", &["openapi"]),
     ("rustix", &["compute"]),
 ];
 
 /// Crates of others that a room must not know, although they would build.
 const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
+    ("openapi", &["tokio", "hyper", "sqlx"]),
     ("policy", &["tokio", "http", "hyper"]),
     ("mask", &["tokio", "http", "hyper"]),
     ("search", &["tokio", "http", "hyper"]),

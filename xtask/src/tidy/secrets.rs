@@ -12,6 +12,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/identity/src/provider/signer.rs", "parses the private key of a pool"),
     ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
     ("crates/mask/src/forms.rs", "writes down the forms in which a secret is looked for"),
+    ("crates/identity/src/outbound/client_form.rs", "proves to a token endpoint who a client is"),
     ("crates/compute/src/environment.rs", "hands a process its environment"),
     ("crates/control/src/cognito/user_pool_client.rs", "shows a client's secret to its owner"),
     ("crates/control/src/iam/access_key.rs", "shows a new key to its owner, once"),

@@ -260,6 +260,9 @@ pub struct CreateGatewayRequest {
     /// `authorizerConfiguration`.
     #[serde(rename = "authorizerConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub authorizer_configuration: Option<AuthorizerConfiguration>,
+    /// `interceptorConfigurations`.
+    #[serde(rename = "interceptorConfigurations", default, skip_serializing_if = "Option::is_none")]
+    pub interceptor_configurations: Option<Vec<GatewayInterceptorConfiguration>>,
     /// `policyEngineConfiguration`.
     #[serde(rename = "policyEngineConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub policy_engine_configuration: Option<GatewayPolicyEngineConfiguration>,
@@ -303,7 +306,15 @@ pub(super) static CREATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     body("authorizerType", &AUTHORIZER_TYPE_SCHEMA).required(),
     body("authorizerConfiguration", &AUTHORIZER_CONFIGURATION_SCHEMA),
     body("kmsKeyArn", &Schema::NotHonoured),
-    body("interceptorConfigurations", &Schema::NotHonoured),
+    body(
+        "interceptorConfigurations",
+        &Schema::List {
+            element: &GATEWAY_INTERCEPTOR_CONFIGURATION_SCHEMA,
+            wire: "member",
+            min: Some(1),
+            max: Some(2),
+        },
+    ),
     body("policyEngineConfiguration", &GATEWAY_POLICY_ENGINE_CONFIGURATION_SCHEMA),
     body("exceptionLevel", &EXCEPTION_LEVEL_SCHEMA),
     body(
@@ -514,6 +525,59 @@ impl ExceptionLevel {
 
 pub(super) static EXCEPTION_LEVEL_SCHEMA: Schema =
     Schema::Enumeration { values: &["DEBUG"], not_honoured: &[] };
+
+/// The enumeration `GatewayInterceptionPoint` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GatewayInterceptionPoint {
+    /// `REQUEST`.
+    #[serde(rename = "REQUEST")]
+    Request,
+    /// `RESPONSE`.
+    #[serde(rename = "RESPONSE")]
+    Response,
+}
+impl GatewayInterceptionPoint {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "REQUEST",
+            Self::Response => "RESPONSE",
+        }
+    }
+}
+
+pub(super) static GATEWAY_INTERCEPTION_POINT_SCHEMA: Schema =
+    Schema::Enumeration { values: &["REQUEST", "RESPONSE"], not_honoured: &[] };
+
+/// The structure `GatewayInterceptorConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GatewayInterceptorConfiguration {
+    /// `interceptor`.
+    #[serde(rename = "interceptor")]
+    pub interceptor: InterceptorConfiguration,
+    /// `interceptionPoints`.
+    #[serde(rename = "interceptionPoints")]
+    pub interception_points: Vec<GatewayInterceptionPoint>,
+    /// `inputConfiguration`.
+    #[serde(rename = "inputConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub input_configuration: Option<InterceptorInputConfiguration>,
+}
+
+pub(super) static GATEWAY_INTERCEPTOR_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body("interceptor", &INTERCEPTOR_CONFIGURATION_SCHEMA).required(),
+    body(
+        "interceptionPoints",
+        &Schema::List {
+            element: &GATEWAY_INTERCEPTION_POINT_SCHEMA,
+            wire: "member",
+            min: Some(1),
+            max: Some(2),
+        },
+    )
+    .required(),
+    body("inputConfiguration", &INTERCEPTOR_INPUT_CONFIGURATION_SCHEMA),
+]);
 
 /// The structure `GatewayPolicyEngineConfiguration` of the model.
 #[derive(Clone, Serialize, Deserialize)]
@@ -745,6 +809,9 @@ pub struct GetGatewayResponse {
     /// `authorizerConfiguration`.
     #[serde(rename = "authorizerConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub authorizer_configuration: Option<AuthorizerConfiguration>,
+    /// `interceptorConfigurations`.
+    #[serde(rename = "interceptorConfigurations", default, skip_serializing_if = "Option::is_none")]
+    pub interceptor_configurations: Option<Vec<GatewayInterceptorConfiguration>>,
     /// `policyEngineConfiguration`.
     #[serde(rename = "policyEngineConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub policy_engine_configuration: Option<GatewayPolicyEngineConfiguration>,
@@ -770,7 +837,7 @@ body("authorizerType", &AUTHORIZER_TYPE_SCHEMA).required(),
 body("authorizerConfiguration", &AUTHORIZER_CONFIGURATION_SCHEMA),
 body("kmsKeyArn", &Schema::NotHonoured),
 body("customTransformConfiguration", &Schema::NotHonoured),
-body("interceptorConfigurations", &Schema::NotHonoured),
+body("interceptorConfigurations", &Schema::List { element: &GATEWAY_INTERCEPTOR_CONFIGURATION_SCHEMA, wire: "member", min: Some(1), max: Some(2) }),
 body("policyEngineConfiguration", &GATEWAY_POLICY_ENGINE_CONFIGURATION_SCHEMA),
 body("workloadIdentityDetails", &Schema::NotHonoured),
 body("exceptionLevel", &EXCEPTION_LEVEL_SCHEMA),
@@ -802,6 +869,95 @@ impl InboundTokenClaimValueType {
 
 pub(super) static INBOUND_TOKEN_CLAIM_VALUE_TYPE_SCHEMA: Schema =
     Schema::Enumeration { values: &["STRING", "STRING_ARRAY"], not_honoured: &[] };
+
+/// The union `InterceptorConfiguration` of the model: exactly one of its members.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum InterceptorConfiguration {
+    /// `lambda`.
+    #[serde(rename = "lambda")]
+    Lambda(LambdaInterceptorConfiguration),
+}
+
+pub(super) static INTERCEPTOR_CONFIGURATION_SCHEMA: Schema =
+    Schema::Union(&[body("lambda", &LAMBDA_INTERCEPTOR_CONFIGURATION_SCHEMA)]);
+
+/// The structure `InterceptorInputConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct InterceptorInputConfiguration {
+    /// `passRequestHeaders`.
+    #[serde(rename = "passRequestHeaders")]
+    pub pass_request_headers: bool,
+    /// `payloadFilter`.
+    #[serde(rename = "payloadFilter", default, skip_serializing_if = "Option::is_none")]
+    pub payload_filter: Option<InterceptorPayloadFilter>,
+}
+
+pub(super) static INTERCEPTOR_INPUT_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body("passRequestHeaders", &Schema::Boolean).required(),
+    body("payloadFilter", &INTERCEPTOR_PAYLOAD_FILTER_SCHEMA),
+]);
+
+/// The enumeration `InterceptorPayloadExclusion` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InterceptorPayloadExclusion {
+    /// `RESPONSE_BODY`.
+    #[serde(rename = "RESPONSE_BODY")]
+    ResponseBody,
+}
+impl InterceptorPayloadExclusion {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResponseBody => "RESPONSE_BODY",
+        }
+    }
+}
+
+pub(super) static INTERCEPTOR_PAYLOAD_EXCLUSION_SCHEMA: Schema =
+    Schema::Enumeration { values: &["RESPONSE_BODY"], not_honoured: &[] };
+
+/// The union `InterceptorPayloadExclusionSelector` of the model: exactly one of its members.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum InterceptorPayloadExclusionSelector {
+    /// `field`.
+    #[serde(rename = "field")]
+    Field(InterceptorPayloadExclusion),
+}
+
+pub(super) static INTERCEPTOR_PAYLOAD_EXCLUSION_SELECTOR_SCHEMA: Schema =
+    Schema::Union(&[body("field", &INTERCEPTOR_PAYLOAD_EXCLUSION_SCHEMA)]);
+
+/// The structure `InterceptorPayloadFilter` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct InterceptorPayloadFilter {
+    /// `exclude`.
+    #[serde(rename = "exclude")]
+    pub exclude: Vec<InterceptorPayloadExclusionSelector>,
+}
+
+pub(super) static INTERCEPTOR_PAYLOAD_FILTER_SCHEMA: Schema = Schema::Structure(&[body(
+    "exclude",
+    &Schema::List {
+        element: &INTERCEPTOR_PAYLOAD_EXCLUSION_SELECTOR_SCHEMA,
+        wire: "member",
+        min: Some(1),
+        max: Some(1),
+    },
+)
+.required()]);
+
+/// The structure `LambdaInterceptorConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LambdaInterceptorConfiguration {
+    /// `arn`.
+    #[serde(rename = "arn")]
+    pub arn: String,
+}
+
+pub(super) static LAMBDA_INTERCEPTOR_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+body("arn", &Schema::Text { min: Some(1), max: Some(170), pattern: Some("arn:(aws[a-zA-Z-]*)?:lambda:([a-z]{2}(-gov)?-[a-z]+-\\d{1}):(\\d{12}):function:([a-zA-Z0-9-_.]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
+]);
 
 /// The structure `ListGatewaysRequest` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -851,6 +1007,12 @@ pub struct MCPGatewayConfiguration {
     /// `instructions`.
     #[serde(rename = "instructions", default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// `searchType`.
+    #[serde(rename = "searchType", default, skip_serializing_if = "Option::is_none")]
+    pub search_type: Option<SearchType>,
+    /// `sessionConfiguration`.
+    #[serde(rename = "sessionConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub session_configuration: Option<SessionConfiguration>,
     /// `streamingConfiguration`.
     #[serde(rename = "streamingConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub streaming_configuration: Option<StreamingConfiguration>,
@@ -870,11 +1032,44 @@ pub(super) static MCP_GATEWAY_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&
         },
     ),
     body("instructions", &Schema::Text { min: Some(1), max: Some(2048), pattern: None, sensitive: true }),
-    body("searchType", &Schema::NotHonoured),
-    body("sessionConfiguration", &Schema::NotHonoured),
+    body("searchType", &SEARCH_TYPE_SCHEMA),
+    body("sessionConfiguration", &SESSION_CONFIGURATION_SCHEMA),
     body("streamingConfiguration", &STREAMING_CONFIGURATION_SCHEMA),
     body("disableMcpListToolsPagination", &Schema::Boolean),
 ]);
+
+/// The enumeration `SearchType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SearchType {
+    /// `SEMANTIC`.
+    #[serde(rename = "SEMANTIC")]
+    Semantic,
+}
+impl SearchType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Semantic => "SEMANTIC",
+        }
+    }
+}
+
+pub(super) static SEARCH_TYPE_SCHEMA: Schema =
+    Schema::Enumeration { values: &["SEMANTIC"], not_honoured: &[] };
+
+/// The structure `SessionConfiguration` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct SessionConfiguration {
+    /// `sessionTimeoutInSeconds`.
+    #[serde(rename = "sessionTimeoutInSeconds", default, skip_serializing_if = "Option::is_none")]
+    pub session_timeout_in_seconds: Option<i64>,
+}
+
+pub(super) static SESSION_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[body(
+    "sessionTimeoutInSeconds",
+    &Schema::Integer { min: Some(900), max: Some(28800) },
+)]);
 
 /// The structure `StreamingConfiguration` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -914,6 +1109,9 @@ pub struct UpdateGatewayRequest {
     /// `authorizerConfiguration`.
     #[serde(rename = "authorizerConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub authorizer_configuration: Option<AuthorizerConfiguration>,
+    /// `interceptorConfigurations`.
+    #[serde(rename = "interceptorConfigurations", default, skip_serializing_if = "Option::is_none")]
+    pub interceptor_configurations: Option<Vec<GatewayInterceptorConfiguration>>,
     /// `policyEngineConfiguration`.
     #[serde(rename = "policyEngineConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub policy_engine_configuration: Option<GatewayPolicyEngineConfiguration>,
@@ -955,7 +1153,15 @@ pub(super) static UPDATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     body("authorizerConfiguration", &AUTHORIZER_CONFIGURATION_SCHEMA),
     body("kmsKeyArn", &Schema::NotHonoured),
     body("customTransformConfiguration", &Schema::NotHonoured),
-    body("interceptorConfigurations", &Schema::NotHonoured),
+    body(
+        "interceptorConfigurations",
+        &Schema::List {
+            element: &GATEWAY_INTERCEPTOR_CONFIGURATION_SCHEMA,
+            wire: "member",
+            min: Some(1),
+            max: Some(2),
+        },
+    ),
     body("policyEngineConfiguration", &GATEWAY_POLICY_ENGINE_CONFIGURATION_SCHEMA),
     body("exceptionLevel", &EXCEPTION_LEVEL_SCHEMA),
     body("wafConfiguration", &Schema::NotHonoured),

@@ -36,6 +36,12 @@ pub trait GatewayTargetOperations<C> {
         context: &C,
         input: ListGatewayTargetsRequest,
     ) -> impl Future<Output = Result<ListGatewayTargetsResponse, Self::Error>> + Send;
+    /// `bedrock-agentcore:SynchronizeGatewayTargets`.
+    fn synchronize_gateway_targets(
+        &self,
+        context: &C,
+        input: SynchronizeGatewayTargetsRequest,
+    ) -> impl Future<Output = Result<SynchronizeGatewayTargetsResponse, Self::Error>> + Send;
 }
 
 /// `bedrock-agentcore:CreateGatewayTarget` on the wire.
@@ -51,7 +57,7 @@ pub static CREATE_GATEWAY_TARGET: OperationSpec = OperationSpec {
     ],
     status: 202,
     input: Some(&CREATE_GATEWAY_TARGET_REQUEST_SCHEMA),
-    output: Some(&GET_GATEWAY_TARGET_RESPONSE_SCHEMA),
+    output: Some(&GATEWAY_TARGET_SCHEMA),
     input_payload: None,
     output_payload: None,
     result_wrapper: None,
@@ -72,7 +78,7 @@ pub static GET_GATEWAY_TARGET: OperationSpec = OperationSpec {
     ],
     status: 200,
     input: Some(&GET_GATEWAY_TARGET_REQUEST_SCHEMA),
-    output: Some(&GET_GATEWAY_TARGET_RESPONSE_SCHEMA),
+    output: Some(&GATEWAY_TARGET_SCHEMA),
     input_payload: None,
     output_payload: None,
     result_wrapper: None,
@@ -93,7 +99,7 @@ pub static UPDATE_GATEWAY_TARGET: OperationSpec = OperationSpec {
     ],
     status: 202,
     input: Some(&UPDATE_GATEWAY_TARGET_REQUEST_SCHEMA),
-    output: Some(&GET_GATEWAY_TARGET_RESPONSE_SCHEMA),
+    output: Some(&GATEWAY_TARGET_SCHEMA),
     input_payload: None,
     output_payload: None,
     result_wrapper: None,
@@ -141,6 +147,186 @@ pub static LIST_GATEWAY_TARGETS: OperationSpec = OperationSpec {
     reads: true,
 };
 
+/// `bedrock-agentcore:SynchronizeGatewayTargets` on the wire.
+pub static SYNCHRONIZE_GATEWAY_TARGETS: OperationSpec = OperationSpec {
+    name: "SynchronizeGatewayTargets",
+    resource: "GatewayTarget",
+    action: "bedrock-agentcore:SynchronizeGatewayTargets",
+    method: "PUT",
+    segments: &[
+        Segment::Literal("gateways"),
+        Segment::Label("gatewayIdentifier"),
+        Segment::Literal("synchronizeTargets"),
+    ],
+    status: 202,
+    input: Some(&SYNCHRONIZE_GATEWAY_TARGETS_REQUEST_SCHEMA),
+    output: Some(&SYNCHRONIZE_GATEWAY_TARGETS_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: false,
+};
+
+/// The structure `ApiGatewayTargetConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApiGatewayTargetConfiguration {
+    /// `restApiId`.
+    #[serde(rename = "restApiId")]
+    pub rest_api_id: String,
+    /// `stage`.
+    #[serde(rename = "stage")]
+    pub stage: String,
+    /// `apiGatewayToolConfiguration`.
+    #[serde(rename = "apiGatewayToolConfiguration")]
+    pub api_gateway_tool_configuration: ApiGatewayToolConfiguration,
+}
+
+pub(super) static API_GATEWAY_TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body("restApiId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
+    body("stage", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
+    body("apiGatewayToolConfiguration", &API_GATEWAY_TOOL_CONFIGURATION_SCHEMA).required(),
+]);
+
+/// The structure `ApiGatewayToolConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApiGatewayToolConfiguration {
+    /// `toolOverrides`.
+    #[serde(rename = "toolOverrides", default, skip_serializing_if = "Option::is_none")]
+    pub tool_overrides: Option<Vec<ApiGatewayToolOverride>>,
+    /// `toolFilters`.
+    #[serde(rename = "toolFilters")]
+    pub tool_filters: Vec<ApiGatewayToolFilter>,
+}
+
+pub(super) static API_GATEWAY_TOOL_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "toolOverrides",
+        &Schema::List { element: &API_GATEWAY_TOOL_OVERRIDE_SCHEMA, wire: "member", min: None, max: None },
+    ),
+    body(
+        "toolFilters",
+        &Schema::List { element: &API_GATEWAY_TOOL_FILTER_SCHEMA, wire: "member", min: None, max: None },
+    )
+    .required(),
+]);
+
+/// The structure `ApiGatewayToolFilter` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApiGatewayToolFilter {
+    /// `filterPath`.
+    #[serde(rename = "filterPath")]
+    pub filter_path: String,
+    /// `methods`.
+    #[serde(rename = "methods")]
+    pub methods: Vec<RestApiMethod>,
+}
+
+pub(super) static API_GATEWAY_TOOL_FILTER_SCHEMA: Schema = Schema::Structure(&[
+    body("filterPath", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
+    body("methods", &Schema::List { element: &REST_API_METHOD_SCHEMA, wire: "member", min: None, max: None })
+        .required(),
+]);
+
+/// The structure `ApiGatewayToolOverride` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApiGatewayToolOverride {
+    /// `name`.
+    #[serde(rename = "name")]
+    pub name: String,
+    /// `description`.
+    #[serde(rename = "description", default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `path`.
+    #[serde(rename = "path")]
+    pub path: String,
+    /// `method`.
+    #[serde(rename = "method")]
+    pub method: RestApiMethod,
+}
+
+pub(super) static API_GATEWAY_TOOL_OVERRIDE_SCHEMA: Schema = Schema::Structure(&[
+    body("name", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
+    body("description", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+    body("path", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
+    body("method", &REST_API_METHOD_SCHEMA).required(),
+]);
+
+/// The enumeration `ApiKeyCredentialLocation` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ApiKeyCredentialLocation {
+    /// `HEADER`.
+    #[serde(rename = "HEADER")]
+    Header,
+    /// `QUERY_PARAMETER`.
+    #[serde(rename = "QUERY_PARAMETER")]
+    QueryParameter,
+}
+impl ApiKeyCredentialLocation {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Header => "HEADER",
+            Self::QueryParameter => "QUERY_PARAMETER",
+        }
+    }
+}
+
+pub(super) static API_KEY_CREDENTIAL_LOCATION_SCHEMA: Schema =
+    Schema::Enumeration { values: &["HEADER", "QUERY_PARAMETER"], not_honoured: &[] };
+
+/// The structure `ApiKeyCredentialProvider` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ApiKeyCredentialProvider {
+    /// `providerArn`.
+    #[serde(rename = "providerArn")]
+    pub provider_arn: String,
+    /// `credentialParameterName`.
+    #[serde(rename = "credentialParameterName", default, skip_serializing_if = "Option::is_none")]
+    pub credential_parameter_name: Option<String>,
+    /// `credentialPrefix`.
+    #[serde(rename = "credentialPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub credential_prefix: Option<String>,
+    /// `credentialLocation`.
+    #[serde(rename = "credentialLocation", default, skip_serializing_if = "Option::is_none")]
+    pub credential_location: Option<ApiKeyCredentialLocation>,
+}
+
+pub(super) static API_KEY_CREDENTIAL_PROVIDER_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "providerArn",
+        &Schema::Text {
+            min: None,
+            max: None,
+            pattern: Some("arn:([^:]*):([^:]*):([^:]*):([0-9]{12})?:(.+)"),
+            sensitive: false,
+        },
+    )
+    .required(),
+    body(
+        "credentialParameterName",
+        &Schema::Text { min: Some(1), max: Some(64), pattern: None, sensitive: false },
+    ),
+    body("credentialPrefix", &Schema::Text { min: Some(1), max: Some(64), pattern: None, sensitive: false }),
+    body("credentialLocation", &API_KEY_CREDENTIAL_LOCATION_SCHEMA),
+]);
+
+/// The union `ApiSchemaConfiguration` of the model: exactly one of its members.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum ApiSchemaConfiguration {
+    /// `s3`.
+    #[serde(rename = "s3")]
+    S3(S3Configuration),
+    /// `inlinePayload`.
+    #[serde(rename = "inlinePayload")]
+    InlinePayload(String),
+}
+
+pub(super) static API_SCHEMA_CONFIGURATION_SCHEMA: Schema = Schema::Union(&[
+    body("s3", &S3_CONFIGURATION_SCHEMA),
+    body("inlinePayload", &Schema::Text { min: None, max: None, pattern: None, sensitive: true }),
+]);
+
 /// The structure `CreateGatewayTargetRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreateGatewayTargetRequest {
@@ -162,6 +348,9 @@ pub struct CreateGatewayTargetRequest {
     /// `credentialProviderConfigurations`.
     #[serde(rename = "credentialProviderConfigurations", default, skip_serializing_if = "Option::is_none")]
     pub credential_provider_configurations: Option<Vec<CredentialProviderConfiguration>>,
+    /// `metadataConfiguration`.
+    #[serde(rename = "metadataConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub metadata_configuration: Option<MetadataConfiguration>,
 }
 
 pub(super) static CREATE_GATEWAY_TARGET_REQUEST_SCHEMA: Schema = Schema::Structure(&[
@@ -200,24 +389,47 @@ pub(super) static CREATE_GATEWAY_TARGET_REQUEST_SCHEMA: Schema = Schema::Structu
             max: Some(1),
         },
     ),
-    body("metadataConfiguration", &Schema::NotHonoured),
+    body("metadataConfiguration", &METADATA_CONFIGURATION_SCHEMA),
     body("privateEndpoint", &Schema::NotHonoured),
     body("certificateConfigurations", &Schema::NotHonoured),
 ]);
 
 /// The structure `CreateGatewayTargetResponse` of the model, which says the same.
-pub type CreateGatewayTargetResponse = GetGatewayTargetResponse;
+pub type CreateGatewayTargetResponse = GatewayTarget;
+/// The union `CredentialProvider` of the model: exactly one of its members.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum CredentialProvider {
+    /// `oauthCredentialProvider`.
+    #[serde(rename = "oauthCredentialProvider")]
+    OauthCredentialProvider(OAuthCredentialProvider),
+    /// `apiKeyCredentialProvider`.
+    #[serde(rename = "apiKeyCredentialProvider")]
+    ApiKeyCredentialProvider(ApiKeyCredentialProvider),
+    /// `iamCredentialProvider`.
+    #[serde(rename = "iamCredentialProvider")]
+    IamCredentialProvider(IamCredentialProvider),
+}
+
+pub(super) static CREDENTIAL_PROVIDER_SCHEMA: Schema = Schema::Union(&[
+    body("oauthCredentialProvider", &OAUTH_CREDENTIAL_PROVIDER_SCHEMA),
+    body("apiKeyCredentialProvider", &API_KEY_CREDENTIAL_PROVIDER_SCHEMA),
+    body("iamCredentialProvider", &IAM_CREDENTIAL_PROVIDER_SCHEMA),
+]);
+
 /// The structure `CredentialProviderConfiguration` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CredentialProviderConfiguration {
     /// `credentialProviderType`.
     #[serde(rename = "credentialProviderType")]
     pub credential_provider_type: CredentialProviderType,
+    /// `credentialProvider`.
+    #[serde(rename = "credentialProvider", default, skip_serializing_if = "Option::is_none")]
+    pub credential_provider: Option<CredentialProvider>,
 }
 
 pub(super) static CREDENTIAL_PROVIDER_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
     body("credentialProviderType", &CREDENTIAL_PROVIDER_TYPE_SCHEMA).required(),
-    body("credentialProvider", &Schema::NotHonoured),
+    body("credentialProvider", &CREDENTIAL_PROVIDER_SCHEMA),
 ]);
 
 /// The enumeration `CredentialProviderType` of the model.
@@ -226,6 +438,18 @@ pub enum CredentialProviderType {
     /// `GATEWAY_IAM_ROLE`.
     #[serde(rename = "GATEWAY_IAM_ROLE")]
     GatewayIamRole,
+    /// `OAUTH`.
+    #[serde(rename = "OAUTH")]
+    Oauth,
+    /// `API_KEY`.
+    #[serde(rename = "API_KEY")]
+    ApiKey,
+    /// `CALLER_IAM_CREDENTIALS`.
+    #[serde(rename = "CALLER_IAM_CREDENTIALS")]
+    CallerIamCredentials,
+    /// `JWT_PASSTHROUGH`.
+    #[serde(rename = "JWT_PASSTHROUGH")]
+    JwtPassthrough,
 }
 impl CredentialProviderType {
     /// The value as the wire writes it.
@@ -233,13 +457,17 @@ impl CredentialProviderType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::GatewayIamRole => "GATEWAY_IAM_ROLE",
+            Self::Oauth => "OAUTH",
+            Self::ApiKey => "API_KEY",
+            Self::CallerIamCredentials => "CALLER_IAM_CREDENTIALS",
+            Self::JwtPassthrough => "JWT_PASSTHROUGH",
         }
     }
 }
 
 pub(super) static CREDENTIAL_PROVIDER_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["GATEWAY_IAM_ROLE"],
-    not_honoured: &["OAUTH", "API_KEY", "CALLER_IAM_CREDENTIALS", "JWT_PASSTHROUGH"],
+    values: &["GATEWAY_IAM_ROLE", "OAUTH", "API_KEY", "CALLER_IAM_CREDENTIALS", "JWT_PASSTHROUGH"],
+    not_honoured: &[],
 };
 
 /// The structure `DeleteGatewayTargetRequest` of the model, which says the same.
@@ -268,38 +496,9 @@ body("status", &TARGET_STATUS_SCHEMA).required(),
 body("statusReasons", &Schema::List { element: &Schema::Text { min: Some(0), max: Some(2048), pattern: None, sensitive: false }, wire: "member", min: Some(0), max: Some(100) }),
 ]);
 
-/// The structure `GetGatewayTargetRequest` of the model.
+/// The structure `GatewayTarget` of the model.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct GetGatewayTargetRequest {
-    /// `gatewayIdentifier`.
-    #[serde(rename = "gatewayIdentifier")]
-    pub gateway_identifier: String,
-    /// `targetId`.
-    #[serde(rename = "targetId")]
-    pub target_id: String,
-}
-
-pub(super) static GET_GATEWAY_TARGET_REQUEST_SCHEMA: Schema = Schema::Structure(&[
-    label(
-        "gatewayIdentifier",
-        &Schema::Text {
-            min: None,
-            max: None,
-            pattern: Some("([0-9a-z][-]?){1,100}-[0-9a-z]{10}"),
-            sensitive: false,
-        },
-    )
-    .required(),
-    label(
-        "targetId",
-        &Schema::Text { min: None, max: None, pattern: Some("[0-9a-zA-Z]{10}"), sensitive: false },
-    )
-    .required(),
-]);
-
-/// The structure `GetGatewayTargetResponse` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct GetGatewayTargetResponse {
+pub struct GatewayTarget {
     /// `gatewayArn`.
     #[serde(rename = "gatewayArn")]
     pub gateway_arn: String,
@@ -333,12 +532,15 @@ pub struct GetGatewayTargetResponse {
     /// `lastSynchronizedAt`.
     #[serde(rename = "lastSynchronizedAt", default, skip_serializing_if = "Option::is_none")]
     pub last_synchronized_at: Option<Timestamp>,
+    /// `metadataConfiguration`.
+    #[serde(rename = "metadataConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub metadata_configuration: Option<MetadataConfiguration>,
     /// `protocolType`.
     #[serde(rename = "protocolType", default, skip_serializing_if = "Option::is_none")]
     pub protocol_type: Option<TargetProtocolType>,
 }
 
-pub(super) static GET_GATEWAY_TARGET_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
+pub(super) static GATEWAY_TARGET_SCHEMA: Schema = Schema::Structure(&[
 body("gatewayArn", &Schema::Text { min: None, max: None, pattern: Some("arn:aws(|-cn|-us-gov):bedrock-agentcore:[a-z0-9-]{1,20}:[0-9]{12}:gateway/([0-9a-z][-]?){1,48}-[a-z0-9]{10}"), sensitive: false }).required(),
 body("targetId", &Schema::Text { min: None, max: None, pattern: Some("[0-9a-zA-Z]{10}"), sensitive: false }).required(),
 body("createdAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
@@ -350,12 +552,83 @@ body("description", &Schema::Text { min: Some(1), max: Some(200), pattern: None,
 body("targetConfiguration", &TARGET_CONFIGURATION_SCHEMA).required(),
 body("credentialProviderConfigurations", &Schema::List { element: &CREDENTIAL_PROVIDER_CONFIGURATION_SCHEMA, wire: "member", min: Some(1), max: Some(1) }).required(),
 body("lastSynchronizedAt", &Schema::Timestamp(TimestampFormat::Iso8601)),
-body("metadataConfiguration", &Schema::NotHonoured),
+body("metadataConfiguration", &METADATA_CONFIGURATION_SCHEMA),
 body("privateEndpoint", &Schema::NotHonoured),
 body("privateEndpointManagedResources", &Schema::NotHonoured),
 body("authorizationData", &Schema::NotHonoured),
 body("protocolType", &TARGET_PROTOCOL_TYPE_SCHEMA),
 body("certificateConfigurations", &Schema::NotHonoured),
+]);
+
+/// The structure `GetGatewayTargetRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GetGatewayTargetRequest {
+    /// `gatewayIdentifier`.
+    #[serde(rename = "gatewayIdentifier")]
+    pub gateway_identifier: String,
+    /// `targetId`.
+    #[serde(rename = "targetId")]
+    pub target_id: String,
+}
+
+pub(super) static GET_GATEWAY_TARGET_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+    label(
+        "gatewayIdentifier",
+        &Schema::Text {
+            min: None,
+            max: None,
+            pattern: Some("([0-9a-z][-]?){1,100}-[0-9a-z]{10}"),
+            sensitive: false,
+        },
+    )
+    .required(),
+    label(
+        "targetId",
+        &Schema::Text { min: None, max: None, pattern: Some("[0-9a-zA-Z]{10}"), sensitive: false },
+    )
+    .required(),
+]);
+
+/// The structure `GetGatewayTargetResponse` of the model, which says the same.
+pub type GetGatewayTargetResponse = GatewayTarget;
+/// The union `HttpTargetConfiguration` of the model: exactly one of its members.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum HttpTargetConfiguration {
+    /// `agentcoreRuntime`.
+    #[serde(rename = "agentcoreRuntime")]
+    AgentcoreRuntime(RuntimeTargetConfiguration),
+    /// `passthrough`.
+    #[serde(rename = "passthrough")]
+    Passthrough(PassthroughTargetConfiguration),
+}
+
+pub(super) static HTTP_TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Union(&[
+    body("agentcoreRuntime", &RUNTIME_TARGET_CONFIGURATION_SCHEMA),
+    body("passthrough", &PASSTHROUGH_TARGET_CONFIGURATION_SCHEMA),
+    body("connector", &Schema::NotHonoured),
+]);
+
+/// The structure `IamCredentialProvider` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IamCredentialProvider {
+    /// `service`.
+    #[serde(rename = "service")]
+    pub service: String,
+    /// `region`.
+    #[serde(rename = "region", default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+pub(super) static IAM_CREDENTIAL_PROVIDER_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "service",
+        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[a-zA-Z0-9._-]+"), sensitive: false },
+    )
+    .required(),
+    body(
+        "region",
+        &Schema::Text { min: Some(1), max: Some(32), pattern: Some("[a-zA-Z0-9-]+"), sensitive: false },
+    ),
 ]);
 
 /// The structure `ListGatewayTargetsRequest` of the model.
@@ -416,6 +689,9 @@ pub enum ListingMode {
     /// `DEFAULT`.
     #[serde(rename = "DEFAULT")]
     Default,
+    /// `DYNAMIC`.
+    #[serde(rename = "DYNAMIC")]
+    Dynamic,
 }
 impl ListingMode {
     /// The value as the wire writes it.
@@ -423,12 +699,13 @@ impl ListingMode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Default => "DEFAULT",
+            Self::Dynamic => "DYNAMIC",
         }
     }
 }
 
 pub(super) static LISTING_MODE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["DEFAULT"], not_honoured: &["DYNAMIC"] };
+    Schema::Enumeration { values: &["DEFAULT", "DYNAMIC"], not_honoured: &[] };
 
 /// The structure `McpLambdaTargetConfiguration` of the model.
 #[derive(Clone, Serialize, Deserialize)]
@@ -452,37 +729,375 @@ pub struct McpServerTargetConfiguration {
     /// `endpoint`.
     #[serde(rename = "endpoint")]
     pub endpoint: String,
+    /// `mcpToolSchema`.
+    #[serde(rename = "mcpToolSchema", default, skip_serializing_if = "Option::is_none")]
+    pub mcp_tool_schema: Option<McpToolSchemaConfiguration>,
     /// `listingMode`.
     #[serde(rename = "listingMode", default, skip_serializing_if = "Option::is_none")]
     pub listing_mode: Option<ListingMode>,
+    /// `resourcePriority`.
+    #[serde(rename = "resourcePriority", default, skip_serializing_if = "Option::is_none")]
+    pub resource_priority: Option<i64>,
 }
 
 pub(super) static MCP_SERVER_TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
     body("endpoint", &Schema::Text { min: None, max: None, pattern: Some("https?://.*"), sensitive: false })
         .required(),
-    body("mcpToolSchema", &Schema::NotHonoured),
+    body("mcpToolSchema", &MCP_TOOL_SCHEMA_CONFIGURATION_SCHEMA),
     body("listingMode", &LISTING_MODE_SCHEMA),
-    body("resourcePriority", &Schema::NotHonoured),
+    body("resourcePriority", &Schema::Integer { min: Some(0), max: Some(1000) }),
 ]);
 
 /// The union `McpTargetConfiguration` of the model: exactly one of its members.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum McpTargetConfiguration {
+    /// `openApiSchema`.
+    #[serde(rename = "openApiSchema")]
+    OpenApiSchema(ApiSchemaConfiguration),
+    /// `smithyModel`.
+    #[serde(rename = "smithyModel")]
+    SmithyModel(ApiSchemaConfiguration),
     /// `lambda`.
     #[serde(rename = "lambda")]
     Lambda(McpLambdaTargetConfiguration),
     /// `mcpServer`.
     #[serde(rename = "mcpServer")]
     McpServer(McpServerTargetConfiguration),
+    /// `apiGateway`.
+    #[serde(rename = "apiGateway")]
+    ApiGateway(ApiGatewayTargetConfiguration),
 }
 
 pub(super) static MCP_TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Union(&[
-    body("openApiSchema", &Schema::NotHonoured),
-    body("smithyModel", &Schema::NotHonoured),
+    body("openApiSchema", &API_SCHEMA_CONFIGURATION_SCHEMA),
+    body("smithyModel", &API_SCHEMA_CONFIGURATION_SCHEMA),
     body("lambda", &MCP_LAMBDA_TARGET_CONFIGURATION_SCHEMA),
     body("mcpServer", &MCP_SERVER_TARGET_CONFIGURATION_SCHEMA),
-    body("apiGateway", &Schema::NotHonoured),
+    body("apiGateway", &API_GATEWAY_TARGET_CONFIGURATION_SCHEMA),
     body("connector", &Schema::NotHonoured),
+]);
+
+/// The union `McpToolSchemaConfiguration` of the model: exactly one of its members.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum McpToolSchemaConfiguration {
+    /// `s3`.
+    #[serde(rename = "s3")]
+    S3(S3Configuration),
+    /// `inlinePayload`.
+    #[serde(rename = "inlinePayload")]
+    InlinePayload(String),
+}
+
+pub(super) static MCP_TOOL_SCHEMA_CONFIGURATION_SCHEMA: Schema = Schema::Union(&[
+    body("s3", &S3_CONFIGURATION_SCHEMA),
+    body("inlinePayload", &Schema::Text { min: None, max: None, pattern: None, sensitive: true }),
+]);
+
+/// The structure `MetadataConfiguration` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct MetadataConfiguration {
+    /// `allowedRequestHeaders`.
+    #[serde(rename = "allowedRequestHeaders", default, skip_serializing_if = "Option::is_none")]
+    pub allowed_request_headers: Option<Vec<String>>,
+    /// `allowedQueryParameters`.
+    #[serde(rename = "allowedQueryParameters", default, skip_serializing_if = "Option::is_none")]
+    pub allowed_query_parameters: Option<Vec<String>>,
+    /// `allowedResponseHeaders`.
+    #[serde(rename = "allowedResponseHeaders", default, skip_serializing_if = "Option::is_none")]
+    pub allowed_response_headers: Option<Vec<String>>,
+}
+
+pub(super) static METADATA_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "allowedRequestHeaders",
+        &Schema::List {
+            element: &Schema::Text { min: Some(1), max: Some(100), pattern: None, sensitive: false },
+            wire: "member",
+            min: Some(1),
+            max: Some(10),
+        },
+    ),
+    body(
+        "allowedQueryParameters",
+        &Schema::List {
+            element: &Schema::Text { min: Some(1), max: Some(40), pattern: None, sensitive: false },
+            wire: "member",
+            min: Some(1),
+            max: Some(10),
+        },
+    ),
+    body(
+        "allowedResponseHeaders",
+        &Schema::List {
+            element: &Schema::Text { min: Some(1), max: Some(100), pattern: None, sensitive: false },
+            wire: "member",
+            min: Some(1),
+            max: Some(10),
+        },
+    ),
+]);
+
+/// The structure `OAuthCredentialProvider` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OAuthCredentialProvider {
+    /// `providerArn`.
+    #[serde(rename = "providerArn")]
+    pub provider_arn: String,
+    /// `scopes`.
+    #[serde(rename = "scopes")]
+    pub scopes: Vec<String>,
+    /// `customParameters`.
+    #[serde(rename = "customParameters", default, skip_serializing_if = "Option::is_none")]
+    pub custom_parameters: Option<BTreeMap<String, String>>,
+    /// `grantType`.
+    #[serde(rename = "grantType", default, skip_serializing_if = "Option::is_none")]
+    pub grant_type: Option<OAuthGrantType>,
+    /// `defaultReturnUrl`.
+    #[serde(rename = "defaultReturnUrl", default, skip_serializing_if = "Option::is_none")]
+    pub default_return_url: Option<String>,
+}
+
+pub(super) static OAUTH_CREDENTIAL_PROVIDER_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "providerArn",
+        &Schema::Text {
+            min: None,
+            max: None,
+            pattern: Some("arn:([^:]*):([^:]*):([^:]*):([0-9]{12})?:(.+)"),
+            sensitive: false,
+        },
+    )
+    .required(),
+    body(
+        "scopes",
+        &Schema::List {
+            element: &Schema::Text { min: Some(1), max: Some(64), pattern: None, sensitive: false },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    )
+    .required(),
+    body(
+        "customParameters",
+        &Schema::Map {
+            key: &Schema::Text { min: Some(1), max: Some(256), pattern: None, sensitive: false },
+            value: &Schema::Text { min: Some(1), max: Some(2048), pattern: None, sensitive: true },
+            min: Some(1),
+            max: Some(10),
+        },
+    ),
+    body("grantType", &OAUTH_GRANT_TYPE_SCHEMA),
+    body(
+        "defaultReturnUrl",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(2048),
+            pattern: Some("\\w+:(\\/?\\/?)[^\\s]+"),
+            sensitive: false,
+        },
+    ),
+]);
+
+/// The enumeration `OAuthGrantType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OAuthGrantType {
+    /// `CLIENT_CREDENTIALS`.
+    #[serde(rename = "CLIENT_CREDENTIALS")]
+    ClientCredentials,
+    /// `AUTHORIZATION_CODE`.
+    #[serde(rename = "AUTHORIZATION_CODE")]
+    AuthorizationCode,
+    /// `TOKEN_EXCHANGE`.
+    #[serde(rename = "TOKEN_EXCHANGE")]
+    TokenExchange,
+}
+impl OAuthGrantType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "CLIENT_CREDENTIALS",
+            Self::AuthorizationCode => "AUTHORIZATION_CODE",
+            Self::TokenExchange => "TOKEN_EXCHANGE",
+        }
+    }
+}
+
+pub(super) static OAUTH_GRANT_TYPE_SCHEMA: Schema = Schema::Enumeration {
+    values: &["CLIENT_CREDENTIALS", "AUTHORIZATION_CODE", "TOKEN_EXCHANGE"],
+    not_honoured: &[],
+};
+
+/// The enumeration `PassthroughProtocolType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PassthroughProtocolType {
+    /// `MCP`.
+    #[serde(rename = "MCP")]
+    Mcp,
+    /// `A2A`.
+    #[serde(rename = "A2A")]
+    A2A,
+    /// `INFERENCE`.
+    #[serde(rename = "INFERENCE")]
+    Inference,
+    /// `CUSTOM`.
+    #[serde(rename = "CUSTOM")]
+    Custom,
+}
+impl PassthroughProtocolType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mcp => "MCP",
+            Self::A2A => "A2A",
+            Self::Inference => "INFERENCE",
+            Self::Custom => "CUSTOM",
+        }
+    }
+}
+
+pub(super) static PASSTHROUGH_PROTOCOL_TYPE_SCHEMA: Schema =
+    Schema::Enumeration { values: &["MCP", "A2A", "INFERENCE", "CUSTOM"], not_honoured: &[] };
+
+/// The structure `PassthroughTargetConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PassthroughTargetConfiguration {
+    /// `endpoint`.
+    #[serde(rename = "endpoint")]
+    pub endpoint: String,
+    /// `protocolType`.
+    #[serde(rename = "protocolType")]
+    pub protocol_type: PassthroughProtocolType,
+    /// `staticQueryParameters`.
+    #[serde(rename = "staticQueryParameters", default, skip_serializing_if = "Option::is_none")]
+    pub static_query_parameters: Option<BTreeMap<String, String>>,
+    /// `staticQueryParameterConflictResolution`.
+    #[serde(
+        rename = "staticQueryParameterConflictResolution",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub static_query_parameter_conflict_resolution: Option<StaticQueryParameterConflictResolution>,
+}
+
+pub(super) static PASSTHROUGH_TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "endpoint",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(2048),
+            pattern: Some("https?://[a-zA-Z0-9\\-\\.]+(:[0-9]{1,5})?(/.*)?"),
+            sensitive: false,
+        },
+    )
+    .required(),
+    body("protocolType", &PASSTHROUGH_PROTOCOL_TYPE_SCHEMA).required(),
+    body("schema", &Schema::NotHonoured),
+    body("stickinessConfiguration", &Schema::NotHonoured),
+    body(
+        "staticQueryParameters",
+        &Schema::Map {
+            key: &Schema::Text {
+                min: Some(1),
+                max: Some(128),
+                pattern: Some("[a-zA-Z0-9_.-]+"),
+                sensitive: false,
+            },
+            value: &Schema::Text {
+                min: None,
+                max: None,
+                pattern: Some("[^\\x00-\\x1F\\x7F]*"),
+                sensitive: true,
+            },
+            min: None,
+            max: None,
+        },
+    ),
+    body("staticQueryParameterConflictResolution", &STATIC_QUERY_PARAMETER_CONFLICT_RESOLUTION_SCHEMA),
+]);
+
+/// The enumeration `RestApiMethod` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestApiMethod {
+    /// `GET`.
+    #[serde(rename = "GET")]
+    Get,
+    /// `DELETE`.
+    #[serde(rename = "DELETE")]
+    Delete,
+    /// `HEAD`.
+    #[serde(rename = "HEAD")]
+    Head,
+    /// `OPTIONS`.
+    #[serde(rename = "OPTIONS")]
+    Options,
+    /// `PATCH`.
+    #[serde(rename = "PATCH")]
+    Patch,
+    /// `PUT`.
+    #[serde(rename = "PUT")]
+    Put,
+    /// `POST`.
+    #[serde(rename = "POST")]
+    Post,
+}
+impl RestApiMethod {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Delete => "DELETE",
+            Self::Head => "HEAD",
+            Self::Options => "OPTIONS",
+            Self::Patch => "PATCH",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+        }
+    }
+}
+
+pub(super) static REST_API_METHOD_SCHEMA: Schema = Schema::Enumeration {
+    values: &["GET", "DELETE", "HEAD", "OPTIONS", "PATCH", "PUT", "POST"],
+    not_honoured: &[],
+};
+
+/// The structure `RuntimeTargetConfiguration` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RuntimeTargetConfiguration {
+    /// `arn`.
+    #[serde(rename = "arn")]
+    pub arn: String,
+    /// `qualifier`.
+    #[serde(rename = "qualifier", default, skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
+}
+
+pub(super) static RUNTIME_TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+body("arn", &Schema::Text { min: None, max: None, pattern: Some("arn:aws(-[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:runtime/[a-zA-Z][a-zA-Z0-9_]{0,47}-[a-zA-Z0-9]{10}"), sensitive: false }).required(),
+body("qualifier", &Schema::Text { min: None, max: None, pattern: Some(".*([1-9][0-9]{0,4})|([a-zA-Z][a-zA-Z0-9_]{0,47}).*"), sensitive: false }),
+body("schema", &Schema::NotHonoured),
+]);
+
+/// The structure `S3Configuration` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct S3Configuration {
+    /// `uri`.
+    #[serde(rename = "uri", default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// `bucketOwnerAccountId`.
+    #[serde(rename = "bucketOwnerAccountId", default, skip_serializing_if = "Option::is_none")]
+    pub bucket_owner_account_id: Option<String>,
+}
+
+pub(super) static S3_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
+    body("uri", &Schema::Text { min: None, max: None, pattern: Some("s3://.{1,2043}"), sensitive: false }),
+    body(
+        "bucketOwnerAccountId",
+        &Schema::Text { min: None, max: None, pattern: Some("[0-9]{12}"), sensitive: false },
+    ),
 ]);
 
 /// The structure `SchemaDefinition` of the model.
@@ -571,17 +1186,96 @@ pub(super) static SCHEMA_TYPE_SCHEMA: Schema = Schema::Enumeration {
     not_honoured: &[],
 };
 
+/// The enumeration `StaticQueryParameterConflictResolution` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StaticQueryParameterConflictResolution {
+    /// `CLIENT_OVERRIDE`.
+    #[serde(rename = "CLIENT_OVERRIDE")]
+    ClientOverride,
+    /// `STATIC_OVERRIDE`.
+    #[serde(rename = "STATIC_OVERRIDE")]
+    StaticOverride,
+}
+impl StaticQueryParameterConflictResolution {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientOverride => "CLIENT_OVERRIDE",
+            Self::StaticOverride => "STATIC_OVERRIDE",
+        }
+    }
+}
+
+pub(super) static STATIC_QUERY_PARAMETER_CONFLICT_RESOLUTION_SCHEMA: Schema =
+    Schema::Enumeration { values: &["CLIENT_OVERRIDE", "STATIC_OVERRIDE"], not_honoured: &[] };
+
+/// The structure `SynchronizeGatewayTargetsRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SynchronizeGatewayTargetsRequest {
+    /// `gatewayIdentifier`.
+    #[serde(rename = "gatewayIdentifier")]
+    pub gateway_identifier: String,
+    /// `targetIdList`.
+    #[serde(rename = "targetIdList")]
+    pub target_id_list: Vec<String>,
+}
+
+pub(super) static SYNCHRONIZE_GATEWAY_TARGETS_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+    label(
+        "gatewayIdentifier",
+        &Schema::Text {
+            min: None,
+            max: None,
+            pattern: Some("([0-9a-z][-]?){1,100}-[0-9a-z]{10}"),
+            sensitive: false,
+        },
+    )
+    .required(),
+    body(
+        "targetIdList",
+        &Schema::List {
+            element: &Schema::Text {
+                min: None,
+                max: None,
+                pattern: Some("[0-9a-zA-Z]{10}"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(1),
+            max: Some(1),
+        },
+    )
+    .required(),
+]);
+
+/// The structure `SynchronizeGatewayTargetsResponse` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct SynchronizeGatewayTargetsResponse {
+    /// `targets`.
+    #[serde(rename = "targets", default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<GatewayTarget>>,
+}
+
+pub(super) static SYNCHRONIZE_GATEWAY_TARGETS_RESPONSE_SCHEMA: Schema = Schema::Structure(&[body(
+    "targets",
+    &Schema::List { element: &GATEWAY_TARGET_SCHEMA, wire: "member", min: None, max: None },
+)]);
+
 /// The union `TargetConfiguration` of the model: exactly one of its members.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum TargetConfiguration {
     /// `mcp`.
     #[serde(rename = "mcp")]
     Mcp(McpTargetConfiguration),
+    /// `http`.
+    #[serde(rename = "http")]
+    Http(HttpTargetConfiguration),
 }
 
 pub(super) static TARGET_CONFIGURATION_SCHEMA: Schema = Schema::Union(&[
     body("mcp", &MCP_TARGET_CONFIGURATION_SCHEMA),
-    body("http", &Schema::NotHonoured),
+    body("http", &HTTP_TARGET_CONFIGURATION_SCHEMA),
     body("inference", &Schema::NotHonoured),
 ]);
 
@@ -704,6 +1398,9 @@ pub struct TargetSummary {
     /// `updatedAt`.
     #[serde(rename = "updatedAt")]
     pub updated_at: Timestamp,
+    /// `resourcePriority`.
+    #[serde(rename = "resourcePriority", default, skip_serializing_if = "Option::is_none")]
+    pub resource_priority: Option<i64>,
     /// `lastSynchronizedAt`.
     #[serde(rename = "lastSynchronizedAt", default, skip_serializing_if = "Option::is_none")]
     pub last_synchronized_at: Option<Timestamp>,
@@ -730,7 +1427,7 @@ pub(super) static TARGET_SUMMARY_SCHEMA: Schema = Schema::Structure(&[
     body("description", &Schema::Text { min: Some(1), max: Some(200), pattern: None, sensitive: true }),
     body("createdAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
     body("updatedAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
-    body("resourcePriority", &Schema::NotHonoured),
+    body("resourcePriority", &Schema::Integer { min: Some(0), max: Some(1000) }),
     body("lastSynchronizedAt", &Schema::Timestamp(TimestampFormat::Iso8601)),
     body("authorizationData", &Schema::NotHonoured),
     body("targetType", &TARGET_TYPE_SCHEMA),
@@ -833,13 +1530,16 @@ pub(super) static TOOL_DEFINITION_SCHEMA: Schema = Schema::Structure(&[
 /// The union `ToolSchema` of the model: exactly one of its members.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum ToolSchema {
+    /// `s3`.
+    #[serde(rename = "s3")]
+    S3(S3Configuration),
     /// `inlinePayload`.
     #[serde(rename = "inlinePayload")]
     InlinePayload(Vec<ToolDefinition>),
 }
 
 pub(super) static TOOL_SCHEMA_SCHEMA: Schema = Schema::Union(&[
-    body("s3", &Schema::NotHonoured),
+    body("s3", &S3_CONFIGURATION_SCHEMA),
     body(
         "inlinePayload",
         &Schema::List { element: &TOOL_DEFINITION_SCHEMA, wire: "member", min: None, max: None },
@@ -867,6 +1567,9 @@ pub struct UpdateGatewayTargetRequest {
     /// `credentialProviderConfigurations`.
     #[serde(rename = "credentialProviderConfigurations", default, skip_serializing_if = "Option::is_none")]
     pub credential_provider_configurations: Option<Vec<CredentialProviderConfiguration>>,
+    /// `metadataConfiguration`.
+    #[serde(rename = "metadataConfiguration", default, skip_serializing_if = "Option::is_none")]
+    pub metadata_configuration: Option<MetadataConfiguration>,
 }
 
 pub(super) static UPDATE_GATEWAY_TARGET_REQUEST_SCHEMA: Schema = Schema::Structure(&[
@@ -900,10 +1603,10 @@ pub(super) static UPDATE_GATEWAY_TARGET_REQUEST_SCHEMA: Schema = Schema::Structu
             max: Some(1),
         },
     ),
-    body("metadataConfiguration", &Schema::NotHonoured),
+    body("metadataConfiguration", &METADATA_CONFIGURATION_SCHEMA),
     body("privateEndpoint", &Schema::NotHonoured),
     body("certificateConfigurations", &Schema::NotHonoured),
 ]);
 
 /// The structure `UpdateGatewayTargetResponse` of the model, which says the same.
-pub type UpdateGatewayTargetResponse = GetGatewayTargetResponse;
+pub type UpdateGatewayTargetResponse = GatewayTarget;

@@ -3,10 +3,16 @@
 
 #[allow(unused_imports, reason = "not every service needs every one")]
 use crate::prelude::*;
+mod api_key_credential_provider;
+pub use api_key_credential_provider::*;
 mod gateway;
 pub use gateway::*;
+mod gateway_rate_limit;
+pub use gateway_rate_limit::*;
 mod gateway_target;
 pub use gateway_target::*;
+mod oauth2_credential_provider;
+pub use oauth2_credential_provider::*;
 mod policy;
 pub use policy::*;
 mod policy_engine;
@@ -24,16 +30,33 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     target_prefix: None,
     xml_namespace: None,
     operations: &[
+        &CREATE_API_KEY_CREDENTIAL_PROVIDER,
+        &GET_API_KEY_CREDENTIAL_PROVIDER,
+        &UPDATE_API_KEY_CREDENTIAL_PROVIDER,
+        &DELETE_API_KEY_CREDENTIAL_PROVIDER,
+        &LIST_API_KEY_CREDENTIAL_PROVIDERS,
         &CREATE_GATEWAY,
         &GET_GATEWAY,
         &UPDATE_GATEWAY,
         &DELETE_GATEWAY,
         &LIST_GATEWAYS,
+        &CREATE_GATEWAY_RATE_LIMIT,
+        &BATCH_PUT_GATEWAY_RATE_LIMITS,
+        &GET_GATEWAY_RATE_LIMIT,
+        &UPDATE_GATEWAY_RATE_LIMIT,
+        &DELETE_GATEWAY_RATE_LIMIT,
+        &LIST_GATEWAY_RATE_LIMITS,
         &CREATE_GATEWAY_TARGET,
         &GET_GATEWAY_TARGET,
         &UPDATE_GATEWAY_TARGET,
         &DELETE_GATEWAY_TARGET,
         &LIST_GATEWAY_TARGETS,
+        &SYNCHRONIZE_GATEWAY_TARGETS,
+        &CREATE_OAUTH2_CREDENTIAL_PROVIDER,
+        &GET_OAUTH2_CREDENTIAL_PROVIDER,
+        &UPDATE_OAUTH2_CREDENTIAL_PROVIDER,
+        &DELETE_OAUTH2_CREDENTIAL_PROVIDER,
+        &LIST_OAUTH2_CREDENTIAL_PROVIDERS,
         &CREATE_POLICY,
         &GET_POLICY,
         &UPDATE_POLICY,
@@ -51,7 +74,14 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     errors: &[
         ErrorSpec { shape: "AccessDeniedException", code: "AccessDeniedException", status: 403 },
         ErrorSpec { shape: "ConflictException", code: "ConflictException", status: 409 },
+        ErrorSpec { shape: "DecryptionFailure", code: "DecryptionFailure", status: 400 },
+        ErrorSpec { shape: "EncryptionFailure", code: "EncryptionFailure", status: 400 },
         ErrorSpec { shape: "InternalServerException", code: "InternalServerException", status: 500 },
+        ErrorSpec {
+            shape: "ResourceLimitExceededException",
+            code: "ResourceLimitExceededException",
+            status: 400,
+        },
         ErrorSpec { shape: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 404 },
         ErrorSpec {
             shape: "ServiceQuotaExceededException",
@@ -59,6 +89,7 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
             status: 402,
         },
         ErrorSpec { shape: "ThrottlingException", code: "ThrottlingException", status: 429 },
+        ErrorSpec { shape: "UnauthorizedException", code: "UnauthorizedException", status: 401 },
         ErrorSpec { shape: "ValidationException", code: "ValidationException", status: 400 },
     ],
 };
@@ -74,8 +105,11 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: GatewayOperations<C, Error = E>
+    H: ApiKeyCredentialProviderOperations<C, Error = E>
+        + GatewayOperations<C, Error = E>
+        + GatewayRateLimitOperations<C, Error = E>
         + GatewayTargetOperations<C, Error = E>
+        + Oauth2CredentialProviderOperations<C, Error = E>
         + PolicyOperations<C, Error = E>
         + PolicyEngineOperations<C, Error = E>
         + TagOperations<C, Error = E>
@@ -84,6 +118,29 @@ where
     E: From<Mismatch>,
 {
     match operation.name {
+        "CreateApiKeyCredentialProvider" => {
+            let answer =
+                Box::pin(handlers.create_api_key_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetApiKeyCredentialProvider" => {
+            let answer = Box::pin(handlers.get_api_key_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateApiKeyCredentialProvider" => {
+            let answer =
+                Box::pin(handlers.update_api_key_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteApiKeyCredentialProvider" => {
+            let answer =
+                Box::pin(handlers.delete_api_key_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListApiKeyCredentialProviders" => {
+            let answer = Box::pin(handlers.list_api_key_credential_providers(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreateGateway" => {
             let answer = Box::pin(handlers.create_gateway(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -104,6 +161,30 @@ where
             let answer = Box::pin(handlers.list_gateways(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
+        "CreateGatewayRateLimit" => {
+            let answer = Box::pin(handlers.create_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "BatchPutGatewayRateLimits" => {
+            let answer = Box::pin(handlers.batch_put_gateway_rate_limits(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetGatewayRateLimit" => {
+            let answer = Box::pin(handlers.get_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateGatewayRateLimit" => {
+            let answer = Box::pin(handlers.update_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteGatewayRateLimit" => {
+            let answer = Box::pin(handlers.delete_gateway_rate_limit(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListGatewayRateLimits" => {
+            let answer = Box::pin(handlers.list_gateway_rate_limits(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreateGatewayTarget" => {
             let answer = Box::pin(handlers.create_gateway_target(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -122,6 +203,30 @@ where
         }
         "ListGatewayTargets" => {
             let answer = Box::pin(handlers.list_gateway_targets(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "SynchronizeGatewayTargets" => {
+            let answer = Box::pin(handlers.synchronize_gateway_targets(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreateOauth2CredentialProvider" => {
+            let answer = Box::pin(handlers.create_oauth2_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetOauth2CredentialProvider" => {
+            let answer = Box::pin(handlers.get_oauth2_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateOauth2CredentialProvider" => {
+            let answer = Box::pin(handlers.update_oauth2_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteOauth2CredentialProvider" => {
+            let answer = Box::pin(handlers.delete_oauth2_credential_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListOauth2CredentialProviders" => {
+            let answer = Box::pin(handlers.list_oauth2_credential_providers(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "CreatePolicy" => {

@@ -88,7 +88,7 @@ pub(super) static LIST_TAGS_FOR_RESOURCE_REQUEST_SCHEMA: Schema = Schema::Struct
         min: Some(20),
         max: Some(1011),
         pattern: Some(
-            "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*",
+            "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z0-9-]+/[^/]+)(?:/[a-z0-9-]+/[^/]+)*",
         ),
         sensitive: false,
     },
@@ -135,38 +135,8 @@ pub struct TagResourceRequest {
 }
 
 pub(super) static TAG_RESOURCE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
-    label(
-        "resourceArn",
-        &Schema::Text {
-            min: Some(20),
-            max: Some(1011),
-            pattern: Some(
-                "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*",
-            ),
-            sensitive: false,
-        },
-    )
-    .required(),
-    body(
-        "tags",
-        &Schema::Map {
-            key: &Schema::Text {
-                min: Some(1),
-                max: Some(128),
-                pattern: Some("[a-zA-Z0-9\\s._:/=+@-]*"),
-                sensitive: false,
-            },
-            value: &Schema::Text {
-                min: Some(0),
-                max: Some(256),
-                pattern: Some("[a-zA-Z0-9\\s._:/=+@-]*"),
-                sensitive: false,
-            },
-            min: Some(0),
-            max: Some(50),
-        },
-    )
-    .required(),
+label("resourceArn", &Schema::Text { min: Some(20), max: Some(1011), pattern: Some("arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z0-9-]+/[^/]+)(?:/[a-z0-9-]+/[^/]+)*"), sensitive: false }).required(),
+body("tags", &Schema::Map { key: &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\s._:/=+@-]*"), sensitive: false }, value: &Schema::Text { min: Some(0), max: Some(256), pattern: Some("[a-zA-Z0-9\\s._:/=+@-]*"), sensitive: false }, min: Some(0), max: Some(50) }).required(),
 ]);
 
 /// The structure `TagResourceResponse` of the model.
@@ -187,33 +157,8 @@ pub struct UntagResourceRequest {
 }
 
 pub(super) static UNTAG_RESOURCE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
-    label(
-        "resourceArn",
-        &Schema::Text {
-            min: Some(20),
-            max: Some(1011),
-            pattern: Some(
-                "arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z-]+/[^/]+)(?:/[a-z-]+/[^/]+)*",
-            ),
-            sensitive: false,
-        },
-    )
-    .required(),
-    query(
-        "tagKeys",
-        &Schema::List {
-            element: &Schema::Text {
-                min: Some(1),
-                max: Some(128),
-                pattern: Some("[a-zA-Z0-9\\s._:/=+@-]*"),
-                sensitive: false,
-            },
-            wire: "member",
-            min: Some(0),
-            max: Some(200),
-        },
-    )
-    .required(),
+label("resourceArn", &Schema::Text { min: Some(20), max: Some(1011), pattern: Some("arn:(?:[^:]+)?:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:([a-z0-9-]+/[^/]+)(?:/[a-z0-9-]+/[^/]+)*"), sensitive: false }).required(),
+query("tagKeys", &Schema::List { element: &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\s._:/=+@-]*"), sensitive: false }, wire: "member", min: Some(0), max: Some(200) }).required(),
 ]);
 
 /// The structure `UntagResourceResponse` of the model, which says the same.

@@ -16,6 +16,8 @@ pub enum PathStyle {
     Normalized,
     /// The path as it stands on the request line, encoded once more.
     AsIs,
+    /// The path as it stands on the request line, encoded once: S3, whose keys may hold dot segments and empty ones.
+    Once,
     /// The path as it stands on the request line, which is encoded already: S3, whose keys may hold anything.
     Verbatim,
 }
@@ -51,6 +53,10 @@ fn path(path: &str, style: PathStyle) -> String {
     let path = if path.is_empty() { "/" } else { path };
     let encoded = |path: &str| percent_encode(path.as_bytes(), STRICT_PATH).to_string();
     match style {
+        PathStyle::Once => {
+            let decoded: Vec<u8> = percent_decode_str(path).collect();
+            percent_encode(&decoded, STRICT_PATH).to_string()
+        }
         PathStyle::AsIs => encoded(path),
         PathStyle::Verbatim => path.to_owned(),
         PathStyle::Normalized => encoded(&normalized(path)),

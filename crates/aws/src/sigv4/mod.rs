@@ -6,7 +6,10 @@
 
 mod authorization;
 mod canonical;
+mod legacy;
 mod outbound;
+mod presigned;
+mod streaming;
 
 use std::time::Duration;
 
@@ -16,7 +19,10 @@ use subtle::ConstantTimeEq as _;
 
 use authorization::Authorization;
 pub use canonical::PathStyle;
+pub use legacy::LegacyPresigned;
 pub use outbound::{Credentials, UnsignableRequest, sign};
+pub use presigned::Presigned;
+pub use streaming::ChunkSignatures;
 
 /// How far a request's date may be from ours, in either direction.
 pub const SKEW: Duration = Duration::from_secs(15 * 60);
@@ -58,6 +64,8 @@ pub struct Signed<'a> {
     /// `x-amz-date` as written, and as a moment.
     date: (&'a str, Timestamp),
     session_token: Option<&'a str>,
+    /// How long the signature holds, if it says so itself: that of a presigned URL.
+    lifetime: Option<Duration>,
 }
 
 impl<'a> Signed<'a> {
@@ -92,7 +100,7 @@ impl<'a> Signed<'a> {
             ))
         })?;
         let session_token = request.header("x-amz-security-token");
-        Ok(Self { request, authorization, region, date: (written, moment), session_token })
+        Ok(Self { request, authorization, region, date: (written, moment), session_token, lifetime: None })
     }
 
     /// The key that claims to have signed.
@@ -125,11 +133,24 @@ impl<'a> Signed<'a> {
     /// # Errors
     /// What was wrong; the order of the checks is AWS's.
     pub fn verify(&self, secret: &Secret, now: Timestamp, style: PathStyle) -> Result<(), SignatureError> {
+        self.verify_head(secret, now, style, &self.payload_hash()?)
+    }
+
+    /// Proves the claims but for the body, which is yet to come: `payload` is what the signature says about it, a digest
+    /// or one of S3's words for a body that is proven otherwise. Whoever reads the body must hold it against that.
+    ///
+    /// # Errors
+    /// As [`Signed::verify`].
+    pub fn verify_head(
+        &self,
+        secret: &Secret,
+        now: Timestamp,
+        style: PathStyle,
+        payload: &str,
+    ) -> Result<(), SignatureError> {
         self.check_date(now)?;
         self.check_signed_headers()?;
-        let payload_hash = self.payload_hash()?;
-        let expected =
-            self.authorization.signature_of(&self.request, self.date.0, &payload_hash, style, secret);
+        let expected = self.authorization.signature_of(&self.request, self.date.0, payload, style, secret);
         if bool::from(expected.as_bytes().ct_eq(self.authorization.signature.as_bytes())) {
             Ok(())
         } else {
@@ -147,7 +168,10 @@ impl<'a> Signed<'a> {
             )));
         }
         let minutes = SKEW.as_secs() / 60;
-        if now.since(moment) > SKEW {
+        if self.lifetime.is_some_and(|lifetime| now >= moment.plus(lifetime)) {
+            return Err(SignatureError::Expired);
+        }
+        if self.lifetime.is_none() && now.since(moment) > SKEW {
             let limit = basic(Timestamp::from_millis(now.millis() - 15 * 60 * 1000));
             return Err(SignatureError::Skewed(format!(
                 "Signature expired: {written} is now earlier than {limit} ({} - {minutes} min.)",
@@ -341,6 +365,9 @@ pub enum SignatureError {
     /// The date is too far from ours.
     #[error("{0}")]
     Skewed(String),
+    /// The time that a presigned URL gave itself is over.
+    #[error("Request has expired")]
+    Expired,
     /// The signature is another than the secret makes.
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."

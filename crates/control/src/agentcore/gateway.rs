@@ -9,7 +9,7 @@ use domain::{Arn, Authorizer, Gateway, GatewayId, GatewayStatus, Scope, Settled}
 use store::{Page, StoreError, Tx};
 
 use super::gateway_settings::{Settings, condition_keys, describe, summarise};
-use super::{AgentCore, PAGE, all_gateways, bad_token, conflict, name_taken, not_found, over_quota};
+use super::{AgentCore, PAGE, all_gateways, bad_token, conflict, fit, name_taken, not_found, over_quota};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::idempotency::Attempt;
@@ -35,7 +35,7 @@ impl GatewayOperations<Context> for AgentCore {
         roles::require_pass_role(context, &settings.role, roles::AGENTCORE)?;
         let mut tx = allowed.begin().await?;
         if let Some(id) = attempt.made_before(context, &mut tx).await? {
-            return Ok(answer(context, &find(&mut tx, &context.scope, &GatewayId::from_text(id)).await?));
+            return answer(context, &find(&mut tx, &context.scope, &GatewayId::from_text(id)).await?);
         }
         settings.check_references(context, &mut tx).await?;
         let most = context.setup().quotas.gateways;
@@ -52,7 +52,7 @@ impl GatewayOperations<Context> for AgentCore {
         attempt.made(context, &mut tx, gateway.id.as_str()).await?;
         allowed.commit_about(tx, &arn).await?;
         settle::begin(context.plane(), Work::Gateway(gateway.scope.clone(), gateway.id.clone())).await;
-        Ok(answer(context, &gateway))
+        answer(context, &gateway)
     }
 
     async fn get_gateway(
@@ -63,7 +63,7 @@ impl GatewayOperations<Context> for AgentCore {
         let id = GatewayId::from_text(input.gateway_identifier);
         let allowed = context.authorize(&Arn::gateway(&context.scope, &id))?;
         let gateway = find(&mut allowed.read().await?, &context.scope, &id).await?;
-        Ok(answer(context, &gateway))
+        answer(context, &gateway)
     }
 
     /// A full replacement: what is not given is no longer configured.
@@ -100,10 +100,13 @@ impl GatewayOperations<Context> for AgentCore {
         gateway.status = gateway.status.begin_update()?;
         settings.check_references(context, &mut tx).await?;
         settings.apply(&mut gateway, context.now);
+        for target in tx.targets(&context.scope, &id, Page::ALL).await? {
+            fit::check(&gateway, &target.name, &target.upstream, &target.outbound, &target.propagation)?;
+        }
         tx.update_gateway(&mut gateway).await?;
         allowed.commit(tx).await?;
         settle::begin(context.plane(), Work::Gateway(gateway.scope.clone(), gateway.id.clone())).await;
-        Ok(answer(context, &gateway))
+        answer(context, &gateway)
     }
 
     async fn delete_gateway(
@@ -123,6 +126,7 @@ impl GatewayOperations<Context> for AgentCore {
             )));
         }
         tx.delete_all_tags(&arn).await?;
+        tx.delete_rate_limits(&context.scope, &id).await?;
         tx.delete_gateway(&context.scope, &id).await?;
         allowed.commit(tx).await?;
         Ok(DeleteGatewayResponse {
@@ -183,7 +187,7 @@ pub(super) async fn find(tx: &mut Tx, scope: &Scope, id: &GatewayId) -> Result<G
     tx.gateway(scope, id).await?.ok_or_else(|| not_found("Gateway", id))
 }
 
-fn answer(context: &Context, gateway: &Gateway) -> GetGatewayResponse {
+fn answer(context: &Context, gateway: &Gateway) -> Result<GetGatewayResponse, Failure> {
     describe(gateway, context.setup().names.public_url())
 }
 

@@ -1,17 +1,38 @@
-//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies.
+//! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies, and the providers of
+//! credentials for what gateways call.
 
+mod api_key_provider;
+mod credential;
+mod fit;
 mod gateway;
+mod gateway_authorizer;
+mod gateway_protocol;
 mod gateway_settings;
+mod imports;
+mod interceptors;
+mod listing;
+mod oauth2_provider;
+mod outbound;
 mod policy;
 mod policy_check;
 mod policy_engine;
+mod propagation;
+mod providers;
+mod rate_limit;
+mod rate_limit_settings;
+mod schema_source;
+mod synchronize;
 mod tag;
 mod target;
 mod target_settings;
+mod target_upstream;
+mod target_wire;
 mod tools;
 
 use aws::Fault;
-use domain::{Arn, PolicyEngineId, Scope};
+use domain::{Arn, Document, PolicyEngineId, Scope};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::fault::Failure;
 
@@ -19,7 +40,8 @@ pub(crate) use gateway::settle_gateway;
 pub(crate) use policy::settle_policy;
 pub(crate) use policy_check::Schemas;
 pub(crate) use policy_engine::settle_engine;
-pub(crate) use target::settle_target;
+pub(crate) use synchronize::settle_target;
+pub(crate) use target_settings::respell;
 
 /// The operations of the service.
 pub(crate) struct AgentCore;
@@ -72,4 +94,14 @@ fn engine_of(arn: &Arn, scope: &Scope) -> Option<PolicyEngineId> {
     let id = arn.resource().strip_prefix("policy-engine/")?;
     (arn.service() == "bedrock-agentcore" && arn.scope().as_ref() == Some(scope))
         .then(|| PolicyEngineId::from_text(id))
+}
+
+/// What the API echoes, as it is kept.
+fn written<T: Serialize>(value: &T) -> Result<Document, Failure> {
+    serde_json::to_string(value).map(Document).map_err(|error| Failure::internal(&error))
+}
+
+/// What was kept, as the API echoes it.
+fn read_document<T: DeserializeOwned>(document: &Document) -> Result<T, Failure> {
+    serde_json::from_str(&document.0).map_err(|error| Failure::internal(&error))
 }

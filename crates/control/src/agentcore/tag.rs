@@ -1,4 +1,4 @@
-//! Tags of gateways and policy engines.
+//! Tags of gateways, policy engines and credential providers.
 
 use aws_shapes::bedrock_agentcore_control::{
     ListTagsForResourceRequest, ListTagsForResourceResponse, TagOperations, TagResourceRequest,
@@ -7,6 +7,7 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, GatewayId};
 use store::Tx;
 
+use super::credential::find as find_provider;
 use super::gateway::find as find_gateway;
 use super::policy_engine::find as find_engine;
 use super::{AgentCore, engine_of, not_found};
@@ -74,6 +75,9 @@ async fn exists(context: &Context, tx: &mut Tx, arn: &Arn) -> Result<(), Failure
     }
     if let Some(id) = arn.resource().strip_prefix("gateway/") {
         return find_gateway(tx, &context.scope, &GatewayId::from_text(id)).await.map(|_| ());
+    }
+    if let Some((scope, kind, name)) = arn.as_credential_provider() {
+        return find_provider(tx, &scope, kind, &name).await.map(|_| ());
     }
     let engine = engine_of(arn, &context.scope).ok_or_else(unknown)?;
     find_engine(tx, &context.scope, &engine).await.map(|_| ())

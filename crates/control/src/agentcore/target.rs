@@ -3,21 +3,22 @@
 use aws_shapes::bedrock_agentcore_control::{
     CreateGatewayTargetRequest, CreateGatewayTargetResponse, DeleteGatewayTargetRequest,
     DeleteGatewayTargetResponse, GatewayTargetOperations, GetGatewayTargetRequest, GetGatewayTargetResponse,
-    ListGatewayTargetsRequest, ListGatewayTargetsResponse, TargetStatus as WireStatus,
-    UpdateGatewayTargetRequest, UpdateGatewayTargetResponse,
+    ListGatewayTargetsRequest, ListGatewayTargetsResponse, SynchronizeGatewayTargetsRequest,
+    SynchronizeGatewayTargetsResponse, TargetStatus as WireStatus, UpdateGatewayTargetRequest,
+    UpdateGatewayTargetResponse,
 };
-use domain::{Arn, GatewayId, Scope, Settled, Target, TargetId, TargetStatus, Upstream};
+use domain::{Arn, GatewayId, Listing, McpServer, Scope, Target, TargetId, Upstream};
 use store::{Page, StoreError, Tx};
 
 use super::gateway::find as find_gateway;
-use super::target_settings::{Settings, condition_keys, describe, summarise};
-use super::{AgentCore, PAGE, bad_token, name_taken, not_found, over_quota, tools};
+use super::target_settings::Settings;
+use super::target_wire::{describe, summarise};
+use super::{AgentCore, PAGE, bad_token, name_taken, not_found, over_quota};
 use crate::context::Context;
-use crate::fault::Failure;
+use crate::fault::{Failure, invalid};
 use crate::idempotency::Attempt;
 use crate::paging::Paging;
-use crate::plane::ControlPlane;
-use crate::settle::{self, Work, system_event};
+use crate::settle::{self, Work};
 
 impl GatewayTargetOperations<Context> for AgentCore {
     type Error = Failure;
@@ -34,8 +35,12 @@ impl GatewayTargetOperations<Context> for AgentCore {
         // The model lets the name be left out; a target then is called by its id.
         let name = input.name.take().unwrap_or_else(|| id.to_string());
         let settings = Settings::of_create(input)?;
-        let allowed = context.authorize_with(&arn, |conditions| condition_keys(&settings, conditions))?;
-        settings.check(context, &name)?;
+        let allowed = context.authorize_with(&arn, |conditions| settings.condition_keys(conditions))?;
+        let mut tx = allowed.read().await?;
+        let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
+        settings.check(&mut tx, &owner, &name).await?;
+        drop(tx);
+        let settings = settings.complete(context, &name).await?;
         let mut tx = allowed.begin().await?;
         if let Some(made) = attempt.made_before(context, &mut tx).await? {
             return describe(&find(&mut tx, &context.scope, &gateway, &TargetId::from_text(made)).await?);
@@ -76,15 +81,19 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let name = input.name.take();
         let settings = Settings::of_update(input)?;
         let allowed = context.authorize_with(&Arn::gateway(&context.scope, &gateway), |conditions| {
-            condition_keys(&settings, conditions)
+            settings.condition_keys(conditions)
         })?;
-        let mut tx = allowed.begin().await?;
-        find_gateway(&mut tx, &context.scope, &gateway).await?;
-        let mut target = find(&mut tx, &context.scope, &gateway, &id).await?;
+        let mut tx = allowed.read().await?;
+        let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let target = find(&mut tx, &context.scope, &gateway, &id).await?;
         let name = name.unwrap_or_else(|| target.name.clone());
-        settings.check(context, &name)?;
+        settings.check(&mut tx, &owner, &name).await?;
+        drop(tx);
+        let settings = settings.complete(context, &name).await?;
+        let mut tx = allowed.begin().await?;
+        let mut target = find(&mut tx, &context.scope, &gateway, &id).await?;
         target.status = target.status.begin_update()?;
-        settings.apply(&mut target, name, context.now);
+        settings.apply(&mut target, name, context.now, context.setup().pins);
         let called = target.name.clone();
         tx.update_target(&mut target).await.map_err(|error| taken(error, &called))?;
         allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;
@@ -130,43 +139,53 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let (targets, next_token) = paging.cut(found, |target| target.id.to_string());
         Ok(ListGatewayTargetsResponse { items: targets.iter().map(summarise).collect(), next_token })
     }
+
+    /// Has the lists of an MCP server read again.
+    async fn synchronize_gateway_targets(
+        &self,
+        context: &Context,
+        input: SynchronizeGatewayTargetsRequest,
+    ) -> Result<SynchronizeGatewayTargetsResponse, Failure> {
+        let gateway = GatewayId::from_text(input.gateway_identifier);
+        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let mut tx = allowed.begin().await?;
+        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let mut targets = Vec::new();
+        for id in input.target_id_list {
+            let mut target = find(&mut tx, &context.scope, &gateway, &TargetId::from_text(id)).await?;
+            may_synchronize(&target)?;
+            target.status = target.status.begin_synchronize()?;
+            target.status_reasons = Vec::new();
+            tx.update_target(&mut target).await?;
+            targets.push(target);
+        }
+        // The model has exactly one.
+        let about = match targets.first() {
+            Some(target) => Arn::target(&target.scope, &target.gateway, &target.id),
+            None => Arn::gateway(&context.scope, &gateway),
+        };
+        allowed.commit_about(tx, &about).await?;
+        for target in &targets {
+            settle_later(context, target).await;
+        }
+        let targets = targets.iter().map(describe).collect::<Result<_, _>>()?;
+        Ok(SynchronizeGatewayTargetsResponse { targets: Some(targets) })
+    }
 }
 
-/// What is left to do after a target was created or changed: read the tools of an upstream that lists them itself, and
-/// see whether a function is there.
-pub(crate) async fn settle_target(
-    plane: &ControlPlane,
-    scope: &Scope,
-    gateway: &GatewayId,
-    id: &TargetId,
-) -> Result<(), Failure> {
-    let setup = &plane.setup;
-    let Some(read) = setup.store.read().await?.target(scope, gateway, id).await? else { return Ok(()) };
-    let found = tools::of_upstream(plane, &read).await;
-    let mut tx = setup.store.begin().await?;
-    let Some(mut target) = tx.target(scope, gateway, id).await? else { return Ok(()) };
-    let under_way = matches!(target.status, TargetStatus::Creating | TargetStatus::Updating);
-    if !under_way || target.revision != read.revision {
-        return Ok(());
-    }
-    match found {
-        Ok(found) => {
-            target.status = target.status.settle(Settled::Well)?;
-            target.status_reasons = found.remarks;
-            if let Some(tools) = found.tools {
-                target.tools = tools;
-                target.offers = found.offers;
-                target.last_synchronized_at = Some(setup.clock.now());
-            }
+/// Only what a server lists, and not at every call, can be read again.
+fn may_synchronize(target: &Target) -> Result<(), Failure> {
+    let why = match &target.upstream {
+        Upstream::Mcp(McpServer { static_tools: true, .. }) => {
+            "its tools are those of its mcpToolSchema: take that out with UpdateGatewayTarget first"
         }
-        Err(reason) => {
-            target.status = target.status.settle(Settled::Badly)?;
-            target.status_reasons = vec![reason];
+        Upstream::Mcp(McpServer { listing: Listing::Dynamic, .. }) => {
+            "its listing mode is DYNAMIC, so its tools are read whenever they are asked for"
         }
-    }
-    tx.update_target(&mut target).await?;
-    tx.commit(&system_event(plane, scope, "target.settle", &Arn::target(scope, gateway, id))).await?;
-    Ok(())
+        Upstream::Mcp(_) => return Ok(()),
+        _ => "only MCP servers list their tools themselves",
+    };
+    Err(invalid("targetIdList", format!("The target {} cannot be synchronized: {why}.", target.id)))
 }
 
 async fn settle_later(context: &Context, target: &Target) {
@@ -182,17 +201,5 @@ fn taken(error: StoreError, name: &str) -> Failure {
     match error {
         StoreError::Exists => name_taken("A target", name),
         error => error.into(),
-    }
-}
-
-/// The kind of an upstream, as condition keys name it.
-pub(super) fn kind(upstream: &Upstream) -> &'static str {
-    match upstream {
-        Upstream::Lambda { .. } => "lambda",
-        Upstream::Mcp(_) => "mcpServer",
-        Upstream::OpenApi => "openApiSchema",
-        Upstream::Smithy { .. } => "smithyModel",
-        Upstream::ApiGateway { .. } => "apiGateway",
-        Upstream::Http(_) => "http",
     }
 }

@@ -1,73 +1,54 @@
-//! A target's settings between AWS's shapes and the domain. What the API echoes is kept as it was given.
+//! What CreateGatewayTarget and UpdateGatewayTarget configure: read from the request, completed with the tools of its
+//! documents, and written into a target.
 
-use aws_shapes::bedrock_agentcore_control::{
-    CreateGatewayTargetRequest, CredentialProviderConfiguration, GetGatewayTargetResponse, ListingMode,
-    McpTargetConfiguration, TargetConfiguration, TargetProtocolType, TargetStatus as WireStatus,
-    TargetSummary, TargetType, ToolSchema, UpdateGatewayTargetRequest,
-};
+use aws_shapes::bedrock_agentcore_control::{CreateGatewayTargetRequest, UpdateGatewayTargetRequest};
 use domain::{
-    Arn, Document, GatewayId, Listing, McpServer, Offers, Outbound, Propagation, Target, TargetId,
-    TargetStatus, Timestamp, Tool, Upstream, tool_name,
+    Arn, Document, Gateway, GatewayId, Offers, Outbound, Propagation, Target, TargetId, TargetStatus,
+    Timestamp, Tool, Upstream, tool_name,
 };
-use serde::Serialize;
+use store::Tx;
 
-use super::target::kind;
-use super::tools;
+use super::imports::{self, Imported};
+use super::schema_source::object;
+use super::target_upstream::{self, Described, kind, lists_itself, same_place};
+use super::{fit, outbound, propagation, providers, tools, written};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
+use crate::pinning::{self, Pins};
 
 /// The longest name of a tool with its target's prefix ("Quotas" of the gateway).
 const MAX_TOOL_NAME: usize = 256;
 
-/// `resourcePriority` where none is given.
-const DEFAULT_PRIORITY: u16 = 1_000;
+/// Where the exports of API Gateway's stages are, as `{restApiId}/{stage}.json`.
+const EXPORTS: &str = "portcullis-apigateway-exports";
 
 /// What CreateGatewayTarget and UpdateGatewayTarget configure.
 pub(super) struct Settings {
     description: Option<String>,
     configuration: Document,
     credentials: Document,
-    pub(super) upstream: Upstream,
-    tools: Vec<Tool>,
+    metadata: Option<Document>,
+    upstream: Upstream,
+    outbound: Outbound,
+    propagation: Propagation,
+    described: Described,
 }
 
 impl Settings {
     pub(super) fn of_create(input: CreateGatewayTargetRequest) -> Result<Self, Failure> {
         let credentials = input.credential_provider_configurations.unwrap_or_default();
-        let configuration = written(&input.target_configuration)?;
-        let TargetConfiguration::Mcp(given) = input.target_configuration;
-        let (upstream, tools) = match given {
-            McpTargetConfiguration::Lambda(lambda) => {
-                if credentials.is_empty() {
-                    return Err(invalid(
-                        "credentialProviderConfigurations",
-                        "A lambda target needs the credential provider GATEWAY_IAM_ROLE.",
-                    ));
-                }
-                let function = Arn::parse(&lambda.lambda_arn).map_err(|error| {
-                    invalid("targetConfiguration/mcp/lambda/lambdaArn", error.to_string())
-                })?;
-                let ToolSchema::InlinePayload(definitions) = lambda.tool_schema;
-                (Upstream::Lambda { function }, tools::of_definitions(&definitions)?)
-            }
-            McpTargetConfiguration::McpServer(server) => {
-                if !credentials.is_empty() {
-                    return Err(invalid(
-                        "credentialProviderConfigurations",
-                        "Credentials for MCP servers are not supported by Portcullis yet: leave credentialProviderConfigurations out.",
-                    ));
-                }
-                let server = McpServer {
-                    endpoint: server.endpoint,
-                    listing: Listing::Default,
-                    resource_priority: DEFAULT_PRIORITY,
-                    static_tools: false,
-                };
-                (Upstream::Mcp(server), Vec::new())
-            }
-        };
-        let credentials = written(&credentials)?;
-        Ok(Self { description: input.description, configuration, credentials, upstream, tools })
+        let (upstream, described) = target_upstream::read(&input.target_configuration)?;
+        let outbound = outbound::read(&upstream, &credentials)?;
+        Ok(Self {
+            description: input.description,
+            configuration: written(&input.target_configuration)?,
+            credentials: written(&credentials)?,
+            metadata: input.metadata_configuration.as_ref().map(written).transpose()?,
+            propagation: propagation::read(input.metadata_configuration.as_ref(), &outbound)?,
+            upstream,
+            outbound,
+            described,
+        })
     }
 
     pub(super) fn of_update(input: UpdateGatewayTargetRequest) -> Result<Self, Failure> {
@@ -78,29 +59,112 @@ impl Settings {
             client_token: None,
             target_configuration: input.target_configuration,
             credential_provider_configurations: input.credential_provider_configurations,
+            metadata_configuration: input.metadata_configuration,
         })
     }
 
-    /// What can only be checked with the target's name and the quotas.
-    pub(super) fn check(&self, context: &Context, name: &str) -> Result<(), Failure> {
-        let most = context.setup().quotas.tools_per_target;
-        if self.tools.len() > most {
-            return Err(super::over_quota("tools per target", most));
-        }
-        let too_long = self.tools.iter().find(|tool| tool_name(name, &tool.name).len() > MAX_TOOL_NAME);
-        match too_long {
-            Some(tool) => Err(invalid(
-                "targetConfiguration/mcp/lambda/toolSchema",
-                format!(
-                    "The tool {} would be called {}, which is longer than {MAX_TOOL_NAME} characters.",
-                    tool.name,
-                    tool_name(name, &tool.name)
-                ),
-            )),
-            None => Ok(()),
+    /// The condition keys of CreateGatewayTarget and UpdateGatewayTarget.
+    pub(super) fn condition_keys(&self, conditions: ::iam::Context) -> ::iam::Context {
+        let conditions = match self.upstream {
+            Upstream::Http(_) => conditions,
+            _ => conditions.with("bedrock-agentcore:McpTargetConfigurationType", kind(&self.upstream)),
+        };
+        match outbound::type_name(&self.outbound) {
+            Some(name) => conditions.with("bedrock-agentcore:CredentialProviderType", name),
+            None => conditions,
         }
     }
 
+    /// What must fit the gateway, and what must be there.
+    pub(super) async fn check(&self, tx: &mut Tx, gateway: &Gateway, name: &str) -> Result<(), Failure> {
+        fit::check(gateway, name, &self.upstream, &self.outbound, &self.propagation)?;
+        providers::check(tx, &gateway.scope, &self.outbound).await
+    }
+
+    /// Reads the documents that describe the tools.
+    pub(super) async fn complete(self, context: &Context, name: &str) -> Result<Complete, Failure> {
+        let mut settings = self;
+        let described = std::mem::replace(&mut settings.described, Described::Here(Vec::new()));
+        let imported = import(described, &settings.upstream, context).await?;
+        if let (Upstream::Smithy { signing_name }, Some(found)) =
+            (&mut settings.upstream, imported.signing_name)
+        {
+            *signing_name = found;
+        }
+        check_tools(context, name, &imported.tools)?;
+        propagation::check_schema(&settings.propagation, &imported.headers, &imported.queries)?;
+        Ok(Complete { settings, tools: imported.tools, remarks: imported.remarks })
+    }
+}
+
+async fn import(described: Described, upstream: &Upstream, context: &Context) -> Result<Imported, Failure> {
+    match described {
+        Described::Here(tools) => Ok(Imported::of(tools)),
+        Described::Definitions(source) => {
+            tools::of_document(&source.text(context).await?, source.field()).map(Imported::of)
+        }
+        Described::McpTools(source) => {
+            tools::of_mcp_document(&source.text(context).await?, source.field()).map(Imported::of)
+        }
+        Described::OpenApi(source) => {
+            let (text, field) = (source.text(context).await?, source.field());
+            aside(move || imports::openapi(&text, field)).await
+        }
+        Described::Smithy(source) => {
+            let (text, field) = (source.text(context).await?, source.field());
+            aside(move || imports::smithy(&text, field)).await
+        }
+        Described::ApiGateway(configuration) => {
+            let Upstream::ApiGateway { rest_api, stage } = upstream else {
+                return Err(Failure::internal(&"a stage's tools for another upstream"));
+            };
+            let field = "targetConfiguration/mcp/apiGateway";
+            let export = format!("/restapis/{rest_api}/stages/{stage}/exports/oas30");
+            let arn = Arn::new("apigateway", context.scope.region.as_str(), "", &export);
+            context.require("apigateway:GET", &arn, |conditions| conditions)?;
+            let key = format!("{rest_api}/{stage}.json");
+            let owner = context.scope.account.as_str();
+            let bytes = object(context, EXPORTS, &key, Some(owner), field).await?;
+            let text = String::from_utf8(bytes)
+                .map_err(|_| invalid(field, "The export of the stage is no text in UTF-8."))?;
+            aside(move || imports::api_gateway(&text, &configuration, field)).await
+        }
+    }
+}
+
+/// Reading a large document takes a while: it is done beside the requests.
+async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::internal(&error))?
+}
+
+fn check_tools(context: &Context, name: &str, tools: &[Tool]) -> Result<(), Failure> {
+    let most = context.setup().quotas.tools_per_target;
+    if tools.len() > most {
+        return Err(super::over_quota("tools per target", most));
+    }
+    match tools.iter().find(|tool| tool_name(name, &tool.name).len() > MAX_TOOL_NAME) {
+        Some(tool) => Err(invalid(
+            "targetConfiguration",
+            format!(
+                "The tool {} would be called {}, which is longer than {MAX_TOOL_NAME} characters.",
+                tool.name,
+                tool_name(name, &tool.name)
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Settings whose tools are known, as far as the configuration describes them.
+pub(super) struct Complete {
+    settings: Settings,
+    tools: Vec<Tool>,
+    remarks: Vec<String>,
+}
+
+impl Complete {
     pub(super) fn into_target(
         self,
         id: TargetId,
@@ -108,23 +172,24 @@ impl Settings {
         name: String,
         context: &Context,
     ) -> Target {
+        let settings = self.settings;
         Target {
             id,
             gateway,
             scope: context.scope.clone(),
             name,
-            description: self.description,
-            configuration: self.configuration,
-            credentials: self.credentials,
-            upstream: self.upstream,
-            outbound: Outbound::None,
-            metadata: None,
-            propagation: Propagation::default(),
+            description: settings.description,
+            configuration: settings.configuration,
+            credentials: settings.credentials,
+            upstream: settings.upstream,
+            outbound: settings.outbound,
+            metadata: settings.metadata,
+            propagation: settings.propagation,
             tools: self.tools,
             offers: Offers::default(),
             held: None,
             status: TargetStatus::Creating,
-            status_reasons: Vec::new(),
+            status_reasons: self.remarks,
             last_synchronized_at: None,
             created_at: context.now,
             updated_at: context.now,
@@ -132,90 +197,47 @@ impl Settings {
         }
     }
 
-    /// The tools of an upstream that lists them itself stay those that are known until they are read again.
-    pub(super) fn apply(self, target: &mut Target, name: String, now: Timestamp) {
-        let same_upstream = target.upstream == self.upstream;
+    /// The tools of an upstream that lists them itself stay those that are known until they are read again, as long as
+    /// it is the same upstream: at another place nothing is known.
+    pub(super) fn apply(self, target: &mut Target, name: String, now: Timestamp, pins: Pins) {
+        let settings = self.settings;
+        let same = same_place(&target.upstream, &settings.upstream);
         target.name = name;
-        target.description = self.description;
-        target.configuration = self.configuration;
-        target.credentials = self.credentials;
-        if !(same_upstream && matches!(self.upstream, Upstream::Mcp(_))) {
-            target.tools = self.tools;
-        }
-        target.upstream = self.upstream;
-        target.status_reasons = Vec::new();
+        target.description = settings.description;
+        target.configuration = settings.configuration;
+        target.credentials = settings.credentials;
+        target.metadata = settings.metadata;
+        target.outbound = settings.outbound;
+        target.propagation = settings.propagation;
         target.updated_at = now;
-    }
-}
-
-/// The condition keys of CreateGatewayTarget and UpdateGatewayTarget.
-pub(super) fn condition_keys(settings: &Settings, conditions: ::iam::Context) -> ::iam::Context {
-    let conditions =
-        conditions.with("bedrock-agentcore:McpTargetConfigurationType", kind(&settings.upstream));
-    match settings.upstream {
-        Upstream::Lambda { .. } => {
-            conditions.with("bedrock-agentcore:CredentialProviderType", "GATEWAY_IAM_ROLE")
+        target.status_reasons = self.remarks;
+        match (same, lists_itself(&settings.upstream)) {
+            (true, true) => {}
+            (true, false) if pins == Pins::All => pinning::put(target, self.tools, now),
+            (_, listed) => {
+                target.tools = self.tools;
+                target.held = None;
+                target.offers = Offers::default();
+                if listed {
+                    target.last_synchronized_at = None;
+                }
+            }
         }
-        _ => conditions,
+        target.upstream = settings.upstream;
     }
 }
 
-/// A target as the API shows it.
-pub(super) fn describe(target: &Target) -> Result<GetGatewayTargetResponse, Failure> {
-    let configuration: TargetConfiguration = read(&target.configuration)?;
-    let credentials: Vec<CredentialProviderConfiguration> = read(&target.credentials)?;
-    Ok(GetGatewayTargetResponse {
-        gateway_arn: Arn::gateway(&target.scope, &target.gateway).to_string(),
-        target_id: target.id.to_string(),
-        created_at: target.created_at,
-        updated_at: target.updated_at,
-        status: wire_status(target.status),
-        status_reasons: (!target.status_reasons.is_empty()).then(|| target.status_reasons.clone()),
-        name: target.name.clone(),
-        description: target.description.clone(),
-        target_configuration: configuration,
-        credential_provider_configurations: credentials,
-        last_synchronized_at: target.last_synchronized_at,
-        protocol_type: Some(TargetProtocolType::Mcp),
-    })
-}
-
-/// A target as lists show it.
-pub(super) fn summarise(target: &Target) -> TargetSummary {
-    let (target_type, listing_mode) = match target.upstream {
-        Upstream::Lambda { .. } => (TargetType::Lambda, None),
-        _ => (TargetType::McpServer, Some(ListingMode::Default)),
+/// `targetConfiguration` as the request gave it, with the spelling `openapi.specUri` of older guides as
+/// `openApiSchema.s3.uri`.
+pub(crate) fn respell(value: &mut serde_json::Value) {
+    let Some(mcp) = value.pointer_mut("/targetConfiguration/mcp").and_then(|it| it.as_object_mut()) else {
+        return;
     };
-    TargetSummary {
-        target_id: target.id.to_string(),
-        name: target.name.clone(),
-        status: wire_status(target.status),
-        description: target.description.clone(),
-        created_at: target.created_at,
-        updated_at: target.updated_at,
-        last_synchronized_at: target.last_synchronized_at,
-        target_type: Some(target_type),
-        listing_mode,
-    }
-}
-
-fn written<T: Serialize>(value: &T) -> Result<Document, Failure> {
-    serde_json::to_string(value).map(Document).map_err(|error| Failure::internal(&error))
-}
-
-fn read<T: serde::de::DeserializeOwned>(document: &Document) -> Result<T, Failure> {
-    serde_json::from_str(&document.0).map_err(|error| Failure::internal(&error))
-}
-
-fn wire_status(status: TargetStatus) -> WireStatus {
-    match status {
-        TargetStatus::Creating => WireStatus::Creating,
-        TargetStatus::Ready => WireStatus::Ready,
-        TargetStatus::Failed => WireStatus::Failed,
-        TargetStatus::Updating => WireStatus::Updating,
-        TargetStatus::UpdateUnsuccessful => WireStatus::UpdateUnsuccessful,
-        TargetStatus::Synchronizing => WireStatus::Synchronizing,
-        TargetStatus::SynchronizeUnsuccessful => WireStatus::SynchronizeUnsuccessful,
-        TargetStatus::Deleting => WireStatus::Deleting,
+    let uri = mcp.get("openapi").and_then(|it| it.get("specUri")).filter(|it| it.is_string()).cloned();
+    if let (Some(uri), 1) = (uri, mcp.len()) {
+        *mcp = serde_json::Map::from_iter([(
+            "openApiSchema".to_owned(),
+            serde_json::json!({ "s3": { "uri": uri } }),
+        )]);
     }
 }

@@ -1,15 +1,12 @@
-//! The tools of a target: as its configuration defines them, or as its upstream lists them.
+//! The tools of a target as its configuration defines them: in the request, or in a document of the object store.
 
 use std::collections::HashSet;
 
 use aws_shapes::bedrock_agentcore_control::{SchemaDefinition, SchemaType, ToolDefinition};
-use domain::{Document, McpServer, Offers, Target, Tool, Upstream};
-use functions::FunctionName;
-use mcp::upstream::{Peer, Plain, Sender};
+use domain::{Document, Tool};
 use serde_json::{Map, Value};
 
 use crate::fault::{Failure, invalid};
-use crate::plane::ControlPlane;
 
 const FIELD: &str = "targetConfiguration/mcp/lambda/toolSchema/inlinePayload";
 
@@ -31,6 +28,64 @@ pub(super) fn of_definitions(definitions: &[ToolDefinition]) -> Result<Vec<Tool>
             tool(definition)
         })
         .collect()
+}
+
+/// The tools that a document in the object store defines: the list that a request would hold.
+pub(super) fn of_document(text: &str, field: &str) -> Result<Vec<Tool>, Failure> {
+    let given: Value = serde_json::from_str(text)
+        .map_err(|error| invalid(field, format!("The tool schema is no JSON: {error}.")))?;
+    let definitions: Vec<ToolDefinition> = serde_json::from_value(given.clone()).map_err(|error| {
+        invalid(field, format!("The tool schema is no list of tool definitions: {error}."))
+    })?;
+    // A member that is not among AWS's would be lost without a word.
+    if serde_json::to_value(&definitions).ok().as_ref() != Some(&given) {
+        return Err(invalid(
+            field,
+            "The tool schema holds members that tool definitions do not have: they have name, description, \
+             inputSchema and outputSchema, and schemas have type, description, properties, required and items.",
+        ));
+    }
+    of_definitions(&definitions)
+}
+
+/// The tools that `mcpToolSchema` fixes: a list of tools as `tools/list` answers it, or the whole answer.
+pub(super) fn of_mcp_document(text: &str, field: &str) -> Result<Vec<Tool>, Failure> {
+    let refused = |problem: String| invalid(field, format!("mcpToolSchema {problem}."));
+    let given: Value = serde_json::from_str(text).map_err(|error| refused(format!("is no JSON: {error}")))?;
+    let listed = given.get("tools").unwrap_or(&given).as_array();
+    let listed =
+        listed.ok_or_else(|| refused("must be a list of tools, or an object with `tools`".to_owned()))?;
+    if listed.is_empty() {
+        return Err(refused("must define at least one tool".to_owned()));
+    }
+    let mut seen = HashSet::new();
+    let mut tools = Vec::with_capacity(listed.len());
+    for tool in listed {
+        let tool = mcp_tool(tool).map_err(|problem| refused(format!("is refused: {problem}")))?;
+        if !seen.insert(tool.name.clone()) {
+            return Err(refused(format!("defines the tool {} more than once", tool.name)));
+        }
+        tools.push(tool);
+    }
+    Ok(tools)
+}
+
+fn mcp_tool(given: &Value) -> Result<Tool, String> {
+    let Value::Object(definition) = given else { return Err("a tool is no object".to_owned()) };
+    let mut definition = definition.clone();
+    let Some(Value::String(name)) = definition.remove("name") else {
+        return Err("a tool has no name".to_owned());
+    };
+    check_name(&name)?;
+    let schema = definition.get("inputSchema").filter(|it| it.get("type").is_some_and(|it| it == "object"));
+    let input_schema =
+        schema.ok_or_else(|| format!("the tool {name} has no inputSchema of the type object"))?.to_string();
+    Ok(Tool {
+        name,
+        definition: Document(Value::Object(definition).to_string()),
+        input_schema: Document(input_schema),
+        plan: None,
+    })
 }
 
 fn tool(definition: &ToolDefinition) -> Result<Tool, Failure> {
@@ -58,7 +113,7 @@ fn tool(definition: &ToolDefinition) -> Result<Tool, Failure> {
 }
 
 /// A name must survive being joined to its target's, shown to a model, and written into a policy.
-fn check_name(name: &str) -> Result<(), String> {
+pub(super) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > 256 {
         return Err("A tool's name must have 1 to 256 characters.".to_owned());
     }
@@ -91,56 +146,4 @@ fn check_schema(tool: &str, which: &str, schema: &SchemaDefinition) -> Result<()
         waiting.extend(schema.properties.iter().flat_map(|properties| properties.values()));
     }
     Ok(())
-}
-
-/// What was learnt from an upstream.
-pub(super) struct Found {
-    /// The tools that it lists; `None` where the configuration defines them.
-    pub(super) tools: Option<Vec<Tool>>,
-    /// What it offers besides.
-    pub(super) offers: Offers,
-    /// What its owner should know.
-    pub(super) remarks: Vec<String>,
-}
-
-/// Asks the upstream of a target for its tools, where it lists them itself; looks whether a function is there.
-///
-/// The error is the reason why the target cannot be used, in words for its owner.
-pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result<Found, String> {
-    match &target.upstream {
-        Upstream::Lambda { function } => {
-            let name = FunctionName::parse(function.as_str(), &target.scope);
-            let known = match name {
-                Some(name) => {
-                    plane.setup.functions.find(&name.scope, &name.name).await.ok().flatten().is_some()
-                }
-                None => false,
-            };
-            let remarks = if known {
-                Vec::new()
-            } else {
-                vec![format!("The function {function} does not exist here yet. Calls fail until it does.")]
-            };
-            Ok(Found { tools: None, offers: Offers::default(), remarks })
-        }
-        Upstream::Mcp(McpServer { endpoint, .. }) => {
-            let upstream = mcp::Upstream::new(endpoint);
-            let sender = Sender { client: &plane.setup.client, dress: &Plain };
-            let most = plane.setup.quotas.tools_per_target;
-            let listed = upstream.list(sender, &Peer::default(), most).await;
-            let listed =
-                listed.map_err(|error| format!("The tools of {endpoint} cannot be read: {error}"))?;
-            let mut seen = HashSet::new();
-            let mut tools = Vec::with_capacity(listed.tools.len());
-            for tool in listed.tools {
-                check_name(&tool.name)?;
-                if !seen.insert(tool.name.clone()) {
-                    return Err(format!("{endpoint} lists the tool {} twice.", tool.name));
-                }
-                tools.push(tool);
-            }
-            Ok(Found { tools: Some(tools), offers: listed.offers, remarks: listed.remarks })
-        }
-        _ => Ok(Found { tools: None, offers: Offers::default(), remarks: Vec::new() }),
-    }
 }

@@ -134,6 +134,7 @@ impl World {
             clock: clock.clone(),
             random,
             quotas: Quotas::default(),
+            pins: control::pinning::Pins::default(),
             in_force,
             runtime,
         });

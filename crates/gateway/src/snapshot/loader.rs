@@ -9,6 +9,7 @@ use domain::{Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId
 use egress::Client;
 use functions::{FunctionName, Functions};
 use identity::issuer::Issuers;
+use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
 use policy::{Engine, GatewayTools, ToolDefinition};
@@ -39,6 +40,8 @@ pub struct Loader {
     pub issuers: Arc<Issuers>,
     /// Told of changed pools.
     pub provider: Arc<Provider>,
+    /// Told of changed credential providers.
+    pub outbound: Arc<Outbound>,
     /// The names of this installation.
     pub names: Arc<Names>,
     /// The client of upstream servers.
@@ -203,6 +206,7 @@ impl Loader {
                     }
                 })));
             }
+            ChangeKind::CredentialProvider => self.outbound.forget_provider(&change.scope, &change.id),
             ChangeKind::Other => {}
         }
     }

@@ -21,13 +21,20 @@ impl Metadata {
             .map_err(|error| DiscoveryError::Unreadable(url.to_owned(), error.to_string()))?;
         let metadata: Self = serde_json::from_slice(bytes)
             .map_err(|error| DiscoveryError::Unreadable(url.to_owned(), error.to_string()))?;
-        let expected = issuer_of(url).ok_or_else(|| DiscoveryError::Url(url.to_owned()))?;
-        let bare = |issuer: &str| issuer.strip_suffix('/').unwrap_or(issuer).to_owned();
-        if bare(&metadata.issuer) != bare(&expected) {
+        if issuer_of(url).is_none() {
+            return Err(DiscoveryError::Url(url.to_owned()));
+        }
+        if !is_of_issuer(url, &metadata.issuer) {
             return Err(DiscoveryError::OtherIssuer { url: url.to_owned(), issuer: metadata.issuer });
         }
         Ok(metadata)
     }
+}
+
+/// Whether a discovery URL is this issuer's.
+pub(crate) fn is_of_issuer(url: &str, issuer: &str) -> bool {
+    let bare = |issuer: &str| issuer.strip_suffix('/').unwrap_or(issuer).to_owned();
+    issuer_of(url).is_some_and(|expected| bare(&expected) == bare(issuer))
 }
 
 /// The issuer whose metadata a discovery URL serves. The well-known part stands behind the whole issuer (OpenID Connect

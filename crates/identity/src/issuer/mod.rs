@@ -22,6 +22,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use crate::provider::Names;
 use crate::token::{Claims, Jws, KeySet, TokenError};
 pub use discovery::DiscoveryError;
+pub(crate) use discovery::is_of_issuer;
 use remote::Remote;
 
 /// How many issuers elsewhere are remembered: discovery URLs are tenants' to choose.

@@ -87,6 +87,22 @@ impl Names {
         })?;
         (!id.is_empty() && !id.contains('/')).then(|| UserPoolId::from_text(id))
     }
+
+    /// What a token endpoint's URL says about a pool if it is ours: by the public URL or by AWS's host.
+    #[must_use]
+    pub fn pool_of_token_endpoint(&self, url: &str) -> Option<PoolHint> {
+        let base = url.strip_suffix("/oauth2/token")?;
+        if let Some(ours) = base.strip_prefix(&self.public_url) {
+            let id = match ours {
+                "" => return Some(PoolHint::OfTheClient),
+                ours => ours.strip_prefix('/')?,
+            };
+            return (!id.is_empty() && !id.contains('/')).then(|| PoolHint::Id(UserPoolId::from_text(id)));
+        }
+        let host = base.strip_prefix("https://")?.to_ascii_lowercase();
+        let (label, region) = host.strip_suffix(".amazoncognito.com")?.split_once(".auth.")?;
+        Some(PoolHint::Domain { label: label.to_owned(), region: Region::parse(region).ok()? })
+    }
 }
 
 fn aws_issuer(pool: &UserPoolId, region: &Region) -> String {
@@ -129,6 +145,27 @@ mod tests {
         assert_eq!(pool("http://127.0.0.1:4848/a/b/.well-known/openid-configuration"), None);
         assert_eq!(pool("http://127.0.0.1:4848/us-west-2_abc"), None);
         assert_eq!(pool("http://127.0.0.1:48480/us-west-2_abc/.well-known/openid-configuration"), None);
+    }
+
+    #[test]
+    fn token_endpoints_of_our_pools_are_recognised() {
+        let names = Names::new("http://127.0.0.1:4848", IssuerStyle::Public);
+        let hint = |url: &str| names.pool_of_token_endpoint(url);
+        let id = PoolHint::Id(UserPoolId::from_text("us-west-2_abc"));
+        assert_eq!(hint("http://127.0.0.1:4848/us-west-2_abc/oauth2/token"), Some(id));
+        assert_eq!(hint("http://127.0.0.1:4848/oauth2/token"), Some(PoolHint::OfTheClient));
+        let domain =
+            PoolHint::Domain { label: "my-domain".to_owned(), region: Region::parse("us-west-2").unwrap() };
+        assert_eq!(hint("https://My-Domain.auth.us-west-2.amazoncognito.com/oauth2/token"), Some(domain));
+        for other in [
+            "http://127.0.0.1:48480/us-west-2_abc/oauth2/token",
+            "http://127.0.0.1:4848/a/b/oauth2/token",
+            "https://my-domain.auth.us-west-2.amazoncognito.com.evil.example/oauth2/token",
+            "http://my-domain.auth.us-west-2.amazoncognito.com/oauth2/token",
+            "https://as.example/oauth2/token",
+        ] {
+            assert_eq!(hint(other), None, "{other}");
+        }
     }
 
     #[test]

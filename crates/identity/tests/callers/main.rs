@@ -1,5 +1,5 @@
 //! Who is calling, against real sockets, real keys and a real database: the table of tokens that no verifier may take,
-//! issuers that move, fail and lie, the built-in provider, and those who sign.
+//! issuers that move, fail and lie, the built-in provider, those who sign, and what is shown to others' services.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,5 +18,7 @@ mod negative_table;
 mod issuers;
 
 mod provider;
+
+mod outbound;
 
 mod principals;

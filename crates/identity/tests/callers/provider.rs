@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 use crate::support::idp::{Answer, Idp};
 use crate::support::{Database, NOW, PUBLIC_URL, clock, issuers, names, scope};
 
-const SECRET: &str = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdef";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A pool with a key of its own.
@@ -187,7 +187,7 @@ impl Scene {
     }
 }
 
-fn client_of(pool: &UserPool) -> PoolClient {
+pub(crate) fn client_of(pool: &UserPool) -> PoolClient {
     PoolClient {
         id: ClientId::mint(&SystemRandom),
         pool: pool.id.clone(),

@@ -6,6 +6,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use control::pinning::Pins;
 use domain::Region;
 use egress::Network;
 use identity::provider::IssuerStyle;
@@ -27,9 +28,11 @@ pub(crate) struct File {
     pub(crate) region: Option<Written<Region>>,
     pub(crate) server: Server,
     pub(crate) gateway: Gateway,
+    pub(crate) quotas: Quotas,
     pub(crate) outbound: Outbound,
     pub(crate) oidc: Oidc,
     pub(crate) functions: Functions,
+    pub(crate) objects: Objects,
     pub(crate) log: Log,
 }
 
@@ -54,6 +57,38 @@ pub(crate) struct Server {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Gateway {
     pub(crate) call_timeout_seconds: Option<NonZeroU64>,
+    pub(crate) pin_tools: Option<Written<Pins>>,
+}
+
+/// What one account may have.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Quotas {
+    pub(crate) gateways: Option<usize>,
+    pub(crate) targets_per_gateway: Option<usize>,
+    pub(crate) tools_per_target: Option<usize>,
+    pub(crate) rate_limits_per_gateway: Option<usize>,
+    pub(crate) policy_engines: Option<usize>,
+    pub(crate) policies_per_engine: Option<usize>,
+    pub(crate) credential_providers_per_kind: Option<usize>,
+}
+
+impl Quotas {
+    /// The quotas with those that are not set at AWS's.
+    pub(crate) fn whole(&self) -> control::Quotas {
+        let usual = control::Quotas::default();
+        control::Quotas {
+            gateways: self.gateways.unwrap_or(usual.gateways),
+            targets_per_gateway: self.targets_per_gateway.unwrap_or(usual.targets_per_gateway),
+            tools_per_target: self.tools_per_target.unwrap_or(usual.tools_per_target),
+            rate_limits_per_gateway: self.rate_limits_per_gateway.unwrap_or(usual.rate_limits_per_gateway),
+            policy_engines: self.policy_engines.unwrap_or(usual.policy_engines),
+            policies_per_engine: self.policies_per_engine.unwrap_or(usual.policies_per_engine),
+            credential_providers_per_kind: self
+                .credential_providers_per_kind
+                .unwrap_or(usual.credential_providers_per_kind),
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -94,6 +129,12 @@ pub(crate) struct Functions {
     pub(crate) max_instances: Option<NonZeroUsize>,
     pub(crate) max_instances_per_function: Option<NonZeroUsize>,
     pub(crate) run_as: Option<User>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Objects {
+    pub(crate) max_object_megabytes: Option<NonZeroU64>,
 }
 
 /// A user of the operating system.
@@ -143,6 +184,8 @@ mod tests {
             ("public-url = \"gate.example.com\"\n", "line 1", "is no public URL"),
             ("[server]\nhosts = [\"https://gate\"]\n", "line 2", "is no host name"),
             ("[server]\nthreads = 0\n", "line 2", "nonzero"),
+            ("[gateway]\npin-tools = \"some\"\n", "line 2", "`some` is none of mcp, all and off"),
+            ("[quotas]\ntools = 5\n", "line 2", "unknown field `tools`"),
             ("[log]\nfilter = \"a=b=c\"\n", "line 2", "is no log filter"),
             (
                 "[outbound]\n\nallow = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/99\",\n]\n",

@@ -7,11 +7,13 @@ mod log;
 mod names;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compute::RunAs;
+use control::Quotas;
+use control::pinning::Pins;
 use domain::{Region, Secret};
 use egress::Reach;
 use identity::provider::IssuerStyle;
@@ -27,6 +29,8 @@ const DATA_DIR: &str = "portcullis-data";
 const REGION: &str = "us-west-2";
 /// What AgentCore gives a call of a tool ("Quotas": invocation timeout).
 const CALL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// The largest object of the object store.
+const MAX_OBJECT_MEGABYTES: u64 = 100;
 
 /// Everything that can be set.
 pub(crate) struct Configuration {
@@ -43,6 +47,10 @@ pub(crate) struct Configuration {
     pub(crate) issuer_style: IssuerStyle,
     pub(crate) functions: Functions,
     pub(crate) call_timeout: Duration,
+    pub(crate) pins: Pins,
+    pub(crate) quotas: Quotas,
+    /// The largest object of the object store.
+    pub(crate) max_object_bytes: u64,
     /// Absent, it is for the verb to say.
     pub(crate) log_filter: Option<LogFilter>,
     pub(crate) log_format: LogFormat,
@@ -105,6 +113,13 @@ impl Configuration {
                 .gateway
                 .call_timeout_seconds
                 .map_or(CALL_TIMEOUT, |seconds| Duration::from_secs(seconds.get())),
+            pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
+            quotas: file.quotas.whole(),
+            max_object_bytes: file
+                .objects
+                .max_object_megabytes
+                .map_or(MAX_OBJECT_MEGABYTES, NonZeroU64::get)
+                .saturating_mul(1024 * 1024),
             log_filter: log_filter()?.or(file.log.filter.map(|filter| filter.0)),
             log_format: file.log.format,
             master_key: variable("PORTCULLIS_MASTER_KEY").map(Secret::new),

@@ -8,3 +8,4 @@ pub(crate) mod mail;
 mod open;
 pub(crate) mod pool;
 pub(crate) mod serve;
+pub(crate) mod target;

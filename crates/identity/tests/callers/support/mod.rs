@@ -4,6 +4,7 @@ pub(crate) mod certificate;
 pub(crate) mod idp;
 pub(crate) mod keys;
 pub(crate) mod token;
+pub(crate) mod token_server;
 
 use std::sync::Arc;
 

@@ -1,0 +1,99 @@
+//! API key credential providers.
+
+use aws_shapes::bedrock_agentcore_control::{
+    ApiKeyCredentialProviderItem, ApiKeyCredentialProviderOperations, CreateApiKeyCredentialProviderRequest,
+    CreateApiKeyCredentialProviderResponse, DeleteApiKeyCredentialProviderRequest,
+    DeleteApiKeyCredentialProviderResponse, GetApiKeyCredentialProviderRequest,
+    GetApiKeyCredentialProviderResponse, ListApiKeyCredentialProvidersRequest,
+    ListApiKeyCredentialProvidersResponse, SecretSourceType, UpdateApiKeyCredentialProviderRequest,
+    UpdateApiKeyCredentialProviderResponse,
+};
+use domain::{Arn, CredentialKind, CredentialProvider, CredentialSettings};
+
+use super::credential::{self, New, read_secret, secret_of};
+use super::{AgentCore, PAGE};
+use crate::context::Context;
+use crate::fault::Failure;
+
+const KIND: CredentialKind = CredentialKind::ApiKey;
+
+impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
+    type Error = Failure;
+
+    async fn create_api_key_credential_provider(
+        &self,
+        context: &Context,
+        input: CreateApiKeyCredentialProviderRequest,
+    ) -> Result<CreateApiKeyCredentialProviderResponse, Failure> {
+        let secret = read_secret("apiKey", input.api_key)?;
+        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let settings = CredentialSettings::ApiKey;
+        let new = New { name: input.name, settings, secret, tags: input.tags };
+        let provider = credential::create(context, &allowed, new).await?;
+        Ok(CreateApiKeyCredentialProviderResponse {
+            api_key_secret_arn: secret_of(&provider),
+            api_key_secret_source: Some(SecretSourceType::Managed),
+            credential_provider_arn: provider.arn().to_string(),
+            name: provider.name,
+        })
+    }
+
+    async fn get_api_key_credential_provider(
+        &self,
+        context: &Context,
+        input: GetApiKeyCredentialProviderRequest,
+    ) -> Result<GetApiKeyCredentialProviderResponse, Failure> {
+        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let mut tx = allowed.read().await?;
+        Ok(describe(credential::find(&mut tx, &context.scope, KIND, &input.name).await?))
+    }
+
+    async fn update_api_key_credential_provider(
+        &self,
+        context: &Context,
+        input: UpdateApiKeyCredentialProviderRequest,
+    ) -> Result<UpdateApiKeyCredentialProviderResponse, Failure> {
+        let secret = read_secret("apiKey", input.api_key)?;
+        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let settings = CredentialSettings::ApiKey;
+        Ok(describe(credential::update(context, &allowed, &input.name, settings, secret).await?))
+    }
+
+    async fn delete_api_key_credential_provider(
+        &self,
+        context: &Context,
+        input: DeleteApiKeyCredentialProviderRequest,
+    ) -> Result<DeleteApiKeyCredentialProviderResponse, Failure> {
+        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        credential::delete(context, &allowed, KIND, &input.name).await?;
+        Ok(DeleteApiKeyCredentialProviderResponse::default())
+    }
+
+    async fn list_api_key_credential_providers(
+        &self,
+        context: &Context,
+        input: ListApiKeyCredentialProvidersRequest,
+    ) -> Result<ListApiKeyCredentialProvidersResponse, Failure> {
+        let asked = (input.next_token, input.max_results);
+        let (providers, next_token) = credential::list(context, KIND, asked, PAGE).await?;
+        let item = |provider: CredentialProvider| ApiKeyCredentialProviderItem {
+            credential_provider_arn: provider.arn().to_string(),
+            name: provider.name,
+            created_time: provider.created_at,
+            last_updated_time: provider.updated_at,
+        };
+        let credential_providers = providers.into_iter().map(item).collect();
+        Ok(ListApiKeyCredentialProvidersResponse { credential_providers, next_token })
+    }
+}
+
+fn describe(provider: CredentialProvider) -> GetApiKeyCredentialProviderResponse {
+    GetApiKeyCredentialProviderResponse {
+        api_key_secret_arn: secret_of(&provider),
+        api_key_secret_source: Some(SecretSourceType::Managed),
+        credential_provider_arn: provider.arn().to_string(),
+        name: provider.name,
+        created_time: provider.created_at,
+        last_updated_time: provider.updated_at,
+    }
+}

@@ -1,0 +1,75 @@
+//! The work behind a target that is CREATING, UPDATING or SYNCHRONIZING: its upstream is asked for what it lists, and
+//! what differs from what is in force is held where tools are pinned.
+
+use domain::{Arn, GatewayId, Listing, McpServer, Scope, Settled, Target, TargetId, Timestamp, Upstream};
+
+use super::listing::{self, Found};
+use crate::fault::Failure;
+use crate::pinning::{self, Pins};
+use crate::plane::ControlPlane;
+use crate::settle::system_event;
+
+/// Does what is left to do after a target was created, changed or synchronised.
+pub(crate) async fn settle_target(
+    plane: &ControlPlane,
+    scope: &Scope,
+    gateway: &GatewayId,
+    id: &TargetId,
+) -> Result<(), Failure> {
+    let setup = &plane.setup;
+    let Some(read) = setup.store.read().await?.target(scope, gateway, id).await? else { return Ok(()) };
+    let found = listing::of_upstream(plane, &read).await;
+    let mut tx = setup.store.begin().await?;
+    let Some(mut target) = tx.target(scope, gateway, id).await? else { return Ok(()) };
+    if !target.status.is_transitional() || target.revision != read.revision {
+        return Ok(());
+    }
+    let held_before = target.held.clone();
+    take_in(&mut target, found, setup.pins, setup.clock.now())?;
+    let arn = Arn::target(scope, gateway, id);
+    let mut event = system_event(plane, scope, "target.settle", &arn);
+    if target.held != held_before {
+        event.action = "target.hold".to_owned();
+        event.reason = pinning::summary(&target);
+    }
+    tx.update_target(&mut target).await?;
+    tx.commit(&event).await?;
+    Ok(())
+}
+
+/// Puts what was found into the target. What its settings had to say stands first in the reasons, what the upstream is
+/// about after it, and what is held last.
+fn take_in(
+    target: &mut Target,
+    found: Result<Found, String>,
+    pins: Pins,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    target.status_reasons.retain(|reason| !pinning::is_about_held(reason));
+    // An upstream that is asked at every call need not be there now.
+    let dynamic = matches!(target.upstream, Upstream::Mcp(McpServer { listing: Listing::Dynamic, .. }));
+    match found {
+        Ok(found) => {
+            target.status = target.status.settle(Settled::Well)?;
+            target.status_reasons.extend(found.remarks);
+            if let Some(listed) = found.listed {
+                let known = target.last_synchronized_at.is_some();
+                if known && !dynamic && pins != Pins::Off {
+                    pinning::put(target, listed.tools, now);
+                } else {
+                    target.tools = listed.tools;
+                    target.held = None;
+                }
+                target.offers = listed.offers;
+                target.last_synchronized_at = Some(now);
+            }
+        }
+        Err(reason) => {
+            let how = if dynamic { Settled::Well } else { Settled::Badly };
+            target.status = target.status.settle(how)?;
+            target.status_reasons.push(reason);
+        }
+    }
+    target.status_reasons.extend(pinning::summary(target));
+    Ok(())
+}

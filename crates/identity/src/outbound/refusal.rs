@@ -1,0 +1,133 @@
+//! Why there is no credential. Texts are for the owner of a target: they name endpoints, states and the error codes of
+//! OAuth, and nothing that an authorization server wrote freely, because that may be the secret that it was sent.
+
+use std::sync::Arc;
+
+use domain::Arn;
+use egress::EgressError;
+use store::StoreError;
+
+/// Why there is no credential.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The ARN names something else.
+    #[error(
+        "`{0}` names no credential provider: its resource must be token-vault/default/apikeycredentialprovider/NAME or token-vault/default/oauth2credentialprovider/NAME"
+    )]
+    NoProvider(Arn),
+    /// The provider is another's.
+    #[error(
+        "the credential provider `{0}` is in another account or region: use one that is where its user is"
+    )]
+    Elsewhere(Arn),
+    /// There is no such provider.
+    #[error("the credential provider `{0}` does not exist: create it, or name another")]
+    Unknown(Arn),
+    /// The provider gives something else than what is needed.
+    #[error("the credential provider `{provider}` gives {gives}: the credentialProviderType does not fit it")]
+    OtherKind {
+        /// The provider.
+        provider: Arn,
+        /// What it gives.
+        gives: &'static str,
+    },
+    /// A grant that is not served.
+    #[error("the grant type {0} is not supported: use CLIENT_CREDENTIALS")]
+    Grant(&'static str),
+    /// A parameter that is ours to set.
+    #[error("the custom parameter `{0}` cannot be set: Portcullis writes it into the token request itself")]
+    Parameter(String),
+    /// An endpoint that cannot be used.
+    #[error("the endpoint `{url}` cannot be used: {why}")]
+    Endpoint {
+        /// The endpoint, without its query.
+        url: String,
+        /// Why it cannot be.
+        why: &'static str,
+    },
+    /// The server's metadata cannot be used.
+    #[error("the discovery URL `{url}` does not lead to a token endpoint: {why}")]
+    Discovery {
+        /// The discovery URL.
+        url: String,
+        /// Why it does not.
+        why: &'static str,
+    },
+    /// No answer.
+    #[error("`{url}` cannot be reached: {cause}")]
+    Unreachable {
+        /// The endpoint, without its query.
+        url: String,
+        /// Why it cannot be.
+        cause: Arc<EgressError>,
+    },
+    /// The token endpoint refused.
+    #[error("the token endpoint `{url}` refused with status {status}{}", told(*.code))]
+    Refused {
+        /// The endpoint, without its query.
+        url: String,
+        /// Its status.
+        status: u16,
+        /// Its error, if it is one that OAuth knows (RFC 6749, section 5.2).
+        code: Option<&'static str>,
+    },
+    /// The token endpoint's answer is not one.
+    #[error("the token endpoint `{url}` gave an answer that cannot be used: {why}")]
+    Answer {
+        /// The endpoint, without its query.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(Arc<StoreError>),
+    /// The work ended before its time.
+    #[error("the request for a token was interrupted; try again")]
+    Interrupted,
+}
+
+impl Refusal {
+    /// The endpoint that failed, when one was asked.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Endpoint { url, .. }
+            | Self::Discovery { url, .. }
+            | Self::Unreachable { url, .. }
+            | Self::Refused { url, .. }
+            | Self::Answer { url, .. } => Some(url),
+            _ => None,
+        }
+    }
+
+    /// The status with which it failed.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// What a code means, and what to do about it.
+fn told(code: Option<&'static str>) -> String {
+    let Some(code) = code else { return String::new() };
+    let advice = match code {
+        "invalid_client" => "look at clientId, clientSecret and clientAuthenticationMethod of the provider",
+        "invalid_scope" => "look at the scopes of the target, and at what the client may have",
+        "unauthorized_client" | "unsupported_grant_type" => {
+            "the client must be allowed the client credentials grant"
+        }
+        "invalid_target" | "invalid_request" => "look at the scopes and customParameters of the target",
+        _ => return format!(" and `{code}`"),
+    };
+    format!(" and `{code}`: {advice}")
+}

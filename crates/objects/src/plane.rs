@@ -1,0 +1,196 @@
+//! A request for the object store, from its arrival to its answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use domain::{
+    AccountId, Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, Region, RequestId,
+    Scope,
+};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use identity::principal::{Identity, Principals};
+use store::{AuditLog, Store};
+
+use crate::authenticate::{Caller, authenticate};
+use crate::authorize::{Call, actor};
+use crate::fault::{Failure, Fault};
+use crate::headers;
+use crate::operation::Operation;
+use crate::operations;
+use crate::outgoing::Body;
+use crate::target::{Query, Target};
+
+/// How much of a path and of a refusal the audit trail keeps, in characters.
+const LONGEST_TEXT: usize = 1_024;
+
+/// Everything that the object store stands on.
+pub struct Setup {
+    /// The database.
+    pub store: Store,
+    /// The identities that sign.
+    pub principals: Arc<Principals>,
+    /// The audit trail.
+    pub audit: AuditLog,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// The names of this server, in lower case: `{bucket}.{name}` is a bucket of it.
+    pub hosts: Vec<String>,
+    /// The region that those sign for who cannot say it.
+    pub region: Region,
+    /// What is allowed.
+    pub limits: Limits,
+}
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest object, in bytes; a part of an upload may be as large.
+    pub object_bytes: u64,
+    /// Buckets of an account (S3's default).
+    pub buckets: usize,
+    /// The least size of every part of an upload but the last, in bytes (S3's).
+    pub part_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { object_bytes: 100 * 1024 * 1024, buckets: 100, part_bytes: 5 * 1024 * 1024 }
+    }
+}
+
+/// The object store.
+#[derive(Clone)]
+pub struct Objects {
+    pub(crate) setup: Arc<Setup>,
+}
+
+/// How far a request got before it failed.
+#[derive(Default)]
+struct Progress {
+    operation: Option<Operation>,
+    identity: Option<Arc<Identity>>,
+    resource: Option<String>,
+    region: Option<Region>,
+}
+
+impl Objects {
+    /// The object store on what `setup` gives it.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        Self { setup: Arc::new(setup) }
+    }
+
+    /// Answers a request, and leaves an audit event when it changed something or was refused.
+    pub async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let began = Instant::now();
+        let request_id = RequestId::mint(&*self.setup.random);
+        let (head, body) = request.into_parts();
+        let mut progress = Progress::default();
+        let performed = self.perform(&head, body, peer, (&request_id, began), &mut progress).await;
+        let mut response = match performed {
+            Ok(response) => response,
+            Err(failure) => {
+                let fault = failure.into_fault(&request_id);
+                self.record(&head, peer, &request_id, began, &progress, &fault).await;
+                fault.answer(&head.method, head.uri.path(), &request_id)
+            }
+        };
+        if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+            response.headers_mut().insert("x-amz-request-id", id);
+        }
+        response
+    }
+
+    async fn perform<B>(
+        &self,
+        head: &Parts,
+        body: B,
+        peer: IpAddr,
+        (request_id, began): (&RequestId, Instant),
+        progress: &mut Progress,
+    ) -> Result<Response<Body>, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let target = Target::of(head, &self.setup.hosts)?;
+        let Caller { identity, region, payload } = authenticate(&self.setup, head, &target).await?;
+        let region = region.unwrap_or_else(|| self.setup.region.clone());
+        progress.identity = Some(Arc::clone(&identity));
+        progress.region = Some(region.clone());
+        let resource = format!("arn:aws:s3:::{}", target.path.trim_start_matches('/'));
+        progress.resource = Some(bounded(&resource, LONGEST_TEXT).to_owned());
+        let query = Query::parse(head.uri.query().unwrap_or_default())?;
+        let operation = Operation::of(&head.method, &target, &query, &head.headers)?;
+        progress.operation = Some(operation);
+        headers::refuse_foreign(&head.headers)?;
+        let now = self.setup.clock.now();
+        let call = Call {
+            setup: &self.setup,
+            head,
+            target: &target,
+            query: &query,
+            operation,
+            identity,
+            region,
+            peer,
+            request_id,
+            began,
+            now,
+        };
+        operations::perform(&call, body, payload).await
+    }
+
+    /// The audit event of a request that came to nothing. What succeeded left its event with what it changed.
+    async fn record(
+        &self,
+        head: &Parts,
+        peer: IpAddr,
+        request_id: &RequestId,
+        began: Instant,
+        progress: &Progress,
+        fault: &Fault,
+    ) {
+        let denied = fault.code == "AccessDenied" || progress.identity.is_none();
+        if progress.operation.is_some_and(Operation::reads) && !denied {
+            return;
+        }
+        let identity = progress.identity.as_ref();
+        let failed = fault.status().is_server_error() && fault.code == "InternalError";
+        let account = identity.map_or_else(AccountId::first, |identity| identity.caller.account.clone());
+        let region = progress.region.clone().unwrap_or_else(|| self.setup.region.clone());
+        let event = AuditEvent {
+            event_id: EventId::mint(&*self.setup.random),
+            time: self.setup.clock.now(),
+            kind: AuditKind::Control,
+            scope: Scope { account, region },
+            actor: identity.map_or(Actor::Anonymous, |identity| actor(identity)),
+            source_ip: Some(peer.to_string()),
+            action: progress.operation.map_or_else(
+                || format!("{} {}", head.method, bounded(head.uri.path(), LONGEST_TEXT)),
+                |operation| operation.action().to_owned(),
+            ),
+            resource: progress.resource.clone(),
+            tool: None,
+            decision: if denied { Decision::Deny } else { Decision::None },
+            policies: Vec::new(),
+            reason: Some(bounded(&fault.message, LONGEST_TEXT).to_owned()),
+            outcome: if failed { Outcome::Failure } else { Outcome::Refused },
+            error: Some(fault.code.to_owned()),
+            latency_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            request_id: request_id.clone(),
+        };
+        self.setup.audit.record(event).await;
+    }
+}
+
+fn bounded(text: &str, most: usize) -> &str {
+    text.char_indices().nth(most).map_or(text, |(at, _)| text.get(..at).unwrap_or(text))
+}

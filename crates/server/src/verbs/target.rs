@@ -1,0 +1,198 @@
+//! `portcullis target`: what stands behind gateways, and the approval of tools that their servers changed.
+//!
+//! The verbs work on the database; a running server sees an approval by the change feed.
+
+use control::pinning::{self, Difference};
+use domain::{Arn, AuditEvent, Gateway, GatewayId, Target, TargetId};
+use serde_json::{Value, json};
+use store::{Page, Tx};
+
+use super::open::{Opened, block_on, open};
+use crate::bootstrap::event;
+use crate::command_line::{Target as Arguments, TargetVerb, WhichTarget};
+use crate::terminal::{Failure, say, table};
+
+/// Lists targets, shows what is held, or approves it.
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.verb {
+        TargetVerb::List { settings, gateway, json } => block_on(async {
+            let opened = open(&settings).await?;
+            let mut tx = opened.store.read().await?;
+            let gateways = match gateway {
+                Some(id) => vec![find_gateway(&mut tx, &id).await?],
+                None => tx.all_gateways().await?,
+            };
+            let mut targets = Vec::new();
+            for gateway in gateways {
+                targets.extend(tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?);
+            }
+            if json {
+                say(Value::from(targets.iter().map(listed).collect::<Vec<_>>()))
+            } else {
+                list(&targets)
+            }
+        }),
+        TargetVerb::Diff { settings, which, json } => block_on(async {
+            let opened = open(&settings).await?;
+            let target = find(&mut opened.store.read().await?, &which).await?;
+            if json { say(difference_json(&target)) } else { show(&target) }
+        }),
+        TargetVerb::Approve { settings, which, digest } => {
+            block_on(async { approve(&open(&settings).await?, &which, digest.as_deref()).await })
+        }
+    }
+}
+
+async fn approve(opened: &Opened, which: &WhichTarget, digest: Option<&str>) -> Result<(), Failure> {
+    let mut tx = opened.store.begin().await?;
+    let mut target = find(&mut tx, which).await?;
+    let Some(held) = &target.held else {
+        return say(format!("Nothing of {} waits for approval.", target.name));
+    };
+    if target.status.is_transitional() {
+        return Err(Failure::new(format!(
+            "the target is {} and its tools are being read: wait until that has ended, and look at the difference again",
+            target.status
+        )));
+    }
+    let present = pinning::digest_of_all(&held.tools);
+    if digest.is_some_and(|wanted| wanted != present) {
+        return Err(Failure::new(format!(
+            "what waits for approval has the digest {present}: the server changed its tools again since you looked, \
+             so look at the difference again"
+        )));
+    }
+    let Some(found) = pinning::approve(&mut target, opened.clock.now()) else { return Ok(()) };
+    tx.update_target(&mut target).await?;
+    let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let approved = AuditEvent {
+        scope: target.scope.clone(),
+        resource: Some(Arn::target(&target.scope, &target.gateway, &target.id).to_string()),
+        reason: Some(bounded(&format!("{}; digest {present}", told.join(", ")))),
+        ..event("target.approve", &target.scope.account, &*opened.clock, &*opened.random)
+    };
+    tx.commit(&approved).await?;
+    say(format!(
+        "{} of {} is in force as its server lists it now: {}.",
+        target.name,
+        target.gateway,
+        told.join(", ")
+    ))
+}
+
+/// As much of a text as the audit trail keeps.
+fn bounded(text: &str) -> String {
+    text.chars().take(1_024).collect()
+}
+
+fn list(targets: &[Target]) -> Result<(), Failure> {
+    let mut shown = table(&["GATEWAY", "TARGET", "ID", "STATUS", "TOOLS", "HELD"]);
+    for target in targets {
+        shown.add_row([
+            target.gateway.to_string(),
+            target.name.clone(),
+            target.id.to_string(),
+            target.status.to_string(),
+            target.tools.len().to_string(),
+            held_count(target).to_string(),
+        ]);
+    }
+    say(shown)
+}
+
+fn listed(target: &Target) -> Value {
+    json!({
+        "gatewayId": target.gateway.to_string(),
+        "targetId": target.id.to_string(),
+        "name": target.name,
+        "status": target.status.as_str(),
+        "statusReasons": target.status_reasons,
+        "tools": target.tools.len(),
+        "held": held_count(target),
+    })
+}
+
+fn held_count(target: &Target) -> usize {
+    target.held.as_ref().map_or(0, |held| pinning::differences(&target.tools, &held.tools).len())
+}
+
+fn show(target: &Target) -> Result<(), Failure> {
+    let Some(held) = &target.held else {
+        return say(format!("Nothing of {} waits for approval.", target.name));
+    };
+    for difference in pinning::differences(&target.tools, &held.tools) {
+        say(format!("{difference}"))?;
+        let (before, after) = definitions(&difference);
+        for (mark, definition) in [('-', before), ('+', after)] {
+            let Some(definition) = definition else { continue };
+            for line in pretty(definition).lines() {
+                say(format!("  {mark} {line}"))?;
+            }
+        }
+    }
+    say(format!("since   {}", held.since))?;
+    say(format!("digest  {}", pinning::digest_of_all(&held.tools)))
+}
+
+fn difference_json(target: &Target) -> Value {
+    let Some(held) = &target.held else { return json!({ "differences": [] }) };
+    let differences: Vec<_> = pinning::differences(&target.tools, &held.tools)
+        .iter()
+        .map(|difference| {
+            let (before, after) = definitions(difference);
+            let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+            let (kind, name, former) = match difference {
+                Difference::Changed { name, .. } => ("changed", name, None),
+                Difference::Added { name, .. } => ("added", name, None),
+                Difference::Removed { name, .. } => ("removed", name, None),
+                Difference::Renamed { from, to } => ("renamed", to, Some(from)),
+            };
+            json!({ "kind": kind, "name": name, "formerName": former, "before": parsed(before), "after": parsed(after) })
+        })
+        .collect();
+    json!({
+        "since": held.since.to_string(),
+        "digest": pinning::digest_of_all(&held.tools),
+        "differences": differences,
+    })
+}
+
+fn definitions(difference: &Difference) -> (Option<&str>, Option<&str>) {
+    match difference {
+        Difference::Changed { before, after, .. } => (Some(&before.0), Some(&after.0)),
+        Difference::Added { after, .. } => (None, Some(&after.0)),
+        Difference::Removed { before, .. } => (Some(&before.0), None),
+        Difference::Renamed { .. } => (None, None),
+    }
+}
+
+/// A definition as it is read best. What a server wrote is shown with its control characters escaped, as JSON does.
+fn pretty(definition: &str) -> String {
+    serde_json::from_str::<Value>(definition)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| definition.escape_debug().to_string())
+}
+
+async fn find(tx: &mut Tx, which: &WhichTarget) -> Result<Target, Failure> {
+    let gateway = find_gateway(tx, &which.gateway).await?;
+    let by_id = tx.target(&gateway.scope, &gateway.id, &TargetId::from_text(which.target.clone())).await?;
+    if let Some(target) = by_id {
+        return Ok(target);
+    }
+    let targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
+    targets.into_iter().find(|target| target.name == which.target).ok_or_else(|| {
+        Failure::usage(format!(
+            "the gateway {} has no target {}: `portcullis target list --gateway {}` lists those it has",
+            which.gateway, which.target, which.gateway
+        ))
+    })
+}
+
+async fn find_gateway(tx: &mut Tx, id: &str) -> Result<Gateway, Failure> {
+    let wanted = GatewayId::from_text(id.to_owned());
+    tx.all_gateways().await?.into_iter().find(|gateway| gateway.id == wanted).ok_or_else(|| {
+        Failure::usage(format!(
+            "there is no gateway {id}: `portcullis target list` lists the targets of all gateways"
+        ))
+    })
+}

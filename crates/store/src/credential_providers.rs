@@ -1,0 +1,145 @@
+//! Credential providers. Their secrets are sealed, each for its row: for the scope, the kind and the name that it is a
+//! secret of, and for the very provider, so that the seal of a former one of the same name does not open.
+
+use domain::{CredentialKind, CredentialProvider, Scope};
+
+use crate::backend::{params, written};
+use crate::{ChangeKind, Page, StoreError, Tx};
+
+impl Tx {
+    /// Makes a credential provider.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when its scope has one of this kind and name.
+    pub async fn insert_credential_provider(
+        &mut self,
+        provider: &CredentialProvider,
+    ) -> Result<(), StoreError> {
+        let sealed = self.sealed_secret(provider)?;
+        self.execute(
+            "INSERT INTO credential_providers (account, region, kind, name, revision, secret, document) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            params![
+                provider.scope.account.as_str(),
+                provider.scope.region.as_str(),
+                provider.kind().as_str(),
+                &provider.name,
+                provider.revision,
+                &sealed,
+                &written(provider, "credential_providers")?
+            ],
+        )
+        .await?;
+        self.note_provider(&provider.scope, provider.kind(), &provider.name).await
+    }
+
+    /// The credential provider of this kind and name, with its secret.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsealable`] when another master key sealed the secret.
+    pub async fn credential_provider(
+        &mut self,
+        scope: &Scope,
+        kind: CredentialKind,
+        name: &str,
+    ) -> Result<Option<CredentialProvider>, StoreError> {
+        let row = self
+            .fetch_one(
+                "SELECT document, secret FROM credential_providers \
+                 WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4",
+                params![scope.account.as_str(), scope.region.as_str(), kind.as_str(), name],
+            )
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut provider: CredentialProvider = row.document(0, "credential_providers")?;
+        provider.secret = Some(self.unseal(&place(scope, kind, name, &provider.id), &row.bytes(1)?)?);
+        Ok(Some(provider))
+    }
+
+    /// The credential providers of a scope and a kind, by name, without their secrets.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn credential_providers(
+        &mut self,
+        scope: &Scope,
+        kind: CredentialKind,
+        page: Page<'_>,
+    ) -> Result<Vec<CredentialProvider>, StoreError> {
+        let rows = self
+            .fetch(
+                "SELECT document FROM credential_providers \
+                 WHERE account = $1 AND region = $2 AND kind = $3 AND name > $4 ORDER BY name LIMIT $5",
+                params![scope.account.as_str(), scope.region.as_str(), kind.as_str(), page.after, page.limit],
+            )
+            .await?;
+        rows.iter().map(|row| row.document(0, "credential_providers")).collect()
+    }
+
+    /// Writes a changed credential provider with its secret, and counts the change.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when it was changed or removed since it was read.
+    pub async fn update_credential_provider(
+        &mut self,
+        provider: &mut CredentialProvider,
+    ) -> Result<(), StoreError> {
+        let read = provider.revision;
+        provider.revision += 1;
+        let sealed = self.sealed_secret(provider)?;
+        self.change_one(
+            "UPDATE credential_providers SET revision = $5, secret = $6, document = $7 \
+             WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4 AND revision = $8",
+            params![
+                provider.scope.account.as_str(),
+                provider.scope.region.as_str(),
+                provider.kind().as_str(),
+                &provider.name,
+                provider.revision,
+                &sealed,
+                &written(provider, "credential_providers")?,
+                read
+            ],
+        )
+        .await?;
+        self.note_provider(&provider.scope, provider.kind(), &provider.name).await
+    }
+
+    /// Removes a credential provider and its secret.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when there is none of this kind and name.
+    pub async fn delete_credential_provider(
+        &mut self,
+        scope: &Scope,
+        kind: CredentialKind,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        self.change_one(
+            "DELETE FROM credential_providers WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4",
+            params![scope.account.as_str(), scope.region.as_str(), kind.as_str(), name],
+        )
+        .await?;
+        self.note_provider(scope, kind, name).await
+    }
+
+    async fn note_provider(
+        &mut self,
+        scope: &Scope,
+        kind: CredentialKind,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let id = format!("{}/{name}", kind.as_str());
+        self.note_change(scope, ChangeKind::CredentialProvider, &id).await
+    }
+
+    /// The sealed secret of a provider. One that was read from a list has none, and must not be written.
+    fn sealed_secret(&self, provider: &CredentialProvider) -> Result<Vec<u8>, StoreError> {
+        let secret = provider.secret.as_ref().ok_or(StoreError::Unsealable)?;
+        self.seal(&place(&provider.scope, provider.kind(), &provider.name, &provider.id), secret)
+    }
+}
+
+fn place(scope: &Scope, kind: CredentialKind, name: &str, id: &str) -> String {
+    format!("credential_providers|{}|{}|{}|{name}|{id}|secret", scope.account, scope.region, kind.as_str())
+}
