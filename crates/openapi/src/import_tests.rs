@@ -141,7 +141,7 @@ fn what_cannot_be_served_is_refused_with_operation_and_reason_or_skipped() {
             "outside the document",
         ),
         (json!({"parameters": [{"name": "a", "in": "body"}]}), "no place for one"),
-        (json!({"parameters": [{"in": "query"}]}), "without a name"),
+        (json!({"parameters": [{"in": "query", "required": true}]}), "without a name"),
         (
             json!({"parameters": [{"name": "a", "in": "query", "style": "matrix"}]}),
             "style that query parameters cannot have",
@@ -272,6 +272,7 @@ fn paths_of_converted_documents_are_understood() {
     let api = imported(&json!({
         "/#Action=Do": {"post": {"operationId": "a"}},
         "/x?mode=a b": {"get": {"operationId": "b", "parameters": [{"name": "q", "in": "query", "required": true}]}},
+        "/y?key={key}": {"get": {"operationId": "d", "parameters": [{"name": "q", "in": "query"}]}},
         "/un{declared}": {"get": {"operationId": "c"}},
     }));
     let call = |index: usize, arguments: Value| {
@@ -280,6 +281,7 @@ fn paths_of_converted_documents_are_understood() {
     assert_eq!(call(0, json!({})), "https://pets.example/v1/");
     assert_eq!(call(1, json!({"declared": "x"})), "https://pets.example/v1/unx");
     assert_eq!(call(2, json!({"q": "1"})), "https://pets.example/v1/x?mode=a%20b&q=1");
+    assert_eq!(call(3, json!({"key": "a&b=/c", "q": 1})), "https://pets.example/v1/y?key=a%26b%3D%2Fc&q=1");
     assert!(refusal(&json!({"/a/../b": {"get": {}}})).contains("segment of dots"));
     assert!(refusal(&json!({"/a{b": {"get": {}}})).contains("does not close"));
 }

@@ -12,7 +12,7 @@ use crate::media::{Kind, kind};
 use crate::operation::{Encoding, Location, Style};
 
 /// The most parameters of one operation.
-const MAX_PARAMETERS: usize = 500;
+const MAX_PARAMETERS: usize = 1_000;
 
 /// A parameter as the document has it.
 #[derive(Clone, Debug)]
@@ -50,8 +50,12 @@ pub(crate) fn read(
 
 fn one(document: &Document, raw: &Value, notes: &mut Vec<String>) -> Result<Option<Declared>, String> {
     let name = raw.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name.is_empty() && raw.get("required") != Some(&json!(true)) {
+        notes.push("it has a parameter without a name, which is no argument".to_owned());
+        return Ok(None);
+    }
     if name.is_empty() {
-        return Err("it has a parameter without a name".to_owned());
+        return Err("it has a required parameter without a name".to_owned());
     }
     let location = match raw.get("in").and_then(Value::as_str) {
         Some("path") => Location::Path,
