@@ -116,14 +116,17 @@ fn all_of_is_merged_and_other_bodies_are_whole() {
         let api = imported(&json!({"/a": {"post": {"operationId": "x", "requestBody": {"required": true,
             "content": {"application/json": {"schema": schema}}}}}}));
         let schema = api.operations[0].input_schema.clone();
-        (schema["properties"].clone(), schema["required"].clone())
+        (schema["properties"].clone(), schema.get("required").cloned().unwrap_or_default())
     };
     assert_eq!(
         body(
             json!({"allOf": [{"type": "object", "properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}, "required": ["b", "c"]}]})
         ),
-        (json!({"a": {}, "b": {}}), json!(["a", "b"]))
+        (json!({"a": {}, "b": {}, "c": {}}), json!(["a", "b", "c"]))
     );
+    let either =
+        json!({"properties": {"a": {}, "b": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]});
+    assert_eq!(body(either), (json!({"a": {}, "b": {}}), Value::Null));
     for whole in [json!({"type": "array", "items": {"type": "string"}}), json!({"type": "object"})] {
         assert_eq!(body(whole.clone()), (json!({"body": whole}), json!(["body"])));
     }
