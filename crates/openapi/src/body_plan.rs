@@ -17,6 +17,10 @@ use crate::parameter_plan::{explode, style};
 const WHOLE: &str = "body";
 /// How deep `allOf` may nest.
 const MAX_DEPTH: usize = 16;
+/// The most schemas that a body is merged from.
+const MAX_MERGED: usize = 1_000;
+/// The most members of a body.
+const MAX_MEMBERS: usize = 2_000;
 
 /// A body as the document has it; schemas are the document's.
 #[derive(Debug)]
@@ -49,7 +53,8 @@ pub(crate) fn read(document: &Document, operation: &Value) -> Result<Option<Decl
     let kind = kind(media_type);
     let mut merged = None;
     if !matches!(kind, Kind::Text | Kind::Binary) {
-        merged = merge(document, &schema, 0)?.filter(|merged| !merged.properties.is_empty());
+        merged =
+            merge(document, &schema, 0, &mut { MAX_MERGED })?.filter(|merged| !merged.properties.is_empty());
     }
     let format = format(document, kind, media, &schema, merged.as_ref())?;
     let description = raw.get("description").and_then(Value::as_str).map(str::to_owned);
@@ -95,7 +100,15 @@ struct Merged {
 }
 
 /// Merges a schema that can be said as one list of members; nothing when it cannot.
-fn merge(document: &Document, schema: &Value, depth: usize) -> Result<Option<Merged>, String> {
+fn merge(
+    document: &Document,
+    schema: &Value,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Option<Merged>, String> {
+    *left = left
+        .checked_sub(1)
+        .ok_or_else(|| format!("its body is combined by `allOf` from more than {MAX_MERGED} schemas"))?;
     let schema = document.follow(schema)?;
     let choices = ["not", "if", "patternProperties"];
     let chooses_members = ["oneOf", "anyOf"].iter().any(|word| !only_requires(list(schema, word)));
@@ -113,7 +126,7 @@ fn merge(document: &Document, schema: &Value, depth: usize) -> Result<Option<Mer
     }
     let mut merged = Merged::default();
     for branch in list(schema, "allOf") {
-        let Some(branch) = merge(document, branch, depth + 1)? else { return Ok(None) };
+        let Some(branch) = merge(document, branch, depth + 1, left)? else { return Ok(None) };
         for (name, property) in branch.properties {
             add(&mut merged, name, property);
         }
@@ -121,7 +134,13 @@ fn merge(document: &Document, schema: &Value, depth: usize) -> Result<Option<Mer
         merged.read_only.extend(branch.read_only);
         merged.further = merged.further.or(branch.further);
     }
-    for (name, property) in object(schema, "properties").into_iter().flatten() {
+    let own = object(schema, "properties");
+    if own.map_or(0, serde_json::Map::len) + merged.properties.len() + list(schema, "required").len()
+        > MAX_MEMBERS
+    {
+        return Err(format!("its body has more than {MAX_MEMBERS} members"));
+    }
+    for (name, property) in own.into_iter().flatten() {
         let target = document.follow(property)?;
         let read_only = [property, target].iter().any(|schema| schema.get("readOnly") == Some(&json!(true)));
         if read_only {

@@ -288,3 +288,24 @@ fn paths_of_converted_documents_are_understood() {
     assert!(refusal(&json!({"/a/../b": {"get": {}}})).contains("segment of dots"));
     assert!(refusal(&json!({"/a{b": {"get": {}}})).contains("does not close"));
 }
+
+#[test]
+fn documents_that_are_small_and_endless_are_bounded() {
+    // Each schema is made of the next one ten times over.
+    let schemas: Map<String, Value> = (0..30)
+        .map(|level| {
+            let next = json!({"$ref": format!("#/components/schemas/s{}", level + 1)});
+            (format!("s{level}"), json!({"allOf": vec![next; 10]}))
+        })
+        .chain([("s30".to_owned(), json!({"type": "object", "properties": {"a": {}}}))])
+        .collect();
+    let operation = json!({"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/s14"}}}}}});
+    let paths: Map<String, Value> =
+        (0..50).map(|number| (format!("/p{number}"), operation.clone())).collect();
+    let mut text = document(&Value::Object(paths));
+    text["components"]["schemas"] = Value::Object(schemas);
+    let options = Options { strictness: Strictness::Skip, ..Options::default() };
+    let api = import(&text.to_string(), &options).unwrap();
+    assert!(api.operations.is_empty());
+    assert!(reasons(&api, Severity::RefusedHere)[0].contains("more than 1000 schemas"));
+}

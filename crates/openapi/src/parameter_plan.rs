@@ -34,16 +34,17 @@ pub(crate) fn read(
     operation: &Value,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Declared>, String> {
+    let lists = [list(item, "parameters"), list(operation, "parameters")];
+    if lists.iter().any(|list| list.len() > MAX_PARAMETERS) {
+        return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
+    }
     let mut declared: Vec<Declared> = Vec::new();
-    for raw in list(item, "parameters").iter().chain(list(operation, "parameters")) {
+    for raw in lists.into_iter().flatten() {
         let raw = document.follow(raw)?;
         let Some(parameter) = one(document, raw, notes)? else { continue };
         // The operation's replaces the path's (same name and location).
         declared.retain(|other| (&other.name, other.location) != (&parameter.name, parameter.location));
         declared.push(parameter);
-        if declared.len() > MAX_PARAMETERS {
-            return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
-        }
     }
     Ok(declared)
 }
