@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("compute", &["domain"]),
     ("identity", &["domain", "strict-json", "egress", "iam", "store"]),
     ("functions", &["domain", "compute", "iam", "identity", "store"]),
+    ("objects", &["domain", "aws", "iam", "identity", "store"]),
     (
         "control",
         &[
@@ -34,6 +35,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "iam",
             "identity",
             "mcp",
+            "objects",
             "policy",
             "store",
         ],
@@ -57,7 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The roof.
     (
         "server",
-        &["domain", "aws", "compute", "control", "egress", "functions", "gateway", "identity", "store"],
+        &["domain", "aws", "compute", "control", "egress", "functions", "gateway", "identity", "objects", "store"],
     ),
 ];
 
