@@ -59,7 +59,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The roof.
     (
         "server",
-        &["domain", "aws", "compute", "control", "egress", "functions", "gateway", "identity", "objects", "store"],
+        &[
+            "domain",
+            "aws",
+            "compute",
+            "control",
+            "egress",
+            "functions",
+            "gateway",
+            "identity",
+            "objects",
+            "store",
+        ],
     ),
 ];
 
