@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("compute", &["domain"]),
     ("identity", &["domain", "strict-json", "egress", "iam", "store"]),
     ("functions", &["domain", "compute", "iam", "identity", "store"]),
+    ("objects", &["domain", "aws", "iam", "identity", "store"]),
     (
         "control",
         &[
@@ -64,7 +65,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The roof.
     (
         "server",
-        &["domain", "aws", "compute", "control", "egress", "functions", "gateway", "identity", "store"],
+        &[
+            "domain",
+            "aws",
+            "compute",
+            "control",
+            "egress",
+            "functions",
+            "gateway",
+            "identity",
+            "objects",
+            "store",
+        ],
     ),
 ];
 

@@ -7,6 +7,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/domain/src/secret.rs", "the type itself"),
     ("crates/aws/src/sigv4/mod.rs", "derives the signing key"),
     ("crates/aws/src/sigv4/outbound.rs", "puts a session's token into its header"),
+    ("crates/aws/src/sigv4/legacy.rs", "keys the HMAC of an older presigned URL"),
     ("crates/store/src/tx.rs", "seals what is written"),
     ("crates/store/src/functions.rs", "puts a function's environment together before it is sealed"),
     ("crates/identity/src/provider/signer.rs", "parses the private key of a pool"),
