@@ -62,8 +62,9 @@ pub(crate) struct Pools {
     most_waiting: usize,
     max_wait: Duration,
     idle_timeout: Duration,
-    /// The states of each function, by its ARN: seldom more than one.
-    functions: HashMap<String, Vec<Pool>>,
+    /// The states of each version of each function, by its ARN and version: seldom more than one. A later state of
+    /// one version says nothing about the others.
+    functions: HashMap<(String, String), Vec<Pool>>,
     /// How many instances there are, starting ones included.
     live: usize,
     waiting: usize,
@@ -219,7 +220,8 @@ impl Pools {
 
     /// Lets the instances of a function end: the idle ones now, the others after what they do.
     pub(crate) fn retire(&mut self, function: &Arn, orders: &mut Orders) {
-        for pool in self.functions.get_mut(function.as_str()).into_iter().flatten() {
+        let versions = self.functions.iter_mut().filter(|((arn, _), _)| arn == function.as_str());
+        for pool in versions.flat_map(|(_, pools)| pools) {
             pool.epoch += 1;
             for member in &pool.members {
                 member.retire();
@@ -318,8 +320,7 @@ impl Pools {
 
     /// The pool of exactly this state, new if need be. A new, later state supersedes the others.
     fn pool_for(&mut self, launch: &Arc<Launch>, orders: &mut Orders) -> &mut Pool {
-        let arn = launch.function.as_str().to_owned();
-        let pools = self.functions.entry(arn).or_default();
+        let pools = self.functions.entry(key(launch)).or_default();
         let known = pools.iter().position(|pool| pool.launch.revision_id == launch.revision_id);
         let at = known.unwrap_or_else(|| {
             let superseded = pools.iter().any(|pool| pool.launch.updated_at > launch.updated_at);
@@ -338,7 +339,7 @@ impl Pools {
 
     fn pool_of(&mut self, launch: &Launch) -> Option<&mut Pool> {
         self.functions
-            .get_mut(launch.function.as_str())?
+            .get_mut(&key(launch))?
             .iter_mut()
             .find(|pool| pool.launch.revision_id == launch.revision_id)
     }
@@ -369,6 +370,10 @@ impl Pools {
             !pools.is_empty()
         });
     }
+}
+
+fn key(launch: &Launch) -> (String, String) {
+    (launch.function.to_string(), launch.version.clone())
 }
 
 impl Pool {

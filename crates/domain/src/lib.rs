@@ -26,7 +26,9 @@ pub use arn::{Arn, InvalidArn};
 pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome};
 pub use caller::{Caller, Principal};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
-pub use function::{Function, FunctionRuntime, FunctionStatement};
+pub use function::{
+    Function, FunctionAlias, FunctionRuntime, FunctionStatement, LATEST, VersionShare, version_number,
+};
 pub use gateway::{
     Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, JwtAuthorizer, McpSettings,
     PolicyAttachment, PolicyMode, ProtocolType,

@@ -22,6 +22,12 @@ impl Secret {
         &self.0
     }
 
+    /// Whether another secret is the same, as `matches` finds it.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        self.matches(&other.0)
+    }
+
     /// Whether `candidate` is this secret, in time that depends only on the candidate's length.
     #[must_use]
     pub fn matches(&self, candidate: &str) -> bool {

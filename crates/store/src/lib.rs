@@ -19,6 +19,8 @@ mod tx;
 mod accounts;
 mod audit;
 mod audit_log;
+mod function_permissions;
+mod function_versions;
 mod functions;
 mod gateways;
 mod iam;

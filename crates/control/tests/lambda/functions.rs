@@ -117,7 +117,7 @@ async fn a_function_takes_its_permissions_with_it() {
             region: domain::Region::parse("us-west-2").unwrap(),
         };
         let mut tx = world.store().read().await.unwrap();
-        assert!(tx.function_statements(&scope, "f").await.unwrap().is_empty());
+        assert!(tx.function_statements(&scope, "f", "").await.unwrap().is_empty());
         assert!(tx.function_code(made["CodeSha256"].as_str().unwrap()).await.unwrap().is_none());
         drop(tx);
         let role = made["Role"].as_str().unwrap();
