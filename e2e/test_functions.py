@@ -371,7 +371,7 @@ def test_the_aws_cli_deploys_publishes_and_switches(make, tmp_path):
     aws("update-function-code", *function, "--zip-file", f"fileb://{tmp_path}/code.zip")
     aws("wait", "function-updated-v2", *function)
     aws("wait", "function-updated", *function)
-    aws("update-function-configuration", *function, "--memory-size", "256", "--environment", "Variables={A=b}")
+    aws("update-function-configuration", *function, "--memory-size", "256", "--environment", "Variables={STAGE=b}")
     aws("wait", "published-version-active", *function, "--qualifier", "1")
     aws("create-alias", *function, "--name", "PROD", "--function-version", "1")
     routing = "AdditionalVersionWeights={2=1.0}"

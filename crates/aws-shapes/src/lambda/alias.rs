@@ -186,7 +186,7 @@ pub(super) static ALIAS_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
         &Schema::Text {
             min: Some(1),
             max: Some(128),
-            pattern: Some("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"),
+            pattern: Some("[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*"),
             sensitive: false,
         },
     ),
@@ -244,7 +244,7 @@ pub struct CreateAliasRequest {
 
 pub(super) static CREATE_ALIAS_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 label("FunctionName", &Schema::Text { min: Some(1), max: Some(140), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
-body("Name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"), sensitive: false }).required(),
+body("Name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*"), sensitive: false }).required(),
 body("FunctionVersion", &Schema::Text { min: Some(1), max: Some(1024), pattern: Some("(\\$LATEST(\\.PUBLISHED)?|[0-9]+)"), sensitive: false }).required(),
 body("Description", &Schema::Text { min: Some(0), max: Some(256), pattern: None, sensitive: false }),
 body("RoutingConfig", &ALIAS_ROUTING_CONFIGURATION_SCHEMA),
@@ -265,7 +265,7 @@ pub struct GetAliasRequest {
 
 pub(super) static GET_ALIAS_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 label("FunctionName", &Schema::Text { min: Some(1), max: Some(140), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
-label("Name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"), sensitive: false }).required(),
+label("Name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*"), sensitive: false }).required(),
 ]);
 
 /// The structure `ListAliasesRequest` of the model.
@@ -336,7 +336,7 @@ pub struct UpdateAliasRequest {
 
 pub(super) static UPDATE_ALIAS_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 label("FunctionName", &Schema::Text { min: Some(1), max: Some(140), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
-label("Name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("(?!^[0-9]+$)([a-zA-Z0-9-_]+)"), sensitive: false }).required(),
+label("Name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*"), sensitive: false }).required(),
 body("FunctionVersion", &Schema::Text { min: Some(1), max: Some(1024), pattern: Some("(\\$LATEST(\\.PUBLISHED)?|[0-9]+)"), sensitive: false }),
 body("Description", &Schema::Text { min: Some(0), max: Some(256), pattern: None, sensitive: false }),
 body("RoutingConfig", &ALIAS_ROUTING_CONFIGURATION_SCHEMA),

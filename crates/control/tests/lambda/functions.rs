@@ -249,7 +249,7 @@ async fn what_lambda_refuses_is_refused_in_its_words() {
         (json!({"Timeout": 0}), "/Timeout"),
         (json!({"MemorySize": 10_241}), "/MemorySize"),
         (json!({"MemorySize": 64}), "/MemorySize"),
-        (json!({"Runtime": "nodejs22.x"}), "/Runtime"),
+        (json!({"Runtime": "nodejs16.x"}), "/Runtime"),
         (json!({"PackageType": "Image"}), "/PackageType"),
         (json!({"Layers": ["arn:aws:lambda:us-west-2:000000000000:layer:l:1"]}), "/Layers"),
         (json!({"Role": "functions"}), "/Role"),
