@@ -15,8 +15,8 @@ mod function;
 mod gateway;
 mod iam;
 mod identifiers;
-mod outbound;
 mod object;
+mod outbound;
 mod policy;
 mod pool;
 mod random;
@@ -43,10 +43,10 @@ pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
 };
+pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };
-pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
 pub use random::{FixedRandom, Random, SystemRandom};

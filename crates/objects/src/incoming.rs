@@ -73,13 +73,7 @@ where
                 Proof::Chunked(Box::new(Decoder::new(signatures, trailer)))
             }
         };
-        Ok(Self {
-            body,
-            proof,
-            waiting: Bytes::new(),
-            left: declared,
-            until: Instant::now() + WHOLE,
-        })
+        Ok(Self { body, proof, waiting: Bytes::new(), left: declared, until: Instant::now() + WHOLE })
     }
 
     /// The next piece; `None` at the end of a body that is whole and proven. Until then nothing may be made of it.

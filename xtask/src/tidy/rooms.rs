@@ -23,6 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The rooms; the side rooms first, which the two planes use.
     ("compute", &["domain"]),
     ("identity", &["domain", "strict-json", "egress", "iam", "store"]),
+    ("objects", &["domain", "aws", "iam", "identity", "store"]),
     ("functions", &["domain", "compute", "iam", "identity", "store"]),
     (
         "control",
@@ -62,7 +63,20 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The roof.
     (
         "server",
-        &["domain", "aws", "compute", "control", "egress", "functions", "gateway", "identity", "store"],
+        &[
+            "domain",
+            "aws",
+            "compute",
+            "control",
+            "egress",
+            "functions",
+            "gateway",
+            "identity",
+            "objects",
+            "openapi",
+            "smithy",
+            "store",
+        ],
     ),
 ];
 

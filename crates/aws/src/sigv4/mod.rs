@@ -7,9 +7,9 @@
 mod authorization;
 mod canonical;
 mod legacy;
+mod outbound;
 mod presigned;
 mod streaming;
-mod outbound;
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ use subtle::ConstantTimeEq as _;
 use authorization::Authorization;
 pub use canonical::PathStyle;
 pub use legacy::LegacyPresigned;
+pub use outbound::{Credentials, UnsignableRequest, sign};
 pub use presigned::Presigned;
 pub use streaming::ChunkSignatures;
-pub use outbound::{Credentials, UnsignableRequest, sign};
 
 /// How far a request's date may be from ours, in either direction.
 pub const SKEW: Duration = Duration::from_secs(15 * 60);

@@ -1,9 +1,9 @@
 //! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies, and the providers of
 //! credentials for what gateways call.
 
-mod fit;
 mod api_key_provider;
 mod credential;
+mod fit;
 mod gateway;
 mod gateway_authorizer;
 mod gateway_protocol;
@@ -11,8 +11,8 @@ mod gateway_settings;
 mod imports;
 mod interceptors;
 mod listing;
-mod outbound;
 mod oauth2_provider;
+mod outbound;
 mod policy;
 mod policy_check;
 mod policy_engine;

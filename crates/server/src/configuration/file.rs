@@ -70,6 +70,7 @@ pub(crate) struct Quotas {
     pub(crate) rate_limits_per_gateway: Option<usize>,
     pub(crate) policy_engines: Option<usize>,
     pub(crate) policies_per_engine: Option<usize>,
+    pub(crate) credential_providers_per_kind: Option<usize>,
 }
 
 impl Quotas {
@@ -83,6 +84,9 @@ impl Quotas {
             rate_limits_per_gateway: self.rate_limits_per_gateway.unwrap_or(usual.rate_limits_per_gateway),
             policy_engines: self.policy_engines.unwrap_or(usual.policy_engines),
             policies_per_engine: self.policies_per_engine.unwrap_or(usual.policies_per_engine),
+            credential_providers_per_kind: self
+                .credential_providers_per_kind
+                .unwrap_or(usual.credential_providers_per_kind),
         }
     }
 }
