@@ -1,5 +1,15 @@
 //! Gateways and their targets through signed requests: what is configured, what is refused, and why.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "a test may fail by panicking, and asks its environment for a server"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
