@@ -65,9 +65,9 @@ impl Report {
         report.sizes(text.len());
         let is_smithy = serde_json::from_str::<Value>(text).is_ok_and(|value| value.get("smithy").is_some());
         if is_smithy {
-            report.smithy(target, text)
+            report.smithy(target, text);
         } else {
-            report.openapi(target, text)
+            report.openapi(target, text);
         }
         report
     }

@@ -58,6 +58,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// How a report is printed.
+#[derive(Clone, Copy)]
 enum Shown {
     Json,
     Text,
