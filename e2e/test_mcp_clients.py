@@ -1,6 +1,7 @@
 """Real MCP clients, of both generations of the SDK, through gateways of every authorizer, to functions and MCP servers.
 
-The first generation runs in this process, the second in its own environment (`modern_client.py`).
+The first generation runs in this process, the second in its own environment (`modern_client.py`); the TypeScript SDK and
+the Inspector run in Node (`typescript_client.mjs`, `node.py`).
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 from strands.tools.mcp import MCPClient
 
+import node
 import scenery
 from portcullis import PROJECT, REGION, plain_environment
 from scenery import allow, tool
@@ -152,10 +154,40 @@ def modern_python() -> str:
     return python
 
 
+def typescript(client: str, door: Door, name: str, arguments: dict) -> dict:
+    """The same, with the TypeScript SDK."""
+    asked = {"client": client, "url": door.gateway.url, "token": door.token, "tool": name, "arguments": arguments}
+    script = node.among_packages("typescript_client.mjs")
+    done = node.run(script, input=json.dumps(asked), timeout=120)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def inspector(door: Door, name: str, arguments: dict) -> dict:
+    """The same, with the command line of the MCP Inspector."""
+
+    def ask(*method) -> dict:
+        program = node.PACKAGES / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build" / "index.js"
+        headers = [f"{key}: {value}" for key, value in door.headers.items()]
+        options = ["--transport", "http", *(["--header", *headers] if headers else []), "--method", *method]
+        done = node.run(program, "--cli", door.gateway.url, *options, timeout=120)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout)
+
+    tools = [found["name"] for found in ask("tools/list")["tools"]]
+    pairs = [part for key, value in arguments.items() for part in ("--tool-arg", f"{key}={json.dumps(value)}")]
+    result = ask("tools/call", "--tool-name", name, *pairs)
+    return {"tools": tools, "text": result["content"][0]["text"], "error": bool(result.get("isError"))}
+
+
 FIRST = {"sdk-1": with_sdk, "strands": with_strands}
 SECOND = {
     "sdk-2": lambda *asked: modern("sdk", *asked),
     "strands-2": lambda *asked: modern("strands", *asked),
+    "typescript-1": lambda *asked: typescript("sdk-1", *asked),
+    "typescript-2": lambda *asked: typescript("sdk-2", *asked),
+    "typescript-2-auto": lambda *asked: typescript("sdk-2-auto", *asked),
+    "inspector": inspector,
 }
 
 

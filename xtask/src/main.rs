@@ -7,6 +7,7 @@ mod bench;
 mod chore;
 mod codegen;
 mod dev;
+mod node;
 mod postgres;
 mod python;
 mod test;

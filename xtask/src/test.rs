@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, project};
 use crate::postgres::Cluster;
-use crate::{codegen, python, tidy};
+use crate::{codegen, node, python, tidy};
 
 /// How much is tested.
 pub(crate) struct Extent {
@@ -52,6 +52,8 @@ fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), F
     chore.run(cargo().args(["build", "--package", "portcullis"]))?;
     let python = python::environment(chore, "mcp1")?;
     let modern = python::environment(chore, "mcp2")?;
+    let upstreams = python::environment(chore, "upstreams")?;
+    let node = node::environment(chore)?;
     let binary = project().join("target/debug/portcullis");
     for database in ["sqlite".to_owned(), cluster.url()] {
         let name = database.split(':').next().unwrap_or_default().to_owned();
@@ -62,6 +64,8 @@ fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), F
             .env("PORTCULLIS_BINARY", &binary)
             .env("PORTCULLIS_E2E_DATABASE", &database)
             .env("PORTCULLIS_E2E_MODERN_PYTHON", &modern)
+            .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
+            .env("PORTCULLIS_E2E_NODE", &node)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");
         if let Some(only) = &extent.only {

@@ -32,6 +32,15 @@ pub fn service_by_signature(headers: &HeaderMap) -> Option<&'static ServiceSpec>
     SERVICES.iter().copied().find(|service| service.target_prefix == Some(prefix))
 }
 
+/// The service that has an operation at a path: for requests that are not signed.
+#[must_use]
+pub fn service_by_path(method: &str, path: &str) -> Option<&'static ServiceSpec> {
+    SERVICES
+        .iter()
+        .copied()
+        .find(|service| service.protocol == Protocol::RestJson1 && by_path(service, method, path).is_ok())
+}
+
 /// The protocol in which a request wants its error, when its service is not known.
 #[must_use]
 pub fn protocol_of(headers: &HeaderMap) -> Protocol {

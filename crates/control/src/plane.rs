@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws::sigv4::{PathStyle, Signed};
 use aws::{Answer, Fault, Routed};
-use aws_shapes::{Protocol, SERVICES, ServiceSpec};
+use aws_shapes::ServiceSpec;
 use bytes::Bytes;
 use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope};
 use functions::Functions;
@@ -298,11 +298,7 @@ fn find_service(request: &Request) -> Result<&'static ServiceSpec, Fault> {
     if let Some(signed_for) = authorization.and_then(aws::sigv4::claimed_service) {
         return Err(Fault::unknown_service(signed_for));
     }
-    let by_path = SERVICES.iter().copied().find(|service| {
-        service.protocol == Protocol::RestJson1
-            && aws::operation(service, request.method.as_str(), &request.path, &request.headers, b"").is_ok()
-    });
-    by_path.ok_or_else(|| {
+    aws::service_by_path(request.method.as_str(), &request.path).ok_or_else(|| {
         Fault::signature(aws::protocol_of(&request.headers), &aws::sigv4::SignatureError::Missing)
     })
 }

@@ -157,6 +157,8 @@ const READ_ONLY_ACCESS: Common = Common {
         "iam:List*",
         "lambda:Get*",
         "lambda:List*",
+        "s3:Get*",
+        "s3:List*",
         "sts:GetCallerIdentity"
       ],
       "Resource": "*"

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use domain::{Outcome, RequestId};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use mcp::jsonrpc::{
-    self, FORBIDDEN, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Malformed,
-    UNAUTHENTICATED,
+    self, FORBIDDEN, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND,
+    MISSING_CAPABILITY, Malformed, PARSE_ERROR, UNAUTHENTICATED, UNSUPPORTED_VERSION,
 };
 
 use crate::body::Body;
-use crate::listen::Arrival;
+use crate::turn::Turn;
 
 /// What AWS says to a call that policies deny, whatever the reason and whether or not the tool exists.
 const DENIAL: &str = "AuthorizeActionException - Tool Execution Denied: Tool call not allowed due to policy enforcement \
@@ -25,6 +25,10 @@ pub(crate) struct Reply {
     pub(crate) error: Option<String>,
     /// What came of the request.
     pub(crate) outcome: Outcome,
+    /// The code of a JSON-RPC error.
+    code: Option<i64>,
+    /// Further headers.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     is_stream: bool,
 }
 
@@ -34,6 +38,8 @@ enum Content {
     Document(Bytes),
     /// A message.
     Message(Bytes),
+    /// A result of our own, by the id of its request; it is an object.
+    Result(String, String),
     /// A message around a result that many answers share.
     Around(Bytes, Bytes),
 }
@@ -46,33 +52,66 @@ impl Reply {
             challenge: None,
             error: None,
             outcome: Outcome::Success,
+            code: None,
+            headers: Vec::new(),
             is_stream: false,
         }
     }
 
     /// The result of a request.
     pub(crate) fn result(id: &str, result: &str) -> Self {
-        Self::message(StatusCode::OK, jsonrpc::result(id, result))
+        let content = Content::Result(id.to_owned(), result.to_owned());
+        Self { content, ..Self::message(StatusCode::OK, Vec::new()) }
     }
 
-    /// The result of a request, out of a document that many answers share.
-    pub(crate) fn shared_result(id: &str, result: Bytes) -> Self {
-        let before = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":");
+    /// The result of a request, out of a document that many answers share. It is an object; `own` are members of this
+    /// answer alone, each followed by a comma.
+    pub(crate) fn shared_result(id: &str, own: &str, result: &Bytes) -> Self {
+        let before = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{{own}");
+        let result = result.slice(1.min(result.len())..);
         Self { content: Content::Around(before.into(), result), ..Self::message(StatusCode::OK, Vec::new()) }
     }
 
-    /// An answer that an upstream wrote.
-    pub(crate) fn passed_on(message: Bytes) -> Self {
-        Self { content: Content::Message(message), ..Self::message(StatusCode::OK, Vec::new()) }
+    /// An answer that an upstream wrote, with the code of its error, if it is one.
+    pub(crate) fn passed_on(message: Bytes, code: Option<i64>) -> Self {
+        let reply =
+            Self { content: Content::Message(message), code, ..Self::message(StatusCode::OK, Vec::new()) };
+        match code {
+            Some(_) => reply.failing("UpstreamError"),
+            None => reply,
+        }
+    }
+
+    /// Nothing to say.
+    pub(crate) fn nothing() -> Self {
+        Self { content: Content::Nothing, ..Self::message(StatusCode::NO_CONTENT, Vec::new()) }
     }
 
     /// A JSON-RPC error in answer to a request.
     pub(crate) fn error(id: &str, code: i64, message: &str) -> Self {
-        Self {
-            error: Some(code.to_string()),
-            outcome: Outcome::Refused,
-            ..Self::message(StatusCode::OK, jsonrpc::error(Some(id), code, message))
+        Self::message(StatusCode::OK, jsonrpc::error(Some(id), code, message)).with_code(code)
+    }
+
+    /// A JSON-RPC error with data, which is JSON.
+    pub(crate) fn error_with(id: &str, code: i64, message: &str, data: &str) -> Self {
+        Self::message(StatusCode::OK, jsonrpc::error_with(id, code, message, data)).with_code(code)
+    }
+
+    fn with_code(self, code: i64) -> Self {
+        Self { error: Some(code.to_string()), outcome: Outcome::Refused, code: Some(code), ..self }
+    }
+
+    /// The same reply, under another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The same reply, which tells the client its session.
+    pub(crate) fn with_session(mut self, id: Option<&str>) -> Self {
+        if let Some(id) = id.and_then(|id| HeaderValue::from_str(id).ok()) {
+            self.headers.push((HeaderName::from_static("mcp-session-id"), id));
         }
+        self
     }
 
     /// A request that is refused before its message counts.
@@ -114,7 +153,7 @@ impl Reply {
         Self::refused(
             StatusCode::METHOD_NOT_ALLOWED,
             INVALID_REQUEST,
-            "This endpoint takes POST: it offers no stream to listen on and keeps no sessions",
+            "This endpoint takes POST: it offers no stream to listen on",
         )
     }
 
@@ -189,6 +228,9 @@ impl Reply {
         for reply in replies {
             let pieces = match reply.content {
                 Content::Message(message) => [message, Bytes::new(), Bytes::new()],
+                Content::Result(id, result) => {
+                    [jsonrpc::result(&id, &result).into(), Bytes::new(), Bytes::new()]
+                }
                 Content::Around(before, shared) => [before, shared, Bytes::from_static(b"}")],
                 Content::Nothing | Content::Document(_) => continue,
             };
@@ -204,42 +246,104 @@ impl Reply {
         Self::message(StatusCode::OK, written)
     }
 
-    /// The same reply, in the form that the client asked for.
-    pub(crate) fn written_for(mut self, arrival: &Arrival) -> Self {
-        self.is_stream = arrival.as_stream && self.status == StatusCode::OK;
+    /// The same reply, in the form that the client asked for. Since 2026-07-28 an error has a status of its own, and is
+    /// no stream ("Streamable HTTP", "Server Validation").
+    pub(crate) fn written_for(mut self, turn: &Turn) -> Self {
+        if turn.modern && self.status == StatusCode::OK {
+            self.status = match self.code {
+                Some(METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
+                Some(
+                    PARSE_ERROR | INVALID_REQUEST | INVALID_PARAMS | HEADER_MISMATCH | MISSING_CAPABILITY
+                    | UNSUPPORTED_VERSION,
+                ) => StatusCode::BAD_REQUEST,
+                _ => self.status,
+            };
+        }
+        if let Content::Result(id, result) = &self.content {
+            self.content = Content::Message(own_result(id, result, turn.modern).into());
+        }
+        self.is_stream = turn.arrival.as_stream && self.status == StatusCode::OK;
         self
+    }
+
+    /// The message alone, for a stream that has begun.
+    pub(crate) fn into_message(self) -> Option<Bytes> {
+        match self.content {
+            Content::Message(message) => Some(message),
+            Content::Around(before, shared) => Some([&before[..], &shared[..], b"}"].concat().into()),
+            Content::Result(id, result) => Some(jsonrpc::result(&id, &result).into()),
+            Content::Nothing | Content::Document(_) => None,
+        }
+    }
+}
+
+/// A result of our own in a message; since 2026-07-28 it says whether it is the whole ("Overview", "Results").
+fn own_result(id: &str, result: &str, modern: bool) -> Vec<u8> {
+    match result.strip_prefix('{').filter(|rest| modern && !rest.starts_with("\"resultType\"")) {
+        Some("}") => jsonrpc::result(id, "{\"resultType\":\"complete\"}"),
+        Some(rest) => jsonrpc::result(id, &format!("{{\"resultType\":\"complete\",{rest}")),
+        None => jsonrpc::result(id, result),
+    }
+}
+
+/// A message as an event of a stream. Its data is one line: JSON has no line breaks of its own.
+pub(crate) fn event(message: Bytes) -> Bytes {
+    [OPEN, &one_line(message), CLOSE].concat().into()
+}
+
+/// What stands before the data of an event.
+const OPEN: &[u8] = b"event: message\ndata: ";
+/// What ends an event.
+const CLOSE: &[u8] = b"\n\n";
+
+/// A stream of messages that has begun.
+pub(crate) fn streaming(body: Body, request_id: &RequestId) -> Response<Body> {
+    let mut response = Response::new(body);
+    as_stream(response.headers_mut(), request_id);
+    response
+}
+
+fn as_stream(headers: &mut HeaderMap, request_id: &RequestId) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Proxies that gather answers let the events through at once (2026-07-28, "Receiving Messages").
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    identified(headers, request_id);
+}
+
+fn identified(headers: &mut HeaderMap, request_id: &RequestId) {
+    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert("x-amzn-requestid", id);
     }
 }
 
 /// Turns a reply into a response.
 pub(crate) fn finish(reply: Reply, request_id: &RequestId) -> Response<Body> {
-    let kind = if reply.is_stream { "text/event-stream" } else { "application/json" };
     let stream = reply.is_stream;
-    // One event, whose data is one line: JSON has no line breaks of its own.
-    let (open, close): (&[u8], &[u8]) =
-        if stream { (b"event: message\ndata: ", b"\n\n") } else { (b"", b"") };
     let body = match reply.content {
         Content::Nothing => None,
         Content::Document(bytes) => Some(Body::whole(bytes)),
+        Content::Result(id, result) => Some(Body::whole(jsonrpc::result(&id, &result))),
         Content::Message(bytes) if !stream => Some(Body::whole(bytes)),
         Content::Message(bytes) => {
-            Some(Body::around(Bytes::copy_from_slice(open), one_line(bytes), Bytes::copy_from_slice(close)))
+            Some(Body::around(Bytes::from_static(OPEN), one_line(bytes), Bytes::from_static(CLOSE)))
         }
-        Content::Around(before, shared) => {
-            let before = if stream { [open, &before].concat().into() } else { before };
-            Some(Body::around(before, shared, [b"}", close].concat().into()))
+        Content::Around(before, shared) if stream => {
+            Some(Body::around([OPEN, &before].concat().into(), shared, [b"}", CLOSE].concat().into()))
         }
+        Content::Around(before, shared) => Some(Body::around(before, shared, Bytes::from_static(b"}"))),
     };
     let has_body = body.is_some();
     let mut response = Response::new(body.unwrap_or_default());
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
-    if has_body {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.extend(reply.headers);
+    if stream && has_body {
+        as_stream(headers, request_id);
+    } else if has_body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert("x-amzn-requestid", id);
-    }
+    identified(headers, request_id);
     if let Some(challenge) = reply.challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
@@ -248,9 +352,6 @@ pub(crate) fn finish(reply: Reply, request_id: &RequestId) -> Response<Body> {
     }
     if reply.status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    if stream {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     response
 }

@@ -2,6 +2,7 @@
 //! goes away leaves its record too.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, RequestId};
@@ -9,27 +10,28 @@ use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, RequestId
 use crate::answer::Reply;
 use crate::authenticate::Caller;
 use crate::authorize::{Decided, Ruling};
-use crate::pipeline::Setup;
+use crate::pipeline::Plane;
 use crate::snapshot::Gate;
 
 /// What is known so far.
-pub(crate) struct Record<'a> {
-    setup: &'a Setup,
+pub(crate) struct Record {
+    plane: Arc<Plane>,
     began: Instant,
     /// Taken when the record is handed over.
     event: Option<AuditEvent>,
     request_id: RequestId,
 }
 
-impl<'a> Record<'a> {
+impl Record {
     /// The record of a request that has just arrived.
     pub(crate) fn begin(
-        setup: &'a Setup,
+        plane: &Arc<Plane>,
         gate: &Gate,
         peer: IpAddr,
         began: Instant,
         request_id: RequestId,
     ) -> Self {
+        let setup = &plane.setup;
         let event = AuditEvent {
             event_id: EventId::mint(&*setup.random),
             time: setup.clock.now(),
@@ -48,16 +50,16 @@ impl<'a> Record<'a> {
             latency_us: 0,
             request_id: request_id.clone(),
         };
-        Self { setup, began, event: Some(event), request_id }
+        Self { plane: Arc::clone(plane), began, event: Some(event), request_id }
     }
 
     /// A record of its own for each message of the request.
     pub(crate) fn split(mut self, messages: usize) -> Vec<Self> {
         let Some(event) = self.event.take() else { return Vec::new() };
         let own = |_| Self {
-            setup: self.setup,
+            plane: Arc::clone(&self.plane),
             began: self.began,
-            event: Some(AuditEvent { event_id: EventId::mint(&*self.setup.random), ..event.clone() }),
+            event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event.clone() }),
             request_id: self.request_id.clone(),
         };
         (0..messages).map(own).collect()
@@ -114,7 +116,7 @@ impl<'a> Record<'a> {
             event.error.clone_from(&reply.error);
         });
         if let Some(event) = self.finished() {
-            self.setup.audit.record(event).await;
+            self.plane.setup.audit.record(event).await;
         }
     }
 
@@ -132,10 +134,10 @@ impl<'a> Record<'a> {
 }
 
 /// A request that is dropped before its answer was abandoned by its client. Its record is handed over all the same.
-impl Drop for Record<'_> {
+impl Drop for Record {
     fn drop(&mut self) {
         if let Some(event) = self.finished() {
-            self.setup.audit.record_without_waiting(event);
+            self.plane.setup.audit.record_without_waiting(event);
         }
     }
 }

@@ -48,6 +48,19 @@ impl Caller {
         &self.actor
     }
 
+    /// Who it is, in one word: callers of different keys share nothing.
+    pub(crate) fn key(&self) -> String {
+        match &self.actor {
+            Actor::Token { issuer, subject, client_id } => format!(
+                "token {issuer}\n{}\n{}",
+                subject.as_deref().unwrap_or_default(),
+                client_id.as_deref().unwrap_or_default()
+            ),
+            Actor::Iam { arn, .. } => format!("iam {arn}"),
+            _ => "anyone".to_owned(),
+        }
+    }
+
     pub(crate) fn principal(&self) -> Option<&Principal> {
         self.principal.as_ref()
     }

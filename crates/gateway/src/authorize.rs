@@ -9,7 +9,7 @@ use policy::Call;
 use serde_json::value::RawValue;
 
 use crate::authenticate::Caller;
-use crate::snapshot::{Gate, Guard, Rules, ToolEntry};
+use crate::snapshot::{Gate, Guard, OfferEntry, Rules, ToolEntry};
 
 /// A call that may be made.
 ///
@@ -29,10 +29,33 @@ impl<'a> Permitted<'a> {
         self.call.arguments.map_or("{}", RawValue::get)
     }
 
-    /// The parameters as the caller wrote them, under the tool's own name.
-    pub(crate) fn params(&self) -> String {
-        self.call.renamed(&self.tool.own_name)
+    /// What was asked.
+    pub(crate) fn call(&self) -> &'a CallParams<'a> {
+        self.call
     }
+}
+
+/// A prompt or a resource that may be read. AgentCore's policies are about tools: whoever may call the gateway may read
+/// what it offers besides.
+pub(crate) struct Readable<'a> {
+    offer: &'a OfferEntry,
+    call: &'a CallParams<'a>,
+}
+
+impl<'a> Readable<'a> {
+    pub(crate) fn offer(&self) -> &'a OfferEntry {
+        self.offer
+    }
+
+    /// What was asked.
+    pub(crate) fn call(&self) -> &'a CallParams<'a> {
+        self.call
+    }
+}
+
+/// Lets a caller who was recognised read a prompt or a resource.
+pub(crate) fn readable<'a>(_: &Caller, offer: &'a OfferEntry, call: &'a CallParams<'a>) -> Readable<'a> {
+    Readable { offer, call }
 }
 
 /// What was decided, for the record.

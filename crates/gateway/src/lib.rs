@@ -6,6 +6,7 @@
 //! call of an upstream demands one.
 
 mod pipeline;
+mod turn;
 
 mod listen;
 
@@ -13,20 +14,26 @@ mod authenticate;
 mod challenge;
 
 mod message;
+mod modern;
+mod session;
 
 mod resolve;
 
 mod arguments;
 mod authorize;
 
+mod era;
+mod suspend;
 mod upstream;
 
 mod answer;
 mod body;
+mod stream;
 
 mod audit;
 
 mod list;
+mod offers;
 mod snapshot;
 
 pub use body::Body;

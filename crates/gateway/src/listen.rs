@@ -7,7 +7,7 @@
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use mcp::Version;
-use mcp::jsonrpc::INVALID_REQUEST;
+use mcp::jsonrpc::{INVALID_REQUEST, Message};
 
 use crate::answer::Reply;
 use crate::pipeline::Setup;
@@ -15,19 +15,82 @@ use crate::snapshot::Gate;
 
 /// What the head of a request says about its answer.
 pub(crate) struct Arrival {
-    /// The version of the header; `None` when it names one that is not spoken here, which only a client that is about
-    /// to agree on another may do.
-    pub(crate) version: Result<Version, String>,
+    pub(crate) spoken: Spoken,
     /// Whether the answer is an event stream.
     pub(crate) as_stream: bool,
+    /// Whether it is the end of a session, and no message.
+    pub(crate) ends_session: bool,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The query.
+    pub(crate) query: String,
+}
+
+/// The version that the header `MCP-Protocol-Version` names.
+pub(crate) enum Spoken {
+    /// None.
+    Unsaid,
+    /// One before 2026-07-28.
+    Former(Version),
+    /// One before 2026-07-28 that this gateway does not speak.
+    Refused(Version),
+    /// 2026-07-28, or one that is not known: since 2026-07-28 a request whose version is not spoken is told which are.
+    Modern,
+    /// One that is not known.
+    Unknown,
+}
+
+impl Arrival {
+    /// Keeps what later stages want to know of the head.
+    pub(crate) fn keep(&mut self, head: Parts) {
+        self.query = head.uri.query().unwrap_or_default().to_owned();
+        self.headers = head.headers;
+    }
+
+    /// The value of a header that is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether a message is of 2026-07-28 or later: by its header, or, without one, by what it says of itself.
+    pub(crate) fn is_modern(&self, message: &Message<'_>) -> bool {
+        match (&self.spoken, message) {
+            (Spoken::Modern, _) => true,
+            // A client that is about to agree on a version may name one that is not known.
+            (Spoken::Unknown, Message::Request { method, .. }) => method != "initialize",
+            (Spoken::Unknown, _) => true,
+            (Spoken::Former(_) | Spoken::Refused(_), _) => false,
+            (Spoken::Unsaid, Message::Request { params, .. }) => {
+                let said = mcp::RequestMeta::read(*params).ok().and_then(|meta| meta.version);
+                said.and_then(|said| Version::parse(&said)).is_some_and(Version::is_modern)
+            }
+            (Spoken::Unsaid, _) => false,
+        }
+    }
+
+    /// The version before 2026-07-28 that is spoken.
+    pub(crate) fn former(&self) -> Version {
+        match self.spoken {
+            Spoken::Former(version) => version,
+            _ => Version::WITHOUT_HEADER,
+        }
+    }
 }
 
 /// Looks at the head of a request.
 pub(crate) fn inspect(setup: &Setup, gate: &Gate, head: &Parts) -> Result<Arrival, Reply> {
     check_host(setup, gate, head)?;
     check_origin(setup, &head.headers)?;
+    let spoken = spoken(gate, &head.headers);
+    let former = !matches!(spoken, Spoken::Modern);
+    let ends_session = head.method == Method::DELETE && gate.session_seconds().is_some() && former;
+    let arrival =
+        Arrival { spoken, as_stream: false, ends_session, headers: HeaderMap::new(), query: String::new() };
+    if ends_session {
+        return Ok(arrival);
+    }
     if head.method != Method::POST {
-        // No stream is offered to listen on, and there is no session to end.
+        // No stream is offered to listen on.
         return Err(Reply::method_not_allowed());
     }
     if !is_json(&head.headers) {
@@ -37,8 +100,7 @@ pub(crate) fn inspect(setup: &Setup, gate: &Gate, head: &Parts) -> Result<Arriva
             "Content-Type must be application/json",
         ));
     }
-    let as_stream = accepted(gate, &head.headers)?;
-    Ok(Arrival { version: version(gate, &head.headers), as_stream })
+    Ok(Arrival { as_stream: accepted(gate, &head.headers)?, ..arrival })
 }
 
 /// The host that a request names: of its URL with HTTP/2, of its header else.
@@ -134,12 +196,14 @@ fn accepted(gate: &Gate, headers: &HeaderMap) -> Result<bool, Reply> {
     }
 }
 
-fn version(gate: &Gate, headers: &HeaderMap) -> Result<Version, String> {
-    let Some(header) = headers.get("mcp-protocol-version") else { return Ok(Version::WITHOUT_HEADER) };
-    let named = header.to_str().unwrap_or_default();
-    Version::parse(named)
-        .filter(|version| gate.versions.contains(version))
-        .ok_or_else(|| named.chars().take(32).collect())
+fn spoken(gate: &Gate, headers: &HeaderMap) -> Spoken {
+    let Some(header) = headers.get("mcp-protocol-version") else { return Spoken::Unsaid };
+    match header.to_str().ok().and_then(|named| Version::parse(named.trim())) {
+        None => Spoken::Unknown,
+        Some(version) if version.is_modern() => Spoken::Modern,
+        Some(version) if gate.versions.contains(&version) => Spoken::Former(version),
+        Some(version) => Spoken::Refused(version),
+    }
 }
 
 #[cfg(test)]

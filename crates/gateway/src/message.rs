@@ -6,7 +6,7 @@ use mcp::jsonrpc::{self, CallParams, INVALID_PARAMS, INVALID_REQUEST, Malformed,
 use serde_json::value::RawValue;
 
 use crate::answer::Reply;
-use crate::listen::Arrival;
+use crate::listen::{Arrival, Spoken};
 
 /// The most messages of one batch.
 const MOST_MESSAGES: usize = 100;
@@ -28,7 +28,7 @@ pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival) -> Result<Messages<'a>
             Ok(Messages::One(message))
         }
         Split::Batch(messages) => {
-            if !arrival.version.as_ref().is_ok_and(|version| version.has_batches()) {
+            if !matches!(arrival.spoken, Spoken::Unsaid | Spoken::Former(Version::V2025_03_26)) {
                 return Err(invalid("Batches are spoken by MCP 2025-03-26 only: send one message"));
             }
             if messages.is_empty() {
@@ -51,23 +51,25 @@ pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival) -> Result<Messages<'a>
     }
 }
 
-/// The parameters of a call.
-pub(crate) fn call<'a>(id: &str, params: Option<&'a RawValue>) -> Result<CallParams<'a>, Reply> {
-    let params = params.ok_or_else(|| "tools/call needs `params` with the `name` of a tool".to_owned());
-    params.and_then(CallParams::parse).map_err(|problem| Reply::error(id, INVALID_PARAMS, &problem))
+/// The parameters of a request that is about something.
+pub(crate) fn about<'a>(
+    id: &str,
+    params: Option<&'a RawValue>,
+    parse: fn(&'a RawValue) -> Result<CallParams<'a>, String>,
+) -> Result<CallParams<'a>, Reply> {
+    let params = params.ok_or_else(|| "The request needs `params` that say what it is about".to_owned());
+    params.and_then(parse).map_err(|problem| Reply::error(id, INVALID_PARAMS, &problem))
 }
 
 /// A version that is not spoken is refused (2025-06-18, "Protocol Version Header"); but a client that still looks for one
 /// that is gets its answer.
 fn check_version(message: &Message<'_>, arrival: &Arrival) -> Result<(), Reply> {
-    let Err(named) = &arrival.version else { return Ok(()) };
+    let Spoken::Refused(named) = &arrival.spoken else { return Ok(()) };
     match message {
-        Message::Request { method, .. } if matches!(&**method, "initialize" | "server/discover") => Ok(()),
+        Message::Request { method, .. } if method == "initialize" => Ok(()),
         _ => {
-            let spoken: Vec<_> = Version::ALL.iter().map(|version| version.as_str()).collect();
             let detail = format!(
-                "Unsupported MCP-Protocol-Version: {named}. This gateway speaks {}",
-                spoken.join(", ")
+                "Unsupported MCP-Protocol-Version: {named}. Send `initialize` to agree on one that this gateway speaks"
             );
             Err(Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, &detail))
         }

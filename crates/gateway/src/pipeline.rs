@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
 use domain::{Clock, Random, RequestId};
 use egress::{Client, EgressError};
 use functions::Functions;
@@ -23,13 +22,16 @@ use store::AuditLog;
 
 use crate::answer::Reply;
 use crate::audit::Record;
-use crate::authenticate::Caller;
 use crate::authorize::{Ruling, authorize};
 use crate::body::Body;
-use crate::listen::Arrival;
 use crate::message::Messages;
+use crate::session::Sessions;
 use crate::snapshot::{Gate, Snapshot};
-use crate::{answer, authenticate, list, listen, message, resolve, upstream};
+use crate::suspend::Suspensions;
+use crate::turn::Turn;
+use crate::{
+    answer, authenticate, list, listen, message, modern, offers, resolve, session, stream, upstream,
+};
 
 /// Everything that the data plane stands on.
 pub struct Setup {
@@ -58,6 +60,8 @@ pub struct Setup {
 /// The data plane, shared by all threads.
 pub struct Plane {
     pub(crate) setup: Setup,
+    pub(crate) sessions: Sessions,
+    pub(crate) suspensions: Suspensions,
 }
 
 /// The data plane on one thread, with connections of its own.
@@ -71,7 +75,8 @@ impl Lane {
     /// A lane of the plane that `setup` describes.
     #[must_use]
     pub fn new(setup: Setup, client: Client) -> Self {
-        Self { plane: Arc::new(Plane { setup }), client }
+        let plane = Plane { setup, sessions: Sessions::default(), suspensions: Suspensions::default() };
+        Self { plane: Arc::new(plane), client }
     }
 
     /// Another lane of the same plane.
@@ -93,9 +98,9 @@ impl Lane {
         };
         let gate = Arc::clone(gate);
         drop(snapshot);
-        let mut record = Record::begin(setup, &gate, peer, began, request_id.clone());
+        let mut record = Record::begin(&self.plane, &gate, peer, began, request_id.clone());
         match self.admit(&gate, request, peer, &mut record).await {
-            Ok(admitted) => self.converse(&gate, admitted, record, &request_id).await,
+            Ok((turn, body)) => stream::respond(turn, body, record, &request_id).await,
             Err(reply) => {
                 record.done(&reply).await;
                 answer::finish(reply, &request_id)
@@ -113,116 +118,116 @@ impl Lane {
         answer::finish(reply, &RequestId::mint(&*setup.random))
     }
 
-    /// The way in: the request is one that this endpoint takes, its caller is recognised, its messages can be read.
+    /// The way in: the request is one that this endpoint takes, its caller is recognised.
     async fn admit(
         &self,
         gate: &Arc<Gate>,
         request: Request<Incoming>,
         peer: IpAddr,
-        record: &mut Record<'_>,
-    ) -> Result<Admitted, Reply> {
+        record: &mut Record,
+    ) -> Result<(Turn, bytes::Bytes), Reply> {
         let (head, incoming) = request.into_parts();
-        let arrival = listen::inspect(&self.plane.setup, gate, &head)?;
+        let mut arrival = listen::inspect(&self.plane.setup, gate, &head)?;
         let (caller, body) = authenticate::recognise(self, gate, &head, incoming, peer).await?;
         record.caller(&caller);
-        Ok(Admitted { arrival, caller, body })
+        arrival.keep(head);
+        Ok((Turn::new(self, gate, caller, arrival, record.request_id()), body))
     }
+}
 
-    /// The conversation: every message gets its answer, and leaves its record.
-    async fn converse(
-        &self,
-        gate: &Arc<Gate>,
-        admitted: Admitted,
-        record: Record<'_>,
-        request_id: &RequestId,
-    ) -> Response<Body> {
-        let Admitted { arrival, caller, body } = admitted;
-        let reply = match message::read(&body, &arrival) {
-            Err(reply) => {
-                record.done(&reply).await;
-                reply
-            }
-            Ok(Messages::One(message)) => {
-                let mut record = record;
-                let reply = self.reply(gate, &caller, &arrival, message, &mut record).await;
-                record.done(&reply).await;
-                reply
-            }
-            Ok(Messages::Batch(messages)) => {
-                let mut replies = Vec::with_capacity(messages.len());
-                let records = record.split(messages.len());
-                for (message, mut record) in messages.into_iter().zip(records) {
-                    let reply = match message {
-                        Ok(message) => self.reply(gate, &caller, &arrival, message, &mut record).await,
-                        Err(reply) => reply,
-                    };
-                    record.done(&reply).await;
-                    replies.push(reply);
-                }
-                Reply::batch(replies)
-            }
-        };
-        answer::finish(reply.written_for(&arrival), request_id)
+/// The conversation: every message gets its answer, and leaves its record.
+pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -> Reply {
+    if turn.arrival.ends_session {
+        record.action("DELETE");
+        let reply = session::end(turn);
+        record.done(&reply).await;
+        return reply;
     }
-
-    /// One message and its answer.
-    async fn reply(
-        &self,
-        gate: &Arc<Gate>,
-        caller: &Arc<Caller>,
-        arrival: &Arrival,
-        message: Message<'_>,
-        record: &mut Record<'_>,
-    ) -> Reply {
-        let (id, method, params) = match message {
-            Message::Notification { method } => {
-                record.action(&method);
-                return Reply::accepted();
-            }
-            Message::Answer => return Reply::accepted(),
-            Message::Request { id, method, params } => (id.get(), method, params),
-        };
-        record.action(&method);
-        match &*method {
-            "initialize" => list::initialize(gate, id, params),
-            "ping" => Reply::result(id, "{}"),
-            "tools/list" => list::tools(gate, caller, id, params),
-            "tools/call" => match message::call(id, params) {
-                Ok(call) => self.call(gate, caller, arrival, id, call, record).await,
-                Err(reply) => reply,
-            },
-            other => Reply::no_method(id, other),
+    match message::read(body, &turn.arrival) {
+        Err(reply) => {
+            record.done(&reply).await;
+            reply
         }
-    }
-
-    /// A call of a tool.
-    async fn call(
-        &self,
-        gate: &Arc<Gate>,
-        caller: &Arc<Caller>,
-        arrival: &Arrival,
-        id: &str,
-        call: CallParams<'_>,
-        record: &mut Record<'_>,
-    ) -> Reply {
-        record.tool(&call.name);
-        let tool = resolve::tool(gate, &call.name);
-        let ruling = authorize(gate, caller, tool, &call, self.plane.setup.clock.now());
-        record.ruling(&ruling);
-        match ruling {
-            Ruling::Permitted(permitted, _) => {
-                upstream::call(self, gate, &permitted, id, arrival, record.request_id()).await
+        Ok(Messages::One(message)) => {
+            let reply = reply(turn, message, &mut record).await;
+            record.done(&reply).await;
+            reply
+        }
+        Ok(Messages::Batch(messages)) => {
+            let mut replies = Vec::with_capacity(messages.len());
+            let records = record.split(messages.len());
+            for (message, mut record) in messages.into_iter().zip(records) {
+                let reply = match message {
+                    Ok(message) => reply(turn, message, &mut record).await,
+                    Err(reply) => reply,
+                };
+                record.done(&reply).await;
+                replies.push(reply);
             }
-            Ruling::Unsound(problem, _) => Reply::tool_error(id, &problem),
-            Ruling::Unknown => Reply::unknown_tool(id, &call.name),
-            Ruling::Denied(_) => Reply::denied(id),
+            Reply::batch(replies)
         }
     }
 }
 
-/// A request that was let in.
-struct Admitted {
-    arrival: Arrival,
-    caller: Arc<Caller>,
-    body: Bytes,
+/// One message and its answer.
+async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Reply {
+    if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
+        record.action(method);
+    }
+    // What a message of 2026-07-28 says of itself; the session of an earlier one.
+    let known = if turn.arrival.is_modern(&message) {
+        modern::check(turn, &message)
+    } else {
+        session::recognise(turn, &message)
+    };
+    if let Err(reply) = known {
+        return reply;
+    }
+    let (id, method, params) = match message {
+        Message::Notification { .. } => return Reply::accepted(),
+        Message::Answer { id, result, error } => return session::answered(turn, id, result, error),
+        Message::Request { id, method, params } => (id.get(), method, params),
+    };
+    let about = |parse: fn(_) -> _| message::about(id, params, parse);
+    match (&*method, turn.modern) {
+        ("initialize", false) => list::initialize(turn, id, params),
+        ("ping", false) => Reply::result(id, "{}"),
+        ("logging/setLevel", false) => session::set_level(turn, id, params),
+        ("server/discover", true) => list::discover(turn, id),
+        ("tools/list", _) => list::tools(turn, id, params).await,
+        ("tools/call", _) => match about(CallParams::parse) {
+            Ok(asked) => call(turn, id, asked, record).await,
+            Err(reply) => reply,
+        },
+        ("prompts/list", _) => offers::prompts(turn, id, params),
+        ("resources/list", _) => offers::resources(turn, id, params),
+        ("resources/templates/list", _) => offers::templates(turn, id, params),
+        ("prompts/get", _) => match about(CallParams::parse) {
+            Ok(asked) => offers::get_prompt(turn, id, &asked, record).await,
+            Err(reply) => reply,
+        },
+        ("resources/read", _) => match about(CallParams::parse_uri) {
+            Ok(asked) => offers::read_resource(turn, id, &asked, record).await,
+            Err(reply) => reply,
+        },
+        ("completion/complete", _) => offers::complete(turn, id, params).await,
+        (other, _) => Reply::no_method(id, other),
+    }
+}
+
+/// A call of a tool.
+async fn call(turn: &Turn, id: &str, call: CallParams<'_>, record: &mut Record) -> Reply {
+    record.tool(&call.name);
+    let tool = resolve::tool(&turn.gate, &call.name);
+    let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, turn.now());
+    record.ruling(&ruling);
+    match ruling {
+        Ruling::Permitted(permitted, _) => match modern::check_param_headers(turn, id, &permitted) {
+            Ok(()) => upstream::call(turn, &permitted, id).await,
+            Err(reply) => reply,
+        },
+        Ruling::Unsound(problem, _) => Reply::tool_error(id, &problem),
+        Ruling::Unknown => Reply::unknown_tool(id, &call.name),
+        Ruling::Denied(_) => Reply::denied(id),
+    }
 }

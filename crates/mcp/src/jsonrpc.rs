@@ -22,6 +22,16 @@ pub const INTERNAL_ERROR: i64 = -32603;
 pub const UNAUTHENTICATED: i64 = -32001;
 /// The caller may not (AgentCore: with HTTP status 403).
 pub const FORBIDDEN: i64 = -32002;
+/// There is no such resource, before 2026-07-28; since then it is [`INVALID_PARAMS`].
+pub const RESOURCE_NOT_FOUND: i64 = -32002;
+/// Too many requests (AgentCore, "MCP protocol contract").
+pub const THROTTLED: i64 = -32003;
+/// A header says something else than the body (2026-07-28, "Server Validation").
+pub const HEADER_MISMATCH: i64 = -32020;
+/// The client lacks a capability (2026-07-28, `MissingRequiredClientCapabilityError`).
+pub const MISSING_CAPABILITY: i64 = -32021;
+/// The version is not spoken (2026-07-28, `UnsupportedProtocolVersionError`).
+pub const UNSUPPORTED_VERSION: i64 = -32022;
 
 /// A request or a notification.
 #[derive(Deserialize)]
@@ -65,9 +75,18 @@ pub enum Message<'a> {
     Notification {
         /// The method.
         method: Cow<'a, str>,
+        /// Its parameters, unread.
+        params: Option<&'a RawValue>,
     },
-    /// An answer to a request that we never made.
-    Answer,
+    /// An answer to a request of ours.
+    Answer {
+        /// The id of the request.
+        id: &'a RawValue,
+        /// The result, unread; `None` for an error.
+        result: Option<&'a RawValue>,
+        /// The error, unread.
+        error: Option<&'a RawValue>,
+    },
 }
 
 impl<'a> Message<'a> {
@@ -98,8 +117,10 @@ impl<'a> Message<'a> {
             (Some(method), Some(id)) => {
                 Ok(Self::Request { id, method: method.clone(), params: request.params })
             }
-            (Some(method), None) => Ok(Self::Notification { method: method.clone() }),
-            (None, Some(_)) if request.result.is_some() != request.error.is_some() => Ok(Self::Answer),
+            (Some(method), None) => Ok(Self::Notification { method: method.clone(), params: request.params }),
+            (None, Some(id)) if request.result.is_some() != request.error.is_some() => {
+                Ok(Self::Answer { id, result: request.result, error: request.error })
+            }
             (None, _) => Err(refuse("`method` is missing")),
         }
     }
@@ -153,20 +174,25 @@ pub enum Split<'a> {
     Batch(Vec<&'a [u8]>),
 }
 
-/// The parameters of `tools/call`.
+/// The parameters of `tools/call`, `prompts/get` or `resources/read`: whatever is about one named thing.
 pub struct CallParams<'a> {
-    /// The tool's name.
+    /// The tool's or prompt's name, or the resource's URI.
     pub name: Cow<'a, str>,
     /// Its arguments, unread.
     pub arguments: Option<&'a RawValue>,
-    meta: Option<&'a RawValue>,
+    /// `_meta`, unread.
+    pub meta: Option<&'a RawValue>,
+    /// What the server asked for in an earlier round (2026-07-28, "Multi Round-Trip Requests").
+    pub input_responses: Option<&'a RawValue>,
+    /// What the server wants back from an earlier round.
+    pub request_state: Option<&'a RawValue>,
 }
 
 impl<'a> CallParams<'a> {
-    /// Reads the parameters of a call.
+    /// Reads the parameters of a request about something that has a `name`.
     ///
     /// # Errors
-    /// When they are not what a call wants, in words for the caller.
+    /// When they are not what such a request wants, in words for the caller.
     pub fn parse(params: &'a RawValue) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Fields<'a> {
@@ -176,31 +202,65 @@ impl<'a> CallParams<'a> {
             arguments: Option<&'a RawValue>,
             #[serde(borrow, default, rename = "_meta")]
             meta: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "inputResponses")]
+            input_responses: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "requestState")]
+            request_state: Option<&'a RawValue>,
         }
-        let fields: Fields<'a> =
+        let Fields { name, arguments, meta, input_responses, request_state } =
             serde_json::from_str(params.get()).map_err(|error| format!("Invalid params: {error}"))?;
-        let raw = fields.name.get();
-        let name = serde_json::from_str::<Text<'a>>(raw).map_err(|_| "`name` must be a string".to_owned())?;
-        if fields.arguments.is_some_and(|arguments| !arguments.get().starts_with('{')) {
+        let name = text(name, "name")?;
+        if arguments.is_some_and(|arguments| !arguments.get().starts_with('{')) {
             return Err("`arguments` must be an object".to_owned());
         }
-        Ok(Self { name: name.0, arguments: fields.arguments, meta: fields.meta })
+        Ok(Self { name, arguments, meta, input_responses, request_state })
     }
 
-    /// The parameters under another name, made of what was read alone: a member that nobody here looked at, such as a
-    /// `Name` beside the `name`, could mean another call to a server that reads names regardless of case. The arguments
-    /// and `_meta` stay byte for byte.
+    /// Reads the parameters of a request about something that has a `uri`.
+    ///
+    /// # Errors
+    /// When they are not what such a request wants, in words for the caller.
+    pub fn parse_uri(params: &'a RawValue) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Fields<'a> {
+            #[serde(borrow)]
+            uri: &'a RawValue,
+            #[serde(borrow, default, rename = "_meta")]
+            meta: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "inputResponses")]
+            input_responses: Option<&'a RawValue>,
+            #[serde(borrow, default, rename = "requestState")]
+            request_state: Option<&'a RawValue>,
+        }
+        let Fields { uri, meta, input_responses, request_state } =
+            serde_json::from_str(params.get()).map_err(|error| format!("Invalid params: {error}"))?;
+        Ok(Self { name: text(uri, "uri")?, arguments: None, meta, input_responses, request_state })
+    }
+
+    /// The members of the parameters for a server that knows the thing as `name`, made of what was read alone: a member
+    /// that nobody here looked at, such as a `Name` beside the `name`, could mean another call to a server that reads
+    /// names regardless of case. The arguments stay byte for byte; `_meta` is the caller's to add.
     #[must_use]
-    pub fn renamed(&self, name: &str) -> String {
-        let mut params = format!("{{\"name\":{}", serde_json::Value::from(name));
-        for (member, value) in [("arguments", self.arguments), ("_meta", self.meta)] {
+    pub fn members(&self, member: &str, name: &str) -> String {
+        let mut members = format!("\"{member}\":{}", serde_json::Value::from(name));
+        let rest = [
+            ("arguments", self.arguments),
+            ("inputResponses", self.input_responses),
+            ("requestState", self.request_state),
+        ];
+        for (member, value) in rest {
             if let Some(value) = value {
-                params.push_str(&format!(",\"{member}\":{}", value.get()));
+                members.push_str(&format!(",\"{member}\":{}", value.get()));
             }
         }
-        params.push('}');
-        params
+        members
     }
+}
+
+fn text<'a>(raw: &'a RawValue, member: &str) -> Result<Cow<'a, str>, String> {
+    serde_json::from_str::<Text<'a>>(raw.get())
+        .map(|text| text.0)
+        .map_err(|_| format!("`{member}` must be a string"))
 }
 
 #[derive(Deserialize)]
@@ -224,6 +284,14 @@ pub fn error(id: Option<&str>, code: i64, message: &str) -> Vec<u8> {
     let message = serde_json::Value::from(message).to_string();
     let id = id.unwrap_or("null");
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":{code},\"message\":{message}}}}}")
+        .into_bytes()
+}
+
+/// An answer that carries an error with data, which is JSON.
+#[must_use]
+pub fn error_with(id: &str, code: i64, message: &str, data: &str) -> Vec<u8> {
+    let message = serde_json::Value::from(message).to_string();
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{{\"code\":{code},\"message\":{message},\"data\":{data}}}}}")
         .into_bytes()
 }
 
@@ -255,7 +323,8 @@ mod tests {
         }
         let note = br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         assert!(matches!(Message::parse(note), Ok(Message::Notification { .. })));
-        assert!(matches!(Message::parse(br#"{"jsonrpc":"2.0","id":"a","result":{}}"#), Ok(Message::Answer)));
+        let answer = br#"{"jsonrpc":"2.0","id":"a","result":{}}"#;
+        assert!(matches!(Message::parse(answer), Ok(Message::Answer { result: Some(_), error: None, .. })));
     }
 
     #[test]
@@ -289,10 +358,8 @@ mod tests {
         let call = CallParams::parse(&params).unwrap();
         assert_eq!(&*call.name, "T___ab");
         assert_eq!(call.arguments.unwrap().get(), r#"{"x":1.0}"#);
-        assert_eq!(
-            call.renamed("q\"q"),
-            r#"{"name":"q\"q","arguments":{"x":1.0},"_meta":{"progressToken":1}}"#
-        );
+        assert_eq!(call.members("name", "q\"q"), r#""name":"q\"q","arguments":{"x":1.0}"#);
+        assert_eq!(call.meta.unwrap().get(), r#"{"progressToken":1}"#);
         for wrong in
             [r#"{}"#, r#"{"name":1}"#, r#"{"name":"a","name":"b"}"#, r#"{"name":"a","arguments":[]}"#]
         {

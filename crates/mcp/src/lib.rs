@@ -1,14 +1,20 @@
 //! The Model Context Protocol on the wire, as far as both planes need it: the versions that are spoken, JSON-RPC messages
-//! whose parts stay the bytes they came as, event streams, and a client for upstream servers.
+//! whose parts stay the bytes they came as, what the protocol says in headers and in `_meta`, event streams, and a
+//! client for upstream servers.
 //!
-//! Nothing here decides anything. Source: the Model Context Protocol specification, revisions 2025-03-26, 2025-06-18 and
-//! 2025-11-25, and JSON-RPC 2.0.
+//! Nothing here decides anything. Source: the Model Context Protocol specification, revisions 2025-03-26, 2025-06-18,
+//! 2025-11-25 and 2026-07-28, and JSON-RPC 2.0.
 
+pub mod headers;
 pub mod jsonrpc;
+mod members;
+mod meta;
 mod sse;
-mod upstream;
+pub mod upstream;
 mod version;
 
+pub use members::Members;
+pub use meta::{Capabilities, RequestMeta, required_for};
 pub use sse::Events;
-pub use upstream::{Answer, Upstream, UpstreamError};
+pub use upstream::{Upstream, UpstreamError};
 pub use version::Version;

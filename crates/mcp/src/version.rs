@@ -11,11 +11,16 @@ pub enum Version {
     V2025_06_18,
     /// 2025-11-25.
     V2025_11_25,
+    /// 2026-07-28: no handshake and no sessions; every request says for itself what it speaks.
+    V2026_07_28,
 }
 
 impl Version {
     /// All of them, the newest first.
-    pub const ALL: [Self; 3] = [Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
+    pub const ALL: [Self; 4] = [Self::V2026_07_28, Self::V2025_11_25, Self::V2025_06_18, Self::V2025_03_26];
+
+    /// The newest of those that are agreed upon by `initialize`.
+    pub const NEWEST_HANDSHAKE: Self = Self::V2025_11_25;
 
     /// The version that a request without the header `MCP-Protocol-Version` speaks (revision 2025-06-18, "Protocol
     /// Version Header").
@@ -28,6 +33,7 @@ impl Version {
             Self::V2025_03_26 => "2025-03-26",
             Self::V2025_06_18 => "2025-06-18",
             Self::V2025_11_25 => "2025-11-25",
+            Self::V2026_07_28 => "2026-07-28",
         }
     }
 
@@ -35,6 +41,12 @@ impl Version {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+
+    /// Whether each request stands for itself, without `initialize` and sessions (2026-07-28, "Versioning": "modern").
+    #[must_use]
+    pub fn is_modern(self) -> bool {
+        self >= Self::V2026_07_28
     }
 
     /// Whether several messages may come in one array.

@@ -206,8 +206,11 @@ fn mismatch() -> Failure {
 mod tests {
     use super::*;
 
+    /// What is in a body, and its trailing headers.
+    type Decoded = (Vec<u8>, Vec<(String, String)>);
+
     /// Decodes a body that comes in pieces of `size` bytes.
-    fn decoded(body: &[u8], size: usize) -> Result<(Vec<u8>, Vec<(String, String)>), Failure> {
+    fn decoded(body: &[u8], size: usize) -> Result<Decoded, Failure> {
         let mut decoder = Decoder::new(None, true);
         let mut out = Vec::new();
         for piece in body.chunks(size) {

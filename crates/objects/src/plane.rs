@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::{
@@ -11,6 +11,7 @@ use domain::{
 };
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
 use identity::principal::{Identity, Principals};
 use store::{AuditLog, Store};
 
@@ -25,6 +26,10 @@ use crate::target::{Query, Target};
 
 /// How much of a path and of a refusal the audit trail keeps, in characters.
 const LONGEST_TEXT: usize = 1_024;
+/// The largest body that is read to its end although its request is refused.
+const MOST_DRAINED: u64 = 1024 * 1024;
+/// How long that may take.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that the object store stands on.
 pub struct Setup {
@@ -92,13 +97,14 @@ impl Objects {
     {
         let began = Instant::now();
         let request_id = RequestId::mint(&*self.setup.random);
-        let (head, body) = request.into_parts();
+        let (head, mut body) = request.into_parts();
         let mut progress = Progress::default();
-        let performed = self.perform(&head, body, peer, (&request_id, began), &mut progress).await;
+        let performed = self.perform(&head, &mut body, peer, (&request_id, began), &mut progress).await;
         let mut response = match performed {
             Ok(response) => response,
             Err(failure) => {
                 let fault = failure.into_fault(&request_id);
+                drain(&head, body).await;
                 self.record(&head, peer, &request_id, began, &progress, &fault).await;
                 fault.answer(&head.method, head.uri.path(), &request_id)
             }
@@ -188,6 +194,20 @@ impl Objects {
             request_id: request_id.clone(),
         };
         self.setup.audit.record(event).await;
+    }
+}
+
+/// Reads what is left of a small body, so that a client that is still sending it gets the refusal and not a connection
+/// that is cut.
+async fn drain<B>(head: &Parts, mut body: B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let length =
+        head.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length <= MOST_DRAINED) {
+        let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+        let _ = tokio::time::timeout(DRAIN_PATIENCE, reading).await;
     }
 }
 

@@ -124,6 +124,8 @@ impl Query {
         let signing = |name: &str| {
             let lower = name.to_ascii_lowercase();
             lower.starts_with("x-amz-") || matches!(name, "AWSAccessKeyId" | "Signature" | "Expires" | "x-id")
+                // boto3 repeats there what the older presigned URLs were signed with.
+                || matches!(name, "content-type" | "content-md5")
         };
         self.0.iter().map(|(name, _)| name.as_str()).filter(move |name| !signing(name))
     }

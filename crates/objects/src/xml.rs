@@ -189,7 +189,7 @@ mod tests {
             &deep,
             &many,
         ] {
-            assert!(Element::read(document.as_bytes(), "Delete").is_err(), "{:.60}", document);
+            assert!(Element::read(document.as_bytes(), "Delete").is_err(), "{document:.60}");
         }
         assert!(Element::read(b"\xff", "Delete").is_err());
     }

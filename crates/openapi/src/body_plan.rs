@@ -17,6 +17,10 @@ use crate::parameter_plan::{explode, style};
 const WHOLE: &str = "body";
 /// How deep `allOf` may nest.
 const MAX_DEPTH: usize = 16;
+/// The most schemas that a body is merged from.
+const MAX_MERGED: usize = 1_000;
+/// The most members of a body.
+const MAX_MEMBERS: usize = 2_000;
 
 /// A body as the document has it; schemas are the document's.
 #[derive(Debug)]
@@ -49,11 +53,12 @@ pub(crate) fn read(document: &Document, operation: &Value) -> Result<Option<Decl
     let kind = kind(media_type);
     let mut merged = None;
     if !matches!(kind, Kind::Text | Kind::Binary) {
-        merged = merge(document, &schema, 0)?.filter(|merged| !merged.properties.is_empty());
+        merged =
+            merge(document, &schema, 0, &mut { MAX_MERGED })?.filter(|merged| !merged.properties.is_empty());
     }
     let format = format(document, kind, media, &schema, merged.as_ref())?;
     let description = raw.get("description").and_then(Value::as_str).map(str::to_owned);
-    let Some(merged) = merged else {
+    let Some(mut merged) = merged else {
         if matches!(kind, Kind::Form | Kind::Multipart) && !may_be_object(document, &schema) {
             return Err("its form body is no object".to_owned());
         }
@@ -66,9 +71,15 @@ pub(crate) fn read(document: &Document, operation: &Value) -> Result<Option<Decl
         let arguments = vec![(WHOLE.to_owned(), schema_of_argument)];
         return Ok(Some(DeclaredBody { plan, arguments, further: None, description, schema }));
     };
-    let names: Vec<String> = merged.properties.iter().map(|(name, _)| name.clone()).collect();
-    let wanted = merged.required.into_iter().filter(|name| names.contains(name)).collect();
-    let source = Source::Members { names, required: wanted, open: merged.further.is_some() };
+    merged.required.retain(|name| !merged.read_only.contains(name));
+    // A member may be required and described nowhere: then it is anything.
+    for name in &merged.required {
+        if !merged.properties.iter().any(|(known, _)| known == name) {
+            merged.properties.push((name.clone(), json!({})));
+        }
+    }
+    let names = merged.properties.iter().map(|(name, _)| name.clone()).collect();
+    let source = Source::Members { names, required: merged.required, open: merged.further.is_some() };
     let plan = Body { required, content_type, source, format };
     Ok(Some(DeclaredBody {
         plan,
@@ -85,33 +96,56 @@ struct Merged {
     properties: Vec<(String, Value)>,
     required: Vec<String>,
     further: Option<Value>,
+    read_only: Vec<String>,
 }
 
 /// Merges a schema that can be said as one list of members; nothing when it cannot.
-fn merge(document: &Document, schema: &Value, depth: usize) -> Result<Option<Merged>, String> {
+fn merge(
+    document: &Document,
+    schema: &Value,
+    depth: usize,
+    left: &mut usize,
+) -> Result<Option<Merged>, String> {
+    *left = left
+        .checked_sub(1)
+        .ok_or_else(|| format!("its body is combined by `allOf` from more than {MAX_MERGED} schemas"))?;
     let schema = document.follow(schema)?;
-    let choices = ["oneOf", "anyOf", "not", "if", "patternProperties"];
+    let choices = ["not", "if", "patternProperties"];
+    let chooses_members = ["oneOf", "anyOf"].iter().any(|word| !only_requires(list(schema, word)));
     let is_object = match schema.get("type") {
         None => true,
         Some(Value::Array(names)) => names.contains(&json!("object")),
         Some(name) => name == "object",
     };
-    if depth > MAX_DEPTH || !is_object || choices.iter().any(|word| schema.get(word).is_some()) {
+    if depth > MAX_DEPTH
+        || !is_object
+        || chooses_members
+        || choices.iter().any(|word| schema.get(word).is_some())
+    {
         return Ok(None);
     }
     let mut merged = Merged::default();
     for branch in list(schema, "allOf") {
-        let Some(branch) = merge(document, branch, depth + 1)? else { return Ok(None) };
+        let Some(branch) = merge(document, branch, depth + 1, left)? else { return Ok(None) };
         for (name, property) in branch.properties {
             add(&mut merged, name, property);
         }
         merged.required.extend(branch.required);
+        merged.read_only.extend(branch.read_only);
         merged.further = merged.further.or(branch.further);
     }
-    for (name, property) in object(schema, "properties").into_iter().flatten() {
+    let own = object(schema, "properties");
+    if own.map_or(0, serde_json::Map::len) + merged.properties.len() + list(schema, "required").len()
+        > MAX_MEMBERS
+    {
+        return Err(format!("its body has more than {MAX_MEMBERS} members"));
+    }
+    for (name, property) in own.into_iter().flatten() {
         let target = document.follow(property)?;
         let read_only = [property, target].iter().any(|schema| schema.get("readOnly") == Some(&json!(true)));
-        if !read_only {
+        if read_only {
+            merged.read_only.push(name.clone());
+        } else {
             add(&mut merged, name.clone(), property.clone());
         }
     }
@@ -124,6 +158,17 @@ fn merge(document: &Document, schema: &Value, depth: usize) -> Result<Option<Mer
     merged.required.sort_unstable();
     merged.required.dedup();
     Ok(Some(merged))
+}
+
+/// Whether the branches of a choice only say which members must come together. That is the upstream's to check, and
+/// does not change what the members are.
+fn only_requires(branches: &[Value]) -> bool {
+    let plain = ["required", "title", "description", "type"];
+    branches.iter().all(|branch| {
+        branch.as_object().is_some_and(|branch| {
+            branch.contains_key("required") && branch.keys().all(|word| plain.contains(&word.as_str()))
+        })
+    })
 }
 
 fn add(merged: &mut Merged, name: String, property: Value) {

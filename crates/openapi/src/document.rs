@@ -4,6 +4,7 @@
 //! to another host would make the import fetch what its author chose.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -12,6 +13,9 @@ use crate::findings::ImportError;
 
 /// How many references may lead to each other before something that is no reference.
 const MAX_CHAIN: usize = 32;
+/// The most parts of schemas that are looked at in one import, each as often as it is: schemas that refer to each other
+/// can make a small document much work.
+const MAX_WORK: usize = 2_000_000;
 
 /// Which words the document's schemas are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,7 @@ pub(crate) enum Dialect {
 pub(crate) struct Document {
     root: Value,
     pub(crate) dialect: Dialect,
+    work: Cell<usize>,
 }
 
 impl Document {
@@ -47,11 +52,23 @@ impl Document {
             Some(_) => return refused("`openapi` is no text: write `\"3.0.3\"` or `\"3.1.0\"`".to_owned()),
             None => return refused("this is no OpenAPI document: it has no member `openapi`".to_owned()),
         };
-        Ok(Self { root, dialect })
+        Ok(Self { root, dialect, work: Cell::new(0) })
     }
 
     pub(crate) fn root(&self) -> &Value {
         &self.root
+    }
+
+    /// Counts one part of a schema that is looked at.
+    pub(crate) fn work(&self) -> Result<(), String> {
+        let done = self.work.get() + 1;
+        self.work.set(done);
+        if done > MAX_WORK {
+            return Err(
+                "the document's schemas refer to each other too often: choose fewer operations".to_owned()
+            );
+        }
+        Ok(())
     }
 
     /// The object itself, or the one its `$ref` leads to.

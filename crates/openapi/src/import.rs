@@ -233,7 +233,6 @@ impl<'d> Import<'d> {
             plan: Plan {
                 server: server.base,
                 path: template.pieces,
-                query: template.query,
                 parameters: arguments.parameters,
                 body: arguments.body,
                 accept: refused_by_aws::accept(self.document, raw),

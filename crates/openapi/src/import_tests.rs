@@ -116,14 +116,17 @@ fn all_of_is_merged_and_other_bodies_are_whole() {
         let api = imported(&json!({"/a": {"post": {"operationId": "x", "requestBody": {"required": true,
             "content": {"application/json": {"schema": schema}}}}}}));
         let schema = api.operations[0].input_schema.clone();
-        (schema["properties"].clone(), schema["required"].clone())
+        (schema["properties"].clone(), schema.get("required").cloned().unwrap_or_default())
     };
     assert_eq!(
         body(
             json!({"allOf": [{"type": "object", "properties": {"a": {}}, "required": ["a"]}, {"properties": {"b": {}}, "required": ["b", "c"]}]})
         ),
-        (json!({"a": {}, "b": {}}), json!(["a", "b"]))
+        (json!({"a": {}, "b": {}, "c": {}}), json!(["a", "b", "c"]))
     );
+    let either =
+        json!({"properties": {"a": {}, "b": {}}, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]});
+    assert_eq!(body(either), (json!({"a": {}, "b": {}}), Value::Null));
     for whole in [json!({"type": "array", "items": {"type": "string"}}), json!({"type": "object"})] {
         assert_eq!(body(whole.clone()), (json!({"body": whole}), json!(["body"])));
     }
@@ -141,7 +144,7 @@ fn what_cannot_be_served_is_refused_with_operation_and_reason_or_skipped() {
             "outside the document",
         ),
         (json!({"parameters": [{"name": "a", "in": "body"}]}), "no place for one"),
-        (json!({"parameters": [{"in": "query"}]}), "without a name"),
+        (json!({"parameters": [{"in": "query", "required": true}]}), "without a name"),
         (
             json!({"parameters": [{"name": "a", "in": "query", "style": "matrix"}]}),
             "style that query parameters cannot have",
@@ -272,6 +275,7 @@ fn paths_of_converted_documents_are_understood() {
     let api = imported(&json!({
         "/#Action=Do": {"post": {"operationId": "a"}},
         "/x?mode=a b": {"get": {"operationId": "b", "parameters": [{"name": "q", "in": "query", "required": true}]}},
+        "/y?key={key}": {"get": {"operationId": "d", "parameters": [{"name": "q", "in": "query"}]}},
         "/un{declared}": {"get": {"operationId": "c"}},
     }));
     let call = |index: usize, arguments: Value| {
@@ -280,6 +284,28 @@ fn paths_of_converted_documents_are_understood() {
     assert_eq!(call(0, json!({})), "https://pets.example/v1/");
     assert_eq!(call(1, json!({"declared": "x"})), "https://pets.example/v1/unx");
     assert_eq!(call(2, json!({"q": "1"})), "https://pets.example/v1/x?mode=a%20b&q=1");
+    assert_eq!(call(3, json!({"key": "a&b=/c", "q": 1})), "https://pets.example/v1/y?key=a%26b%3D%2Fc&q=1");
     assert!(refusal(&json!({"/a/../b": {"get": {}}})).contains("segment of dots"));
     assert!(refusal(&json!({"/a{b": {"get": {}}})).contains("does not close"));
+}
+
+#[test]
+fn documents_that_are_small_and_endless_are_bounded() {
+    // Each schema is made of the next one ten times over.
+    let schemas: Map<String, Value> = (0..30)
+        .map(|level| {
+            let next = json!({"$ref": format!("#/components/schemas/s{}", level + 1)});
+            (format!("s{level}"), json!({"allOf": vec![next; 10]}))
+        })
+        .chain([("s30".to_owned(), json!({"type": "object", "properties": {"a": {}}}))])
+        .collect();
+    let operation = json!({"post": {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/s14"}}}}}});
+    let paths: Map<String, Value> =
+        (0..50).map(|number| (format!("/p{number}"), operation.clone())).collect();
+    let mut text = document(&Value::Object(paths));
+    text["components"]["schemas"] = Value::Object(schemas);
+    let options = Options { strictness: Strictness::Skip, ..Options::default() };
+    let api = import(&text.to_string(), &options).unwrap();
+    assert!(api.operations.is_empty());
+    assert!(reasons(&api, Severity::RefusedHere)[0].contains("more than 1000 schemas"));
 }

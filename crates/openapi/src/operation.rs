@@ -43,9 +43,6 @@ impl Operation {
 pub(crate) struct Plan {
     pub(crate) server: String,
     pub(crate) path: Vec<Piece>,
-    /// What the document's path has after a question mark; empty as a rule.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) query: String,
     pub(crate) parameters: Vec<Parameter>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) body: Option<Body>,

@@ -37,7 +37,7 @@ impl Default for Options {
         Self {
             max_document_bytes: 10 * 1024 * 1024,
             max_operations: 1000,
-            max_schema_bytes: 256 * 1024,
+            max_schema_bytes: 1024 * 1024,
             max_total_schema_bytes: 32 * 1024 * 1024,
             strictness: Strictness::Refuse,
             output_schemas: OutputSchemas::Omit,

@@ -12,7 +12,7 @@ use crate::media::{Kind, kind};
 use crate::operation::{Encoding, Location, Style};
 
 /// The most parameters of one operation.
-const MAX_PARAMETERS: usize = 500;
+const MAX_PARAMETERS: usize = 1_000;
 
 /// A parameter as the document has it.
 #[derive(Clone, Debug)]
@@ -34,24 +34,29 @@ pub(crate) fn read(
     operation: &Value,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Declared>, String> {
+    let lists = [list(item, "parameters"), list(operation, "parameters")];
+    if lists.iter().any(|list| list.len() > MAX_PARAMETERS) {
+        return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
+    }
     let mut declared: Vec<Declared> = Vec::new();
-    for raw in list(item, "parameters").iter().chain(list(operation, "parameters")) {
+    for raw in lists.into_iter().flatten() {
         let raw = document.follow(raw)?;
         let Some(parameter) = one(document, raw, notes)? else { continue };
         // The operation's replaces the path's (same name and location).
         declared.retain(|other| (&other.name, other.location) != (&parameter.name, parameter.location));
         declared.push(parameter);
-        if declared.len() > MAX_PARAMETERS {
-            return Err(format!("it has more than {MAX_PARAMETERS} parameters"));
-        }
     }
     Ok(declared)
 }
 
 fn one(document: &Document, raw: &Value, notes: &mut Vec<String>) -> Result<Option<Declared>, String> {
     let name = raw.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name.is_empty() && raw.get("required") != Some(&json!(true)) {
+        notes.push("it has a parameter without a name, which is no argument".to_owned());
+        return Ok(None);
+    }
     if name.is_empty() {
-        return Err("it has a parameter without a name".to_owned());
+        return Err("it has a required parameter without a name".to_owned());
     }
     let location = match raw.get("in").and_then(Value::as_str) {
         Some("path") => Location::Path,

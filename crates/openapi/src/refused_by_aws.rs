@@ -15,6 +15,8 @@ use crate::parameter_plan::Declared;
 
 /// The largest schema that AWS takes inline (quotas: "Inline payload size").
 const INLINE_LIMIT: usize = 1024 * 1024;
+/// The most reasons that are given for one operation.
+const MAX_REASONS: usize = 50;
 /// The longest tool name (quotas: "Tool name length").
 pub(crate) const NAME_LIMIT: usize = 256;
 
@@ -77,7 +79,7 @@ pub(crate) fn of_operation(
         linked |= object(response, "links").is_some_and(|links| !links.is_empty());
         for (media_type, _) in object(response, "content").into_iter().flatten() {
             let reason = format!("it answers with the media type `{}`", essence(media_type));
-            if is_custom(media_type) && !reasons.contains(&reason) {
+            if reasons.len() < MAX_REASONS && is_custom(media_type) && !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
@@ -128,7 +130,7 @@ pub(crate) fn unusual_arguments(input_schema: &Value) -> Vec<&str> {
         !name.is_empty() && name.len() <= 64 && name.chars().all(plain)
     };
     let properties = object(input_schema, "properties").into_iter().flatten();
-    properties.map(|(name, _)| name.as_str()).filter(|name| !fits(name)).collect()
+    properties.map(|(name, _)| name.as_str()).filter(|name| !fits(name)).take(MAX_REASONS).collect()
 }
 
 /// The media types of the answers that are no error, for `Accept`: JSON first.

@@ -55,9 +55,6 @@ impl Operation {
             headers.insert(ACCEPT, accept);
         }
         let mut query: Vec<String> = Vec::new();
-        if !self.plan.query.is_empty() {
-            query.push(self.plan.query.clone());
-        }
         let mut cookies: Vec<String> = Vec::new();
         for parameter in &self.plan.parameters {
             let Some(value) = given(arguments, &parameter.argument) else {
@@ -123,7 +120,9 @@ impl Operation {
                 Piece::Parameter(name) => url.push_str(&self.in_path(name, arguments)?),
             }
         }
-        let path = url.get(path_start..).unwrap_or_default();
+        // The document's path may begin a query of its own.
+        let written = url.get(path_start..).unwrap_or_default();
+        let (path, has_query) = written.split_once('?').map_or((written, false), |(path, _)| (path, true));
         if path.split('/').any(is_dots) {
             return Err(ArgumentFault::general(
                 "the arguments make a path segment of dots, which is not sent",
@@ -131,7 +130,7 @@ impl Operation {
         }
         let query: Vec<&str> = query.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         if !query.is_empty() {
-            url.push('?');
+            url.push(if has_query { '&' } else { '?' });
             url.push_str(&query.join("&"));
         }
         if url.len() > MAX_URL {

@@ -67,6 +67,7 @@ impl<'d> Schemas<'d> {
 
     fn schema(&mut self, schema: &Value, depth: usize) -> Result<Value, String> {
         self.parts += 1;
+        self.document.work()?;
         if depth > MAX_DEPTH {
             return Err(format!("a schema of it is nested deeper than {MAX_DEPTH} levels"));
         }

@@ -2,7 +2,7 @@
 //!
 //! A parameter that the path names and nobody declares is taken as a required text; one that is declared and not in
 //! the path is no argument. What follows a `#` is never sent by HTTP, and only tells apart operations of documents
-//! that were converted from other descriptions; what follows a `?` goes to the query as it is.
+//! that were converted from other descriptions; what follows a `?` begins the query.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::json;
@@ -28,27 +28,18 @@ const NOT_IN_PATH: &AsciiSet = &CONTROLS
 #[derive(Debug)]
 pub(crate) struct Template {
     pub(crate) pieces: Vec<Piece>,
-    pub(crate) query: String,
     pub(crate) notes: Vec<String>,
     pub(crate) refused_by_aws: Vec<String>,
 }
 
 /// Cuts a path, and makes the declared path parameters those that it names.
 pub(crate) fn read(path: &str, declared: &mut Vec<Declared>) -> Result<Template, String> {
-    let mut template =
-        Template { pieces: Vec::new(), query: String::new(), notes: Vec::new(), refused_by_aws: Vec::new() };
+    let mut template = Template { pieces: Vec::new(), notes: Vec::new(), refused_by_aws: Vec::new() };
     let (path, fragment) =
         path.split_once('#').map_or((path, None), |(path, fragment)| (path, Some(fragment)));
     if fragment.is_some() {
         template.notes.push("what follows the `#` of its path is not sent".to_owned());
     }
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    if query.contains(['{', '}']) {
-        return Err(
-            "its path has parameters after a question mark: declare them as query parameters".to_owned()
-        );
-    }
-    template.query = utf8_percent_encode(query, NOT_IN_PATH).to_string();
     let mut named: Vec<&str> = Vec::new();
     let mut rest = path;
     while let Some((before, after)) = rest.split_once('{') {
@@ -65,7 +56,8 @@ pub(crate) fn read(path: &str, declared: &mut Vec<Declared>) -> Result<Template,
     if !rest.is_empty() {
         template.pieces.push(Piece::Text(utf8_percent_encode(rest, NOT_IN_PATH).to_string()));
     }
-    for segment in path.split('/').filter(|segment| !segment.contains('{')) {
+    let before_query = path.split('?').next().unwrap_or_default();
+    for segment in before_query.split('/').filter(|segment| !segment.contains('{')) {
         if is_dots(segment) {
             return Err("its path has a segment of dots".to_owned());
         }

@@ -7,11 +7,14 @@
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
+use crate::document::list;
 use crate::request::ArgumentFault;
 use crate::style::plain;
 
 /// How many references may lead to each other.
 const MAX_CHAIN: usize = 16;
+/// How many schemas are looked through for a member.
+const MAX_BRANCHES: usize = 64;
 /// How deep a body may nest.
 const MAX_DEPTH: usize = 128;
 
@@ -45,8 +48,7 @@ struct Writer<'d> {
 }
 
 impl<'d> Writer<'d> {
-    /// The schema that a reference into `$defs` leads to; the branch of `allOf` that says something of members is
-    /// looked for by [`Self::property`].
+    /// The schema that a reference into `$defs` leads to.
     fn resolved<'s>(&self, schema: &'s Value) -> &'s Value
     where
         'd: 's,
@@ -63,18 +65,20 @@ impl<'d> Writer<'d> {
         schema
     }
 
-    /// The schema of an object's member.
-    fn property<'s>(&self, schema: &'s Value, name: &str, depth: usize) -> Option<&'s Value>
+    /// The schema of an object's member, its own or that of a branch of `allOf`.
+    fn property<'s>(&self, schema: &'s Value, name: &str) -> Option<&'s Value>
     where
         'd: 's,
     {
-        let schema = self.resolved(schema);
-        let own = schema.get("properties").and_then(|properties| properties.get(name));
-        if own.is_some() || depth > MAX_CHAIN {
-            return own;
+        let mut waiting = vec![schema];
+        for _ in 0..MAX_BRANCHES {
+            let schema = self.resolved(waiting.pop()?);
+            if let Some(property) = schema.get("properties").and_then(|properties| properties.get(name)) {
+                return Some(property);
+            }
+            waiting.extend(list(schema, "allOf").iter().take(MAX_BRANCHES).rev());
         }
-        let branches = schema.get("allOf").and_then(Value::as_array);
-        branches.into_iter().flatten().find_map(|branch| self.property(branch, name, depth + 1))
+        None
     }
 
     /// The opening and closing tag of an element.
@@ -118,7 +122,7 @@ impl<'d> Writer<'d> {
         let (open, close) = self.tags(name, schema, &attributes)?;
         self.out.push_str(&open);
         for (member, value) in members {
-            let property = self.property(schema, member, 0).cloned().unwrap_or(Value::Null);
+            let property = self.property(schema, member).cloned().unwrap_or(Value::Null);
             if !self.is_attribute(&property) {
                 self.element(member, value, &property, depth + 1)?;
             }
@@ -153,8 +157,7 @@ impl<'d> Writer<'d> {
     fn attributes(&self, members: &Map<String, Value>, schema: &Value) -> Result<String, ArgumentFault> {
         let mut written = String::new();
         for (member, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-            let Some(property) =
-                self.property(schema, member, 0).filter(|property| self.is_attribute(property))
+            let Some(property) = self.property(schema, member).filter(|property| self.is_attribute(property))
             else {
                 continue;
             };

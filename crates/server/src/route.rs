@@ -74,8 +74,19 @@ pub(crate) fn of(head: &Parts) -> Route {
         [] if head.method == http::Method::GET && !head.headers.contains_key("authorization") => {
             Route::Welcome
         }
+        _ if is_unsigned_for_objects(head) => Route::Objects,
         _ => Route::Control,
     }
+}
+
+/// Whether an unsigned request can be for nothing but an object: it is refused, in S3's words.
+fn is_unsigned_for_objects(head: &Parts) -> bool {
+    let of_an_sdk = ["amz-sdk-invocation-id", "x-amz-content-sha256", "x-amz-date"];
+    !head.headers.contains_key("authorization")
+        && !head.headers.contains_key("x-amz-target")
+        && head.method != http::Method::POST
+        && of_an_sdk.iter().any(|name| head.headers.contains_key(*name))
+        && aws::service_by_path(head.method.as_str(), head.uri.path()).is_none()
 }
 
 /// Whether a request claims to be signed for S3, by a header or as a presigned URL.
@@ -90,7 +101,7 @@ fn is_for_objects(head: &Parts) -> bool {
         // Only S3 was ever signed so in the query alone.
         Some(("AWSAccessKeyId", _)) => query.contains("Signature="),
         _ => false,
-    }) || (!head.headers.contains_key("authorization") && head.headers.contains_key("x-amz-content-sha256"))
+    })
 }
 
 /// `{gatewayId}.gateway.bedrock-agentcore.{region}.amazonaws.com`.
@@ -113,6 +124,31 @@ mod tests {
         let request =
             http::Request::builder().method(method).uri(path).header("host", host).body(()).unwrap();
         of(&request.into_parts().0)
+    }
+
+    #[test]
+    fn a_request_that_is_signed_for_s3_is_for_objects_whatever_its_path_says() {
+        const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-west-2/s3/aws4_request, SignedHeaders=host, Signature=00";
+        let route = |path: &str, header: (&str, &str)| {
+            let request = http::Request::builder().uri(path).header(header.0, header.1).body(()).unwrap();
+            of(&request.into_parts().0)
+        };
+        let scope =
+            "X-Amz-Credential=AKIDEXAMPLE%2F20261121%2Fus-west-2%2Fs3%2Faws4_request&X-Amz-Signature=00";
+        for (path, header) in [
+            ("/bucket/key", ("authorization", SIGNED)),
+            ("/gateways/g-1/mcp", ("authorization", SIGNED)),
+            ("/", ("authorization", SIGNED)),
+            (&format!("/bucket/.well-known/jwks.json?{scope}"), ("accept", "*/*")),
+            ("/b/k?AWSAccessKeyId=AKIDEXAMPLE&Signature=a&Expires=1", ("accept", "*/*")),
+            ("/b/k", ("amz-sdk-invocation-id", "1")),
+        ] {
+            assert_eq!(route(path, header), Route::Objects, "{path} {header:?}");
+        }
+        let other = SIGNED.replace("/s3/", "/lambda/");
+        assert_eq!(route("/b/k", ("authorization", &other)), Route::Control);
+        assert_eq!(route("/b/k", ("accept", "*/*")), Route::Control);
+        assert_eq!(route("/gateways/", ("amz-sdk-invocation-id", "1")), Route::Control);
     }
 
     #[test]

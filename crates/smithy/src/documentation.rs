@@ -7,11 +7,13 @@
 pub(crate) const MAX_DESCRIPTION: usize = 4_000;
 /// The longest description of an argument.
 pub(crate) const MAX_MEMBER: usize = 600;
+/// The longest tag; what is longer is text.
+const MAX_TAG: usize = 2_000;
 
 /// The text of a piece of documentation, at most `limit` bytes of it.
 pub(crate) fn plain(html: &str, limit: usize) -> String {
     let mut text = String::new();
-    let mut rest = html;
+    let mut rest = start(html, limit.saturating_mul(10));
     while text.len() <= limit.saturating_mul(2) {
         let Some(at) = rest.find(['<', '&']) else {
             push_text(&mut text, rest);
@@ -42,7 +44,8 @@ fn tag<'a>(text: &mut String, found: &'a str) -> &'a str {
     let inside = found.strip_prefix('<').unwrap_or(found);
     let named = inside.strip_prefix('/').unwrap_or(inside);
     let is_tag = inside.starts_with('!') || named.starts_with(|first: char| first.is_ascii_alphabetic());
-    let Some((inside, after)) = inside.split_once('>').filter(|_| is_tag) else {
+    let end = inside.bytes().take(MAX_TAG).position(|byte| byte == b'>');
+    let Some((inside, after)) = end.and_then(|end| inside.split_at_checked(end)).filter(|_| is_tag) else {
         text.push('<');
         return inside;
     };
@@ -60,7 +63,7 @@ fn tag<'a>(text: &mut String, found: &'a str) -> &'a str {
             if !text.ends_with("- ") => new_line(text),
         _ => {}
     }
-    after
+    after.strip_prefix('>').unwrap_or(after)
 }
 
 fn new_line(text: &mut String) {
@@ -106,12 +109,17 @@ fn entity<'a>(text: &mut String, found: &'a str) -> &'a str {
     }
 }
 
+/// As much of a text as has at most `limit` bytes.
+fn start(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    text.get(..end).unwrap_or_default()
+}
+
 fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
-    let end = (0..=limit).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-    let kept = text.get(..end).unwrap_or_default();
+    let kept = start(text, limit);
     let kept = kept.rsplit_once(char::is_whitespace).map_or(kept, |(before, _)| before);
     format!("{} …", kept.trim_end())
 }

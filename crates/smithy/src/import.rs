@@ -14,8 +14,8 @@ use crate::lowering;
 use crate::model::{Model, Shape};
 use crate::plan::{Operation, Protocol};
 
-/// How much all operations of a service may hold together: shapes, and bytes of JSON Schema.
-const MAX_SHAPES: usize = 400_000;
+/// How much all operations of a service may hold together: members of shapes, and bytes of JSON Schema.
+const MAX_MEMBERS: usize = 300_000;
 const MAX_SCHEMA_BYTES: usize = 64 * 1024 * 1024;
 
 /// The protocols that are spoken, the preferred one first.
@@ -120,22 +120,18 @@ pub fn import(text: &str, options: &Options) -> Result<Api, ImportError> {
     let protocol = protocol(service)?;
     let chosen = chosen(operations(&model, service), options)?;
     let (mut planned, mut refused) = (BTreeMap::new(), Vec::new());
-    let (mut shapes, mut bytes) = (0, 0);
+    let mut spent = lowering::Spent::default();
     for shape in chosen {
         let name = shape.name().to_owned();
         let result = match planned.contains_key(&name) {
             true => Err("has the name of another operation".to_owned()),
-            false => lowering::operation(&model, service, protocol, shape),
+            false => lowering::operation(&model, service, protocol, shape, &mut spent),
         };
         match result {
-            Ok(lowering::Lowered { operation, schema_bytes }) => {
-                shapes += operation.plan.shapes.len();
-                bytes += schema_bytes;
-                planned.insert(name, operation);
-            }
+            Ok(operation) => drop(planned.insert(name, operation)),
             Err(why) => refused.push(Refusal { operation: name, why }),
         }
-        if shapes > MAX_SHAPES || bytes > MAX_SCHEMA_BYTES {
+        if spent.members > MAX_MEMBERS || spent.schema_bytes > MAX_SCHEMA_BYTES {
             return Err(ImportError::TooLarge(
                 "its operations together take too many shapes: choose fewer operations".to_owned(),
             ));

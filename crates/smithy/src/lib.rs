@@ -11,6 +11,7 @@
 mod import;
 
 mod model;
+mod order;
 
 mod documentation;
 mod lowering;

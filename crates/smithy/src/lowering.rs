@@ -17,6 +17,8 @@ use crate::{schema, template};
 
 /// The most shapes of one operation.
 const MAX_SHAPES: usize = 4_000;
+/// The most members of a structure.
+const MAX_MEMBERS: usize = 2_000;
 
 /// Request headers that are the connection's or the signature's, and no argument's.
 pub(crate) const OWN_HEADERS: [&str; 20] = [
@@ -42,9 +44,12 @@ pub(crate) const OWN_HEADERS: [&str; 20] = [
     "x-forwarded-for",
 ];
 
-/// An operation and how large its schema is.
-pub(crate) struct Lowered {
-    pub(crate) operation: Operation,
+/// What planning a service has cost so far, refused operations included.
+#[derive(Default)]
+pub(crate) struct Spent {
+    /// Members and errors that were planned.
+    pub(crate) members: usize,
+    /// Bytes of JSON Schema that were written, about.
     pub(crate) schema_bytes: usize,
 }
 
@@ -54,7 +59,8 @@ pub(crate) fn operation(
     service: model::Shape<'_>,
     protocol: Protocol,
     shape: model::Shape<'_>,
-) -> Result<Lowered, String> {
+    spent: &mut Spent,
+) -> Result<Operation, String> {
     let rest = matches!(protocol, Protocol::RestJson1 | Protocol::RestXml);
     let http = shape.get("smithy.api#http").filter(|_| rest);
     let in_http = |name: &str| http.and_then(|http| http.get(name));
@@ -70,9 +76,8 @@ pub(crate) fn operation(
     let uri = template::uri(uri)?;
     let prefix = shape.get("smithy.api#endpoint").and_then(|value| value.get("hostPrefix"));
     let checksum = shape.get("aws.protocols#httpChecksum");
-    let hidden = checksum.and_then(|value| value.get("requestAlgorithmMember")).and_then(Value::as_str);
     let mut lowering =
-        Lowering { model, protocol, shapes: Vec::new(), known: HashMap::new(), work: Vec::new() };
+        Lowering { model, protocol, shapes: Vec::new(), known: HashMap::new(), work: Vec::new(), spent };
     let input = lowering.root(shape.target("input"))?;
     let output = lowering.root(shape.target("output"))?;
     let ids: Vec<_> = shape.targets("errors").into_iter().chain(service.targets("errors")).collect();
@@ -87,12 +92,19 @@ pub(crate) fn operation(
         });
     }
     lowering.finish()?;
-    let mut shapes = lowering.shapes;
+    let Lowering { mut shapes, spent, .. } = lowering;
+    let mut hidden = Vec::new();
     if let Some(Shape::Structure(structure)) = input.and_then(|at| shapes.get_mut(at)) {
-        structure.members.retain(|member| Some(member.name.as_str()) != hidden);
+        let algorithm =
+            checksum.and_then(|value| value.get("requestAlgorithmMember")).and_then(Value::as_str);
+        let is_hidden = |member: &Member| !member.required && is_ours(member, algorithm);
+        hidden.extend(
+            structure.members.iter().filter(|member| is_hidden(member)).map(|member| member.name.clone()),
+        );
+        structure.members.retain(|member| !is_hidden(member));
         check_bindings(structure, &uri.path)?;
     }
-    let schema = schema::of_input(model, shape.target("input"), hidden)?;
+    let schema = schema::of_input(model, shape.target("input"), &hidden, &mut spent.schema_bytes)?;
     let flag = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or_default();
     let plan = Plan {
         protocol,
@@ -112,13 +124,22 @@ pub(crate) fn operation(
         shapes,
     };
     let documentation = shape.text("smithy.api#documentation").unwrap_or_default();
-    let operation = Operation {
+    Ok(Operation {
         name: shape.name().to_owned(),
         description: documentation::plain(documentation, MAX_DESCRIPTION),
-        input_schema: schema.value,
+        input_schema: schema,
         plan,
+    })
+}
+
+/// Whether a member is no argument, because what it would say is the request's own: the algorithm of a checksum, which
+/// is made here, and headers such as `Content-Length`.
+fn is_ours(member: &Member, algorithm: Option<&str>) -> bool {
+    let header = match &member.binding {
+        Binding::Header(name) => OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()),
+        _ => false,
     };
-    Ok(Lowered { operation, schema_bytes: schema.bytes })
+    header || algorithm == Some(member.name.as_str())
 }
 
 /// Every label of the path has its member, and no member writes a header that is not an argument's.
@@ -152,6 +173,7 @@ struct Lowering<'a> {
     shapes: Vec<Shape>,
     known: HashMap<&'a str, usize>,
     work: Vec<(usize, model::Shape<'a>)>,
+    spent: &'a mut Spent,
 }
 
 impl<'a> Lowering<'a> {
@@ -168,6 +190,7 @@ impl<'a> Lowering<'a> {
 
     /// The place of a shape, which is lowered later if it was not met before.
     fn reach(&mut self, id: &'a str) -> Result<usize, String> {
+        self.spent.members += 1;
         if let Some(at) = self.known.get(id) {
             return Ok(*at);
         }
@@ -222,7 +245,11 @@ impl<'a> Lowering<'a> {
 
     fn structure(&mut self, shape: model::Shape<'a>) -> Result<Structure, String> {
         let name = shape.text("smithy.api#xmlName").unwrap_or(shape.name());
-        let members = self.model.members(shape).into_iter().map(|member| self.member(member));
+        let members = self.model.members(shape);
+        if members.len() > MAX_MEMBERS {
+            return Err(format!("uses `{}`, which has more than {MAX_MEMBERS} members", shape.id));
+        }
+        let members = members.into_iter().map(|member| self.member(member));
         Ok(Structure {
             name: checked_name(name)?,
             namespace: namespace(shape.get("smithy.api#xmlNamespace"))?,

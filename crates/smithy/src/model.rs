@@ -9,19 +9,21 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::ImportError;
+use crate::order::{self, Order};
 
 /// The largest model, in bytes.
 const MAX_BYTES: usize = 10 * 1024 * 1024;
 /// The most shapes of a model. The largest of AWS's services has 3,000.
 const MAX_SHAPES: usize = 20_000;
-/// How many mixins may stand behind one another.
-const MAX_MIXINS: usize = 8;
+/// How many mixins, and mixins of mixins, a shape may have; further ones are not seen.
+const MAX_MIXINS: usize = 32;
 
 /// A model that was read.
 pub(crate) struct Model {
     shapes: BTreeMap<String, Map<String, Value>>,
     /// Traits that `apply` gives to members, by `shape$member`.
     applied: BTreeMap<String, Map<String, Value>>,
+    order: Order,
 }
 
 /// A shape of the model, or of the prelude.
@@ -76,7 +78,8 @@ impl Model {
                 _ => return Err(ImportError::NotSmithy),
             }
         }
-        let mut model = Self { shapes, applied: BTreeMap::new() };
+        let order = order::read(text).map_err(|_| ImportError::NotSmithy)?;
+        let mut model = Self { shapes, applied: BTreeMap::new(), order };
         applied.into_iter().for_each(|(id, node)| model.apply(id, node));
         Ok(model)
     }
@@ -112,33 +115,39 @@ impl Model {
 
     /// The members of a shape in the model's order, those of its mixins first.
     pub(crate) fn members<'a>(&'a self, shape: Shape<'a>) -> Vec<Member<'a>> {
-        let mut members = Vec::new();
-        self.gather(shape, shape.id, 0, &mut members);
+        let (mut members, mut visits) = (Vec::new(), 0);
+        self.gather(shape, shape.id, &mut visits, &mut members);
         members
     }
 
-    fn gather<'a>(&'a self, shape: Shape<'a>, onto: &str, depth: usize, members: &mut Vec<Member<'a>>) {
-        for mixin in shape.targets("mixins").into_iter().filter(|_| depth < MAX_MIXINS) {
-            if let Some(mixin) = self.shape(mixin) {
-                self.gather(mixin, onto, depth + 1, members);
+    fn gather<'a>(&'a self, shape: Shape<'a>, onto: &str, visits: &mut usize, members: &mut Vec<Member<'a>>) {
+        *visits += 1;
+        for mixin in shape.targets("mixins") {
+            if let Some(mixin) = self.shape(mixin).filter(|_| *visits <= MAX_MIXINS) {
+                self.gather(mixin, onto, visits, members);
             }
         }
         let Some(own) = shape.field("members").and_then(Value::as_object) else { return };
-        for (name, node) in own {
-            members.retain(|known| known.name != name);
+        members.retain(|known| !own.contains_key(known.name));
+        let names = self.order.get(shape.id).into_iter().flatten();
+        for (name, node) in names.filter_map(|name| own.get_key_value(name)) {
             if let Some(target) = target(node) {
                 let own = node.get("traits").and_then(Value::as_object);
-                let applied = self.applied.get(&format!("{onto}${name}"));
+                let applied = self.applied(onto, name);
                 members.push(Member { name, target, traits: [applied, own] });
             }
         }
+    }
+
+    fn applied(&self, shape: &str, member: &str) -> Option<&Map<String, Value>> {
+        if self.applied.is_empty() { None } else { self.applied.get(&format!("{shape}${member}")) }
     }
 
     /// A member that a list (`member`) or a map (`key`, `value`) has by its type.
     pub(crate) fn part<'a>(&'a self, shape: Shape<'a>, name: &'static str) -> Option<Member<'a>> {
         let node = shape.field(name)?;
         let own = node.get("traits").and_then(Value::as_object);
-        let applied = self.applied.get(&format!("{}${name}", shape.id));
+        let applied = self.applied(shape.id, name);
         Some(Member { name, target: target(node)?, traits: [applied, own] })
     }
 }

@@ -18,18 +18,17 @@ const MAX_INLINE: usize = 10;
 /// The most shapes of an input.
 const MAX_SHAPES: usize = 4_000;
 
-/// A schema and its size.
-pub(crate) struct Schema {
-    pub(crate) value: Value,
-    pub(crate) bytes: usize,
-}
-
-/// The schema of an input, without the optional member `hidden`; the error is the end of a sentence that begins with the operation.
-pub(crate) fn of_input(model: &Model, input: Option<&str>, hidden: Option<&str>) -> Result<Schema, String> {
+/// The schema of an input, without the optional members `hidden`; the error is the end of a sentence that begins with
+/// the operation.
+pub(crate) fn of_input(
+    model: &Model,
+    input: Option<&str>,
+    hidden: &[String],
+    spent: &mut usize,
+) -> Result<Value, String> {
     let root = input.filter(|id| *id != "smithy.api#Unit").and_then(|id| model.shape(id));
     let Some(root) = root else {
-        let value = json!({"type": "object", "properties": {}, "additionalProperties": false});
-        return Ok(Schema { value, bytes: 0 });
+        return Ok(json!({"type": "object", "properties": {}, "additionalProperties": false}));
     };
     let shared = shared(model, root)?;
     let mut writer = Writer {
@@ -40,20 +39,9 @@ pub(crate) fn of_input(model: &Model, input: Option<&str>, hidden: Option<&str>)
         pending: VecDeque::new(),
         bytes: 0,
     };
-    let mut schema = writer.structure(root, 0)?;
-    if let (Some(hidden), Some(Value::Object(properties))) = (hidden, schema.get_mut("properties")) {
-        properties.remove(hidden);
-    }
-    let mut definitions = BTreeMap::new();
-    while let Some((name, shape)) = writer.pending.pop_front() {
-        definitions.insert(name, Value::Object(writer.complex(shape, 0)?));
-    }
-    if !definitions.is_empty() {
-        schema.insert("$defs".to_owned(), Value::Object(definitions.into_iter().collect()));
-    }
-    let value = Value::Object(schema);
-    let bytes = writer.bytes;
-    Ok(Schema { value, bytes })
+    let schema = writer.document(root, hidden);
+    *spent += writer.bytes;
+    schema.map(Value::Object)
 }
 
 /// The shapes that have parts and are used more than once.
@@ -109,6 +97,22 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
+    /// The schema of a structure, with all definitions that it refers to.
+    fn document(&mut self, root: Shape<'a>, hidden: &[String]) -> Result<Map<String, Value>, String> {
+        let mut schema = self.structure(root, 0)?;
+        if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+            properties.retain(|name, _| !hidden.contains(name));
+        }
+        let mut definitions = BTreeMap::new();
+        while let Some((name, shape)) = self.pending.pop_front() {
+            definitions.insert(name, Value::Object(self.complex(shape, 0)?));
+        }
+        if !definitions.is_empty() {
+            schema.insert("$defs".to_owned(), Value::Object(definitions.into_iter().collect()));
+        }
+        Ok(schema)
+    }
+
     fn shape(&mut self, shape: Shape<'a>, depth: usize) -> Result<Map<String, Value>, String> {
         self.count(40)?;
         let deep = depth >= MAX_INLINE && !is_flat(self.model, shape);
@@ -167,7 +171,13 @@ impl<'a> Writer<'a> {
                 bounds(&mut schema, shape.get("smithy.api#length"), ["minProperties", "maxProperties"]);
                 Ok(schema)
             }
-            _ => Ok(simple(self.model, shape)),
+            _ => {
+                let schema = simple(self.model, shape);
+                let values = schema.get("enum").and_then(Value::as_array);
+                let sizes = values.into_iter().flatten().map(|value| value.as_str().map_or(20, str::len) + 3);
+                self.count(sizes.sum())?;
+                Ok(schema)
+            }
         }
     }
 

@@ -15,9 +15,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("aws", &["domain", "strict-json", "aws-shapes"]),
     ("egress", &[]),
     ("iam", &["domain"]),
+    ("mask", &["domain"]),
     ("mcp", &["domain", "strict-json", "egress"]),
     ("openapi", &["strict-json"]),
     ("policy", &["domain"]),
+    ("search", &[]),
     ("smithy", &["domain", "strict-json"]),
     ("store", &["domain"]),
     // The rooms; the side rooms first, which the two planes use.
@@ -25,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("identity", &["domain", "strict-json", "egress", "iam", "store"]),
     ("objects", &["domain", "aws", "iam", "identity", "store"]),
     ("functions", &["domain", "compute", "iam", "identity", "store"]),
+    ("objects", &["domain", "aws", "iam", "identity", "store"]),
     (
         "control",
         &[
@@ -96,6 +99,8 @@ const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
     ("openapi", &["tokio", "hyper", "sqlx"]),
     ("policy", &["tokio", "http", "hyper"]),
+    ("mask", &["tokio", "http", "hyper"]),
+    ("search", &["tokio", "http", "hyper"]),
     ("smithy", &["tokio", "hyper"]),
 ];
 

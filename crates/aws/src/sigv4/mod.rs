@@ -407,4 +407,109 @@ mod tests {
             Err(SignatureError::Mismatch)
         );
     }
+
+    /// The key of the examples in the Amazon S3 API Reference.
+    fn documented() -> Secret {
+        Secret::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    }
+
+    /// 2013-05-24T00:00:00Z, the moment of those examples.
+    const THEN: Timestamp = Timestamp::from_seconds(1_369_353_600);
+
+    /// The example of "Authenticating Requests: Using Query Parameters".
+    #[test]
+    fn the_documented_presigned_url_is_accepted_for_its_day() {
+        let query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
+        let headers: Vec<(&str, &[u8])> = vec![("host", b"examplebucket.s3.amazonaws.com")];
+        let check = |query: &str, path: &str, headers: &[(&str, &[u8])], later: u64| {
+            let claims = Presigned::parse(query)?;
+            let signed = claims.of(Request { method: "GET", path, query, headers, body: b"" })?;
+            let now = THEN.plus(Duration::from_secs(later));
+            signed.verify_head(&documented(), now, PathStyle::Once, "UNSIGNED-PAYLOAD")
+        };
+        assert_eq!(check(query, "/test.txt", &headers, 0), Ok(()));
+        assert_eq!(check(query, "/test.txt", &headers, 86_399), Ok(()));
+        assert_eq!(check(query, "/test.txt", &headers, 86_400), Err(SignatureError::Expired));
+        assert_eq!(check(query, "/other.txt", &headers, 0), Err(SignatureError::Mismatch));
+        assert_eq!(
+            check(&format!("{query}&versionId=1"), "/test.txt", &headers, 0),
+            Err(SignatureError::Mismatch)
+        );
+        let longer = query.replace("86400", "96400");
+        assert_eq!(check(&longer, "/test.txt", &headers, 0), Err(SignatureError::Mismatch));
+        let with_unsigned = [headers.clone(), vec![("x-amz-acl", b"private")]].concat();
+        assert!(matches!(check(query, "/test.txt", &with_unsigned, 0), Err(SignatureError::Incomplete(_))));
+        for missing in ["X-Amz-Expires=86400&", "X-Amz-Date=20130524T000000Z&", "X-Amz-SignedHeaders=host&"] {
+            assert!(Presigned::parse(&query.replace(missing, "")).is_err(), "{missing}");
+        }
+        assert!(Presigned::parse(&query.replace("86400", "604801")).is_err());
+        assert!(Presigned::parse(&format!("{query}&X-Amz-Expires=1")).is_err());
+    }
+
+    /// The example of "Transferring Payload in Multiple Chunks": 66,560 letters in two chunks and an empty one.
+    #[test]
+    fn the_documented_chunks_are_accepted_in_their_order() {
+        let authorization = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders=content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class,Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
+        let headers: Vec<(&str, &[u8])> = vec![
+            ("host", b"s3.amazonaws.com"),
+            ("x-amz-date", b"20130524T000000Z"),
+            ("x-amz-storage-class", b"REDUCED_REDUNDANCY"),
+            ("authorization", authorization.as_bytes()),
+            ("x-amz-content-sha256", b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+            ("content-encoding", b"aws-chunked"),
+            ("x-amz-decoded-content-length", b"66560"),
+            ("content-length", b"66824"),
+        ];
+        let path = "/examplebucket/chunkObject.txt";
+        let signed =
+            Signed::read(Request { method: "PUT", path, query: "", headers: &headers, body: b"" }).unwrap();
+        signed
+            .verify_head(&documented(), THEN, PathStyle::Once, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+            .unwrap();
+        let chunks = [
+            (65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+            (1_024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+            (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+        ];
+        let hash = |length: usize| digest::digest(&digest::SHA256, &vec![b'a'; length]);
+        let mut signatures = signed.chunk_signatures(&documented());
+        for (length, signature) in chunks {
+            assert!(signatures.proves_chunk(hash(length).as_ref(), signature), "{length}");
+        }
+        let mut signatures = signed.chunk_signatures(&documented());
+        assert!(!signatures.proves_chunk(hash(1_024).as_ref(), chunks[1].1), "out of order");
+        let mut signatures = signed.chunk_signatures(&documented());
+        assert!(!signatures.proves_chunk(hash(65_535).as_ref(), chunks[0].1), "another chunk");
+    }
+
+    /// The example of "Signing and authenticating REST requests": "Query string request authentication alternative". Its
+    /// moment is in 2007.
+    #[test]
+    fn the_documented_url_of_version_two_is_accepted_until_its_end() {
+        let query = "AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1175139620&Signature=NpgCjnDzrM%2BWFzoENXmpNDUsSn8%3D";
+        let headers: Vec<(&str, &[u8])> = vec![("host", b"johnsmith.s3.amazonaws.com")];
+        let request =
+            Request { method: "GET", path: "/photos/puppy.jpg", query, headers: &headers, body: b"" };
+        let path = "/johnsmith/photos/puppy.jpg";
+        let claims = LegacyPresigned::parse(query).unwrap();
+        let at = |seconds: i64| Timestamp::from_seconds(seconds);
+        assert_eq!(claims.verify(&request, path, &documented(), at(1_175_139_619)), Ok(()));
+        assert_eq!(
+            claims.verify(&request, path, &documented(), at(1_175_139_620)),
+            Err(SignatureError::Expired)
+        );
+        assert!(claims.verify(&request, path, &documented(), at(1_100_000_000)).is_err(), "too long");
+        let other = Request { method: "PUT", ..request };
+        assert_eq!(
+            claims.verify(&other, path, &documented(), at(1_175_139_619)),
+            Err(SignatureError::Mismatch)
+        );
+        assert_eq!(
+            claims.verify(&request, "/johnsmith/other", &documented(), at(1_175_139_619)),
+            Err(SignatureError::Mismatch)
+        );
+        assert!(LegacyPresigned::parse(&format!("{query}&prefix=a")).is_err(), "would not be signed");
+        assert!(LegacyPresigned::parse(&format!("{query}&Expires=1")).is_err(), "twice");
+        assert!(LegacyPresigned::parse("AWSAccessKeyId=a&Signature=b").is_err());
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use domain::{McpServer, Offers, Target, Tool, Upstream};
+use domain::{McpServer, Target, Upstream};
 use functions::FunctionName;
+use mcp::upstream::{Listed, Peer, Plain, Sender};
 
 use super::outbound;
 use super::target_upstream::lists_itself;
@@ -18,12 +19,6 @@ pub(super) struct Found {
     pub(super) remarks: Vec<String>,
 }
 
-/// The lists of an MCP server.
-pub(super) struct Listed {
-    pub(super) tools: Vec<Tool>,
-    pub(super) offers: Offers,
-}
-
 /// Asks the upstream of a target for what it lists itself, and looks for what calls will need.
 ///
 /// The error is the reason why the target cannot be used, in words for its owner.
@@ -36,9 +31,7 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
         Upstream::Lambda { function } => {
             let name = FunctionName::parse(function.as_str(), &target.scope);
             let known = match name {
-                Some(name) => {
-                    plane.setup.functions.find(&name.scope, &name.name).await.ok().flatten().is_some()
-                }
+                Some(name) => plane.setup.functions.find_named(&name).await.ok().flatten().is_some(),
                 None => false,
             };
             if !known {
@@ -48,7 +41,9 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
             }
         }
         Upstream::Mcp(server) if lists_itself(&target.upstream) => {
-            found.listed = Some(lists(plane, server).await?);
+            let mut listed = lists(plane, server).await?;
+            found.remarks.append(&mut listed.remarks);
+            found.listed = Some(listed);
         }
         _ => {}
     }
@@ -57,17 +52,18 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
 
 async fn lists(plane: &ControlPlane, server: &McpServer) -> Result<Listed, String> {
     let endpoint = &server.endpoint;
-    let upstream = mcp::Upstream::new(plane.setup.client.clone(), endpoint);
-    let tools = upstream
-        .list_tools(plane.setup.quotas.tools_per_target)
+    let sender = Sender { client: &plane.setup.client, dress: &Plain };
+    let most = plane.setup.quotas.tools_per_target;
+    let listed = mcp::Upstream::new(endpoint)
+        .list(sender, &Peer::default(), most)
         .await
         .map_err(|error| format!("The tools of {endpoint} cannot be read: {error}"))?;
     let mut seen = HashSet::new();
-    for tool in &tools {
+    for tool in &listed.tools {
         check_name(&tool.name)?;
         if !seen.insert(tool.name.as_str()) {
             return Err(format!("{endpoint} lists the tool {} twice.", tool.name));
         }
     }
-    Ok(Listed { tools, offers: Offers::default() })
+    Ok(listed)
 }

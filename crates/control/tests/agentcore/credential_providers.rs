@@ -15,7 +15,7 @@ async fn call(actor: &Actor, operation: &str, params: Value) -> Answered {
     actor.call("bedrock-agentcore-control", operation, params).await
 }
 
-fn oauth2(name: &str, discovery: Value) -> Value {
+fn oauth2(name: &str, discovery: &Value) -> Value {
     json!({
         "name": name,
         "credentialProviderVendor": "CustomOauth2",
@@ -106,7 +106,7 @@ async fn an_api_key_goes_in_and_never_comes_out() {
 async fn an_oauth2_client_is_shown_without_its_secret() {
     for world in World::on_each_database().await {
         let root = world.root();
-        let made = call(&root, "CreateOauth2CredentialProvider", oauth2("as", metadata())).await.good();
+        let made = call(&root, "CreateOauth2CredentialProvider", oauth2("as", &metadata())).await.good();
         assert_eq!(made["credentialProviderArn"], format!("{VAULT}/oauth2credentialprovider/as"));
         assert_eq!(made["status"], "READY");
         let secret = made["clientSecretArn"]["secretArn"].as_str().unwrap();
@@ -119,7 +119,7 @@ async fn an_oauth2_client_is_shown_without_its_secret() {
         assert_eq!(output, &json!({"oauthDiscovery": metadata(), "clientId": "the-client"}));
         assert_eq!(shown["callbackUrl"], made["callbackUrl"]);
 
-        let mut change = oauth2("as", discovery_url());
+        let mut change = oauth2("as", &discovery_url());
         change["oauth2ProviderConfigInput"]["customOauth2ProviderConfig"]["clientAuthenticationMethod"] =
             json!("CLIENT_SECRET_POST");
         let changed = call(&root, "UpdateOauth2CredentialProvider", change).await.good();
@@ -143,13 +143,13 @@ async fn what_is_not_served_is_refused_by_name() {
     let world = World::new().await;
     let root = world.root();
     let config = |changes: Value| {
-        let mut params = oauth2("as", discovery_url());
+        let mut params = oauth2("as", &discovery_url());
         let inner = &mut params["oauth2ProviderConfigInput"]["customOauth2ProviderConfig"];
         inner.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         params
     };
     let with = |name: &str, value: Value| {
-        let mut params = oauth2("as", discovery_url());
+        let mut params = oauth2("as", &discovery_url());
         params[name] = value;
         params
     };
@@ -209,7 +209,7 @@ async fn names_are_unique_for_a_kind_and_a_place() {
     call(&root, "CreateApiKeyCredentialProvider", key.clone()).await.good();
     let told = call(&root, "CreateApiKeyCredentialProvider", key.clone()).await;
     assert!(told.refused(409, "ConflictException").contains("same already exists"));
-    call(&root, "CreateOauth2CredentialProvider", oauth2("same", discovery_url())).await.good();
+    call(&root, "CreateOauth2CredentialProvider", oauth2("same", &discovery_url())).await.good();
     call(&root.in_region("eu-west-1"), "CreateApiKeyCredentialProvider", key.clone()).await.good();
     call(&world.account("111122223333").await, "CreateApiKeyCredentialProvider", key).await.good();
 }
@@ -225,7 +225,7 @@ async fn there_may_be_fifty_of_a_kind_in_pages() {
     let told =
         call(&root, "CreateApiKeyCredentialProvider", json!({"name": "one-more", "apiKey": KEY})).await;
     assert!(told.refused(402, "ServiceQuotaExceededException").contains("50 API key credential providers"));
-    call(&root, "CreateOauth2CredentialProvider", oauth2("of-the-other-kind", discovery_url())).await.good();
+    call(&root, "CreateOauth2CredentialProvider", oauth2("of-the-other-kind", &discovery_url())).await.good();
     let mut seen = Vec::new();
     let mut token = Value::Null;
     loop {

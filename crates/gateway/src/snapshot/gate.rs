@@ -93,6 +93,18 @@ impl Gate {
             .is_some_and(|rest| rest == format!(".gateway.bedrock-agentcore.{region}.amazonaws.com"))
     }
 
+    /// How long sessions live; `None` when there are none.
+    pub(crate) fn session_seconds(&self) -> Option<u32> {
+        self.gateway.mcp.as_ref().and_then(|mcp| mcp.session_seconds)
+    }
+
+    /// Whether tools that no policy knows are listed: those of servers that are asked at each list. Policies that bind
+    /// deny them.
+    pub(crate) fn lists_unlisted(&self) -> bool {
+        let binds = matches!(self.guard, Guard::Policies { mode: PolicyMode::Enforce, .. });
+        !binds && self.catalogue.targets.iter().any(super::TargetEntry::is_unlisted)
+    }
+
     /// Whether the whole list of tools is one page.
     pub(crate) fn lists_in_one_page(&self) -> bool {
         self.gateway.mcp.as_ref().and_then(|mcp| mcp.disable_list_pagination).unwrap_or(false)

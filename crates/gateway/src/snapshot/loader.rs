@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::{Authorizer, Gateway, GatewayId, McpServer, Scope, Target, Upstream, UserPoolId, tool_name};
+use domain::{Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
 use egress::Client;
 use functions::{FunctionName, Functions};
 use identity::issuer::Issuers;
@@ -16,7 +16,7 @@ use policy::{Engine, GatewayTools, ToolDefinition};
 use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
 use tokio::sync::watch;
 
-use super::{Catalogue, Gate, Guard, RoleAccess, Rules, Snapshot, UpstreamEntry};
+use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
 use crate::challenge::Challenge;
 
 /// How often another process' changes are looked for, where there may be other processes.
@@ -177,7 +177,10 @@ impl Loader {
             ChangeKind::Function => {
                 self.functions.forget(&change.scope, &change.id);
                 work.gateways.extend(ids(&mut present.gates.values().filter(|gate| {
-                    gate.catalogue.upstreams.iter().any(|upstream| calls(upstream, &change.scope, &change.id))
+                    gate.catalogue
+                        .targets
+                        .iter()
+                        .any(|target| calls(&target.upstream, &change.scope, &change.id))
                 })));
             }
             ChangeKind::Iam => {
@@ -227,17 +230,12 @@ impl Loader {
         Ok(match &target.upstream {
             Upstream::Lambda { function } => {
                 let prepared = match FunctionName::parse(function.as_str(), scope) {
-                    Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
-                        self.functions.find(&name.scope, &name.name).await?
-                    }
-                    _ => None,
+                    Some(name) => self.functions.find_named(&name).await?,
+                    None => None,
                 };
-                UpstreamEntry::Lambda { target: target.id.clone(), function: function.clone(), prepared }
+                UpstreamEntry::Lambda { function: function.clone(), prepared }
             }
-            Upstream::Mcp(McpServer { endpoint, .. }) => {
-                let server = Arc::new(mcp::Upstream::new(self.client.clone(), endpoint));
-                UpstreamEntry::Mcp { server }
-            }
+            Upstream::Mcp(server) => UpstreamEntry::Mcp(McpEntry::of(target, server)),
             _ => UpstreamEntry::Unserved,
         })
     }
@@ -301,6 +299,6 @@ fn calls(upstream: &UpstreamEntry, scope: &Scope, name: &str) -> bool {
     match upstream {
         UpstreamEntry::Lambda { function, .. } => FunctionName::parse(function.as_str(), scope)
             .is_some_and(|called| called.scope == *scope && called.name == name),
-        UpstreamEntry::Mcp { .. } | UpstreamEntry::Unserved => false,
+        UpstreamEntry::Mcp(_) | UpstreamEntry::Unserved => false,
     }
 }

@@ -12,7 +12,7 @@ mod visible;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) use catalogue::{Catalogue, ToolEntry, UpstreamEntry};
+pub(crate) use catalogue::{Catalogue, McpEntry, OfferEntry, TargetEntry, ToolEntry, UpstreamEntry, shown};
 pub(crate) use gate::{Gate, Guard, Rules};
 pub use loader::Loader;
 pub(crate) use role::RoleAccess;

@@ -14,13 +14,18 @@ const PAGE: usize = 100;
 /// A set of a gateway's tools, by their places in its catalogue.
 pub(crate) struct Visible {
     places: Vec<bool>,
-    /// The pages, each with the name of its last tool; written when somebody asks first.
+    /// The pages; written when somebody asks first.
     pages: OnceLock<Vec<Page>>,
 }
 
-struct Page {
+/// One page of a list.
+pub(crate) struct Page {
+    /// The name of its last tool.
     last: String,
-    bytes: Bytes,
+    /// It, as `tools/list` answers it.
+    pub(crate) bytes: Bytes,
+    /// Whether another page follows.
+    pub(crate) more: bool,
 }
 
 impl Visible {
@@ -32,15 +37,15 @@ impl Visible {
         self.places.get(place).copied().unwrap_or(false)
     }
 
-    pub(crate) fn first_page(&self, gate: &Gate) -> Option<Bytes> {
-        self.pages(gate).first().map(|page| page.bytes.clone())
+    pub(crate) fn first_page(&self, gate: &Gate) -> Option<&Page> {
+        self.pages(gate).first()
     }
 
     /// The page after the one whose last tool has this name.
-    pub(crate) fn page_after(&self, gate: &Gate, last: &str) -> Option<Bytes> {
+    pub(crate) fn page_after(&self, gate: &Gate, last: &str) -> Option<&Page> {
         let pages = self.pages(gate);
         let before = pages.iter().position(|page| page.last == last)?;
-        pages.get(before + 1).map(|page| page.bytes.clone())
+        pages.get(before + 1)
     }
 
     fn pages(&self, gate: &Gate) -> &[Page] {
@@ -50,27 +55,42 @@ impl Visible {
                 gate.catalogue.tools().iter().filter(|tool| self.contains(tool.place)).collect();
             let count = tools.len().div_ceil(size).max(1);
             let mut chunks = tools.chunks(size.min(tools.len().max(1)));
-            (1..=count).map(|number| page(chunks.next().unwrap_or_default(), number < count)).collect()
+            (1..=count).map(|number| Page::of(chunks.next().unwrap_or_default(), number < count)).collect()
         })
     }
 }
 
-/// One page as `tools/list` answers it.
-fn page(tools: &[&ToolEntry], more: bool) -> Page {
-    let last = tools.last().map(|tool| tool.name.clone()).unwrap_or_default();
-    let mut text = Vec::with_capacity(tools.iter().map(|tool| tool.shown.len() + 1).sum::<usize>() + 64);
-    text.extend_from_slice(b"{\"tools\":[");
-    for (at, tool) in tools.iter().enumerate() {
-        if at > 0 {
-            text.push(b',');
+impl Page {
+    fn of(tools: &[&ToolEntry], more: bool) -> Self {
+        let last = tools.last().map(|tool| tool.name.clone()).unwrap_or_default();
+        let mut text = Vec::with_capacity(tools.iter().map(|tool| tool.shown.len() + 1).sum::<usize>() + 64);
+        text.extend_from_slice(b"{\"tools\":[");
+        for (at, tool) in tools.iter().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(&tool.shown);
         }
-        text.extend_from_slice(&tool.shown);
+        text.push(b']');
+        if more {
+            text.extend_from_slice(b",\"nextCursor\":");
+            text.extend_from_slice(Value::from(cursor(&last)).to_string().as_bytes());
+        }
+        text.push(b'}');
+        Self { last, bytes: text.into(), more }
     }
-    text.push(b']');
-    if more {
-        text.extend_from_slice(b",\"nextCursor\":");
-        text.extend_from_slice(Value::from(cursor(&last)).to_string().as_bytes());
+
+    /// The page, which is the last, with more tools at its end.
+    pub(crate) fn with(&self, more: &[Bytes]) -> Bytes {
+        let Some(open) = self.bytes.strip_suffix(b"]}") else { return self.bytes.clone() };
+        let mut text = open.to_vec();
+        for tool in more {
+            if !text.ends_with(b"[") {
+                text.push(b',');
+            }
+            text.extend_from_slice(tool);
+        }
+        text.extend_from_slice(b"]}");
+        text.into()
     }
-    text.push(b'}');
-    Page { last, bytes: text.into() }
 }

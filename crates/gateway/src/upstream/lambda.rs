@@ -12,9 +12,7 @@ use serde_json::Value;
 use super::Failed;
 use crate::answer::Reply;
 use crate::authorize::Permitted;
-use crate::listen::Arrival;
-use crate::pipeline::Lane;
-use crate::snapshot::Gate;
+use crate::turn::Turn;
 
 /// What a call of a function needs besides the proof that it may be made.
 pub(super) struct Call<'a> {
@@ -22,16 +20,10 @@ pub(super) struct Call<'a> {
     pub(super) function: &'a Arn,
     pub(super) prepared: Option<&'a Prepared>,
     pub(super) id: &'a str,
-    pub(super) request_id: &'a RequestId,
 }
 
-pub(super) async fn call(
-    lane: &Lane,
-    gate: &Gate,
-    permitted: &Permitted<'_>,
-    call: &Call<'_>,
-    arrival: &Arrival,
-) -> Result<Reply, Failed> {
+pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>) -> Result<Reply, Failed> {
+    let gate = &turn.gate;
     let denied = |cause: &str| {
         tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %call.function, error = cause, "The gateway's role may not invoke a function.");
         Failed::new(format!(
@@ -41,18 +33,18 @@ pub(super) async fn call(
     };
     let prepared = call.prepared.ok_or_else(|| {
         Failed::new(format!(
-            "Lambda function {} does not exist. Create it, or point the target to one that does.",
+            "Lambda function {} does not exist. Create it with the version or alias that the target names, or point \
+             the target to one that does.",
             call.function
         ))
     })?;
-    let setup = &lane.plane.setup;
-    let function = prepared.function.arn();
+    let setup = &turn.lane.plane.setup;
     gate.role
-        .may_invoke(&gate.arn, &function, prepared.resource_policy.as_ref(), setup.clock.now())
+        .may_invoke(&gate.arn, &prepared.arn, prepared.resource_policy.as_ref(), setup.clock.now())
         .map_err(|cause| denied(&cause))?;
     let invocation = Invocation {
         payload: Bytes::copy_from_slice(permitted.arguments().as_bytes()),
-        client_context: Some(client_context(gate, permitted, call).into()),
+        client_context: Some(client_context(turn, permitted, call).into()),
         request_id: RequestId::mint(&*setup.random).to_string(),
         trace_id: None,
     };
@@ -70,12 +62,12 @@ pub(super) async fn call(
             )));
         }
     };
-    result(permitted, call, arrival, &completed)
+    result(turn, permitted, call, &completed)
 }
 
 /// What the function learns besides the arguments. The values are ids and names: the ones that could hold a quote are
 /// written as JSON writes them.
-fn client_context(gate: &Gate, permitted: &Permitted<'_>, call: &Call<'_>) -> String {
+fn client_context(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>) -> String {
     // The client's id may be a text or a number; the function gets a text.
     let message_id: String = match call.id.strip_prefix('"') {
         Some(_) => call.id.to_owned(),
@@ -85,8 +77,8 @@ fn client_context(gate: &Gate, permitted: &Permitted<'_>, call: &Call<'_>) -> St
         "{{\"custom\":{{\"bedrockAgentCoreMessageVersion\":\"1.0\",\"bedrockAgentCoreAwsRequestId\":\"{}\",\
          \"bedrockAgentCoreMcpMessageId\":{message_id},\"bedrockAgentCoreGatewayId\":\"{}\",\
          \"bedrockAgentCoreTargetId\":\"{}\",\"bedrockAgentCoreToolName\":{}}}}}",
-        call.request_id,
-        gate.gateway.id,
+        turn.request_id,
+        turn.gate.gateway.id,
         call.target,
         Value::from(permitted.tool().name.as_str()),
     )
@@ -94,9 +86,9 @@ fn client_context(gate: &Gate, permitted: &Permitted<'_>, call: &Call<'_>) -> St
 
 /// The function's answer as a tool's result: its JSON as a text, and as structured content where that was promised.
 fn result(
+    turn: &Turn,
     permitted: &Permitted<'_>,
     call: &Call<'_>,
-    arrival: &Arrival,
     completed: &Completed,
 ) -> Result<Reply, Failed> {
     let payload = String::from_utf8_lossy(&completed.payload);
@@ -116,7 +108,7 @@ fn result(
     let text = Value::from(&*payload);
     let structured = permitted.tool().has_output_schema
         && payload.trim_start().starts_with('{')
-        && arrival.version.as_ref().is_ok_and(|version| *version >= Version::V2025_06_18);
+        && (turn.modern || turn.arrival.former() >= Version::V2025_06_18);
     let result = if structured {
         format!(
             "{{\"content\":[{{\"type\":\"text\",\"text\":{text}}}],\"structuredContent\":{payload},\"isError\":false}}"

@@ -80,10 +80,19 @@ impl Servers {
         };
         let endpoint = self.endpoint_of(held, settings).await?;
         let form = ClientForm::new(settings, secret, endpoint.authentication(settings)?, key);
+        let got = self.ask(&endpoint, &form).await;
+        if got.is_err() {
+            // It may have moved: the next attempt looks where it is.
+            *held.found.lock().await = None;
+        }
+        got
+    }
+
+    async fn ask(&self, endpoint: &Endpoint, form: &ClientForm) -> Result<Issued, Refusal> {
         let asked = self.clock.now();
-        let (status, body) = match endpoint.local {
-            Some(hint) => self.ask_here(hint, &form).await?,
-            None => self.ask_there(&endpoint.url, &form).await?,
+        let (status, body) = match &endpoint.local {
+            Some(hint) => self.ask_here(hint.clone(), form).await,
+            None => self.ask_there(&endpoint.url, form).await?,
         };
         token_answer::read(&bare(&endpoint.url), status, &body, asked)
     }
@@ -152,7 +161,7 @@ impl Servers {
         }
     }
 
-    async fn ask_here(&self, hint: PoolHint, form: &ClientForm) -> Result<(u16, Bytes), Refusal> {
+    async fn ask_here(&self, hint: PoolHint, form: &ClientForm) -> (u16, Bytes) {
         let request_id = RequestId::mint(&*self.random);
         let answer = self
             .provider
@@ -165,7 +174,7 @@ impl Servers {
                 request_id: &request_id,
             })
             .await;
-        Ok((answer.status, Bytes::from(answer.body.to_string())))
+        (answer.status, Bytes::from(answer.body.to_string()))
     }
 
     async fn ask_there(&self, url: &str, form: &ClientForm) -> Result<(u16, Bytes), Refusal> {

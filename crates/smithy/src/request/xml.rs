@@ -189,7 +189,7 @@ fn clean(text: &str, place: &Place<'_>) -> Result<String, ArgumentFault> {
     let mut written = String::with_capacity(escaped.len());
     for c in escaped.chars() {
         match c {
-            '\r' | '\n' | '\u{85}' | '\u{2028}' => {
+            '\n' | '\u{85}' | '\u{2028}' => {
                 let _ = write!(written, "&#x{:X};", u32::from(c));
             }
             other => written.push(other),

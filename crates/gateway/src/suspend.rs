@@ -1,0 +1,83 @@
+//! Calls that wait for their client: an upstream of the former era asked the client for something in the middle of a
+//! call, and a client of 2026-07-28 answers by calling again.
+//!
+//! The call stays open meanwhile. What the client gets as `requestState` is a random name of it; whoever brings it back
+//! must be the same caller and ask for the same thing (2026-07-28, "Multi Round-Trip Requests", "Server Requirements").
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use domain::{Random, Timestamp};
+use mcp::upstream::Exchange;
+
+/// How long a client may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// The most calls that may wait at once.
+const MOST: usize = 10_000;
+/// What our names begin with.
+pub(crate) const PREFIX: &str = "portcullis-";
+
+/// All calls that wait.
+#[derive(Default)]
+pub(crate) struct Suspensions(Mutex<HashMap<String, Suspended>>);
+
+/// A call that waits.
+pub(crate) struct Suspended {
+    pub(crate) exchange: Exchange,
+    /// The id of the request that the upstream made.
+    pub(crate) request: String,
+    /// Its method.
+    pub(crate) method: String,
+    /// Its parameters.
+    pub(crate) params: Option<String>,
+    /// Who calls what with which arguments.
+    pub(crate) fingerprint: [u8; 32],
+    until: Timestamp,
+}
+
+impl Suspended {
+    pub(crate) fn new(
+        exchange: Exchange,
+        request: String,
+        method: String,
+        params: Option<String>,
+        fingerprint: [u8; 32],
+        now: Timestamp,
+    ) -> Self {
+        Self { exchange, request, method, params, fingerprint, until: now.plus(PATIENCE) }
+    }
+}
+
+impl Suspensions {
+    /// Keeps a call, and names it; `None` when too many wait.
+    pub(crate) fn keep(&self, call: Suspended, random: &dyn Random, now: Timestamp) -> Option<String> {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.retain(|_, call| now < call.until);
+        if calls.len() >= MOST {
+            return None;
+        }
+        let mut bytes = [0; 24];
+        random.fill(&mut bytes);
+        let name = bytes.iter().fold(PREFIX.to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        calls.insert(name.clone(), call);
+        Some(name)
+    }
+
+    /// Takes the call of this name, if it is the caller's and about the same.
+    pub(crate) fn take(&self, name: &str, fingerprint: &[u8; 32], now: Timestamp) -> Option<Suspended> {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = calls.get(name).is_some_and(|call| now < call.until && call.fingerprint == *fingerprint);
+        if fits { calls.remove(name) } else { None }
+    }
+}
+
+/// What a call that is brought back must agree with.
+pub(crate) fn fingerprint(parts: &[&str]) -> [u8; 32] {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(&format!("{}:{part};", part.len()));
+    }
+    digest(&SHA256, text.as_bytes()).as_ref().try_into().unwrap_or_default()
+}

@@ -1,0 +1,70 @@
+//! What threads through the stages of one request: who asks what of which gateway, and how.
+
+use std::sync::Arc;
+
+use domain::{RequestId, Timestamp};
+use mcp::RequestMeta;
+use mcp::upstream::Peer;
+
+use crate::authenticate::Caller;
+use crate::listen::Arrival;
+use crate::pipeline::Lane;
+use crate::session::Session;
+use crate::snapshot::Gate;
+use crate::stream::Outlet;
+
+/// One request that was let in.
+pub(crate) struct Turn {
+    pub(crate) lane: Lane,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) arrival: Arrival,
+    pub(crate) request_id: RequestId,
+    /// Whether the message is of 2026-07-28 or later.
+    pub(crate) modern: bool,
+    /// What such a message says of itself.
+    pub(crate) meta: RequestMeta,
+    /// The session of an earlier one.
+    pub(crate) session: Option<Arc<Session>>,
+    /// Where notifications go while the answer is made, for a client that listens.
+    pub(crate) outlet: Option<Outlet>,
+}
+
+impl Turn {
+    pub(crate) fn new(
+        lane: &Lane,
+        gate: &Arc<Gate>,
+        caller: Arc<Caller>,
+        arrival: Arrival,
+        request_id: &RequestId,
+    ) -> Self {
+        Self {
+            lane: lane.clone(),
+            gate: Arc::clone(gate),
+            caller,
+            arrival,
+            request_id: request_id.clone(),
+            modern: false,
+            meta: RequestMeta::default(),
+            session: None,
+            outlet: None,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.lane.plane.setup.clock.now()
+    }
+
+    /// On whose behalf upstream servers are asked: a session's, where there is one, else the caller's. Callers share no
+    /// session of an upstream, because they might share what it remembers.
+    pub(crate) fn peer(&self) -> Peer {
+        match &self.session {
+            Some(session) => session.peer(),
+            None => Peer {
+                key: self.caller.key(),
+                capabilities: self.meta.capabilities.clone().unwrap_or_default(),
+                log_level: self.meta.log_level.clone(),
+            },
+        }
+    }
+}

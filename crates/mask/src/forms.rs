@@ -1,0 +1,129 @@
+//! How a secret may be written, as patterns for the two automata.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use domain::Secret;
+use zeroize::Zeroizing;
+
+use crate::SHORTEST;
+use crate::automaton::{Automaton, Writing};
+use crate::unit::{self, Unit};
+
+/// What is left of a pattern when its ends are cut off must have this many bytes, or it would match too much.
+const FEWEST: usize = 6;
+const FEWEST_BEHIND: usize = 5;
+
+/// How much of a secret an escape before it can swallow: `u` and four digits.
+const LONGEST_SWALLOWED: usize = 5;
+
+/// How many bytes in a row may be left out of a text; longer gaps end a match, so that a stream need not wait.
+pub(crate) const GAP: usize = 128;
+
+type Bytes = Zeroizing<Vec<u8>>;
+
+/// Adds every form of the secret to the automata.
+pub(crate) fn add(secret: &Secret, exact: &mut Automaton, loose: &mut Automaton) {
+    let raw = secret.expose().as_bytes();
+    if raw.len() < SHORTEST {
+        return;
+    }
+    exact.add(without_escape_at_end(raw), Writing::Text);
+    let plain = normal(raw).filter(|plain| plain.len() >= FEWEST);
+    match plain {
+        Some(plain) => {
+            loose.add(&plain, Writing::Text);
+            behind_an_escape(raw).for_each(|rest| loose.add(&rest, Writing::Text));
+        }
+        // Hardly anything but backslashes, percent signs and line ends: what remains are the usual spellings.
+        None => spelled(raw).iter().for_each(|form| exact.add(form, Writing::Text)),
+    }
+    for (form, writing) in encoded(raw) {
+        exact.add(&form, writing);
+        if let Some(form) = normal(&form) {
+            loose.add(&form, writing);
+        }
+    }
+}
+
+/// The secret without the backslashes at its end: in a JSON string one of them may belong to what follows.
+fn without_escape_at_end(raw: &[u8]) -> &[u8] {
+    let kept = raw.iter().rposition(|byte| *byte != b'\\').map_or(0, |last| last + 1);
+    raw.get(..kept).filter(|kept| kept.len() >= FEWEST).unwrap_or(raw)
+}
+
+/// The bytes with escapes taken back, up to the first that depends on what follows; nothing when a gap is too long.
+fn normal(bytes: &[u8]) -> Option<Bytes> {
+    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len() * 4));
+    let (mut rest, mut gap) = (bytes, 0);
+    while let Unit::Taken { length, text } = unit::next(rest) {
+        gap = if text.bytes().is_empty() { gap + length } else { 0 };
+        if gap > GAP {
+            return None;
+        }
+        plain.extend_from_slice(text.bytes());
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Some(plain)
+}
+
+/// What is left of the secret when something before it takes its first characters for the end of an escape: behind a
+/// backslash an `n` is a line end, behind a percent sign two digits are a byte.
+fn behind_an_escape(raw: &[u8]) -> impl Iterator<Item = Bytes> {
+    let swallowed = raw.iter().take_while(|byte| byte.is_ascii_hexdigit() || b"nrtu".contains(byte)).count();
+    let rests = (1..=swallowed.min(LONGEST_SWALLOWED)).filter_map(|taken| normal(raw.get(taken..)?));
+    rests.filter(|rest| rest.len() >= FEWEST_BEHIND)
+}
+
+/// Hexadecimal in both cases; base64 in both alphabets, wherever in a longer text the secret begins. Of base64 the characters
+/// that the secret has for itself are taken: those at its ends hold bits of what stands beside it, and stay.
+fn encoded(raw: &[u8]) -> Vec<(Bytes, Writing)> {
+    let lower = Zeroizing::new(hex::encode(raw).into_bytes());
+    let upper = Zeroizing::new(lower.to_ascii_uppercase());
+    let mut forms = vec![(lower, Writing::Text), (upper, Writing::Text)];
+    for before in 0..3_usize {
+        let mut shifted = Zeroizing::new(vec![0; before + raw.len()]);
+        if let Some(place) = shifted.get_mut(before..) {
+            place.copy_from_slice(raw);
+        }
+        let (begins, ends) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
+        for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+            let whole = Zeroizing::new(engine.encode(&*shifted).into_bytes());
+            forms.extend(whole.get(begins..ends).map(|own| (Zeroizing::new(own.to_vec()), Writing::Base64)));
+        }
+    }
+    forms
+}
+
+/// The secret in a JSON string, in one inside another, and percent-encoded.
+fn spelled(raw: &[u8]) -> Vec<Bytes> {
+    let json = json_escaped(raw);
+    let mut forms = vec![json_escaped(&json), json];
+    for everything in ["upper", "lower"] {
+        let mut text = Zeroizing::new(String::with_capacity(raw.len() * 3));
+        for byte in raw {
+            // Writing into a string does not fail.
+            let _ = match (byte.is_ascii_alphanumeric() || b"-._~".contains(byte), everything) {
+                (true, _) => text.write_char(char::from(*byte)),
+                (false, "upper") => write!(text, "%{byte:02X}"),
+                (false, _) => write!(text, "%{byte:02x}"),
+            };
+        }
+        forms.push(Zeroizing::new(text.as_bytes().to_vec()));
+    }
+    forms
+}
+
+fn json_escaped(raw: &[u8]) -> Bytes {
+    let mut text = Zeroizing::new(Vec::with_capacity(raw.len() * 2));
+    for byte in raw {
+        match byte {
+            b'\n' => text.extend_from_slice(br"\n"),
+            b'\r' => text.extend_from_slice(br"\r"),
+            b'\\' | b'"' => text.extend_from_slice(&[b'\\', *byte]),
+            other => text.push(*other),
+        }
+    }
+    text
+}

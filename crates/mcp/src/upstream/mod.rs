@@ -1,0 +1,171 @@
+//! A client for an upstream server over streamable HTTP, of either era: since 2026-07-28 every request stands for
+//! itself; before, a session is opened once for each peer, kept, and opened again when the server has forgotten it.
+//!
+//! Which era a server is of is found out once, by asking it `server/discover` (2026-07-28, "Versioning",
+//! "Backward Compatibility").
+
+mod ask;
+mod error;
+mod exchange;
+mod listing;
+mod session;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use egress::Client;
+use http::{Request, StatusCode};
+use quick_cache::sync::Cache;
+use tokio::sync::Mutex;
+
+pub use ask::{Ask, Peer};
+pub use error::UpstreamError;
+pub use exchange::{Answer, Exchange, Said};
+pub use listing::Listed;
+
+use ask::Written;
+use session::Session;
+
+/// The most sessions that are kept with one server.
+const SESSIONS: usize = 4_096;
+
+/// The largest message that is read, in bytes ("Quotas": payload).
+const MAX_MESSAGE: usize = 6 * 1024 * 1024;
+
+/// Puts a credential on a request to an upstream, last of all: a signature covers everything before it.
+pub trait Dress: Send + Sync {
+    /// Dresses the request.
+    ///
+    /// # Errors
+    /// Why it cannot be done, in words for the gateway's owner.
+    fn dress(&self, request: &mut Request<Bytes>) -> Result<(), String>;
+}
+
+/// No credential.
+pub struct Plain;
+
+impl Dress for Plain {
+    fn dress(&self, _: &mut Request<Bytes>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// What a request to a server is sent with.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    /// The client of the caller's thread, where its connections are kept.
+    pub client: &'a Client,
+    /// The credential.
+    pub dress: &'a dyn Dress,
+}
+
+/// When a server's protocol was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// Before 2026-07-28: `initialize` and sessions.
+    Legacy,
+    /// Since 2026-07-28: every request stands for itself.
+    Modern,
+}
+
+/// An upstream server.
+pub struct Upstream {
+    endpoint: String,
+    /// 0 while it is not known, else 1 + the place of the era.
+    era: AtomicU8,
+    probing: Mutex<()>,
+    /// The sessions with a server of the former era, one for each peer.
+    sessions: Cache<String, Arc<Session>>,
+    /// The id of the next request: every request has its own, whatever ids our clients use.
+    next: AtomicU64,
+}
+
+impl Upstream {
+    /// The server at `endpoint`.
+    #[must_use]
+    pub fn new(endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            era: AtomicU8::new(0),
+            probing: Mutex::new(()),
+            sessions: Cache::new(SESSIONS),
+            // Zero is the handshake's.
+            next: AtomicU64::new(1),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Makes a request. What the server says to it comes out of the [`Exchange`].
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when the server cannot be asked.
+    pub async fn open(&self, sender: Sender<'_>, ask: &Ask<'_>) -> Result<Exchange, UpstreamError> {
+        let (era, known) = self.era(sender).await?;
+        let opened = self.open_as(era, sender, ask).await;
+        match (&opened, era) {
+            // A server that was exchanged for one of the other era is noticed by its refusal.
+            (Err(UpstreamError::Status(status) | UpstreamError::Legacy(status)), _)
+                if known && (status.as_u16() == 400 || status.as_u16() == 404 || status.as_u16() == 405) =>
+            {
+                self.era.store(0, Ordering::Relaxed);
+                let (now, _) = self.era(sender).await?;
+                if now == era { opened } else { self.open_as(now, sender, ask).await }
+            }
+            _ => opened,
+        }
+    }
+
+    async fn open_as(&self, era: Era, sender: Sender<'_>, ask: &Ask<'_>) -> Result<Exchange, UpstreamError> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        match era {
+            Era::Modern => {
+                let written = Written::modern(ask, id);
+                let response = self.send(sender, &written, None, ask.headers).await?;
+                Exchange::read(response, id, era, written.progress, None).await
+            }
+            Era::Legacy => {
+                let written = Written::legacy(ask, id);
+                let session = self.session(sender, ask.peer).await?;
+                let sent = self.send(sender, &written, Some(&session), ask.headers).await?;
+                let forgotten = sent.status() == StatusCode::NOT_FOUND && session.id.is_some();
+                let (response, session) = if forgotten {
+                    // The server has forgotten the session (2025-06-18, "Session Management", item 3).
+                    self.forget(ask.peer, &session);
+                    let session = self.session(sender, ask.peer).await?;
+                    (self.send(sender, &written, Some(&session), ask.headers).await?, session)
+                } else {
+                    (sent, session)
+                };
+                Exchange::read(response, id, era, written.progress, Some(session)).await
+            }
+        }
+    }
+
+    /// Which era the server is of, and whether that was known before.
+    async fn era(&self, sender: Sender<'_>) -> Result<(Era, bool), UpstreamError> {
+        if let Some(era) = self.known_era() {
+            return Ok((era, true));
+        }
+        let _turn = self.probing.lock().await;
+        if let Some(era) = self.known_era() {
+            return Ok((era, true));
+        }
+        let era = self.probe(sender).await?;
+        self.era.store(if era == Era::Legacy { 1 } else { 2 }, Ordering::Relaxed);
+        Ok((era, false))
+    }
+
+    fn known_era(&self) -> Option<Era> {
+        match self.era.load(Ordering::Relaxed) {
+            1 => Some(Era::Legacy),
+            2 => Some(Era::Modern),
+            _ => None,
+        }
+    }
+}
