@@ -14,6 +14,7 @@ use http::HeaderMap;
 use identity::issuer::Issuers;
 use identity::principal::{Identity, PrincipalError, Principals};
 use identity::provider::{Names, Provider};
+use objects::Objects;
 use serde_json::Value;
 use store::{AuditLog, Store};
 use tokio::sync::watch;
@@ -47,6 +48,8 @@ pub struct Setup {
     pub provider: Arc<Provider>,
     /// The functions.
     pub functions: Functions,
+    /// The object store.
+    pub objects: Objects,
     /// Reads the tools of MCP servers.
     pub client: egress::Client,
     /// The audit trail.

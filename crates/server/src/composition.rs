@@ -118,6 +118,7 @@ impl House {
             issuers: Arc::clone(&issuers),
             provider: Arc::clone(&provider),
             functions: functions.clone(),
+            objects: objects.clone(),
             client: client.clone(),
             audit: audit.clone(),
             names: Arc::clone(&names),
