@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Reply;
 use crate::authorize::Permitted;
+use crate::listen::Spoken;
 use crate::snapshot::Gate;
 use crate::turn::Turn;
 
@@ -42,7 +43,11 @@ pub(crate) fn check(turn: &mut Turn, message: &Message<'_>) -> Result<(), Reply>
     }
     let meta = RequestMeta::read(params).map_err(|problem| Reply::error(id, INVALID_PARAMS, &problem))?;
     let Some(version) = meta.version.as_deref() else {
-        return Err(missing(id, "protocolVersion"));
+        // Whoever names a version that nobody knows may be of either era.
+        return Err(match turn.arrival.spoken {
+            Spoken::Unknown => unsupported(&turn.gate, id, named_version(headers)),
+            _ => missing(id, "protocolVersion"),
+        });
     };
     if meta.capabilities.is_none() {
         return Err(missing(id, "clientCapabilities"));

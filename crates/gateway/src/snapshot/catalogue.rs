@@ -161,6 +161,11 @@ impl Catalogue {
         })
     }
 
+    /// Whether there are resources, or templates of them.
+    pub(crate) fn has_resources(&self) -> bool {
+        !(self.resources.is_empty() && self.templates.is_empty())
+    }
+
     /// Whether an upstream sends log messages.
     pub(crate) fn logs(&self) -> bool {
         self.servers().any(|(_, server)| server.logs)
