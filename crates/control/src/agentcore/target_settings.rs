@@ -86,7 +86,7 @@ impl Settings {
         let mut settings = self;
         let described = std::mem::replace(&mut settings.described, Described::Here(Vec::new()));
         let imported = import(described, &settings.upstream, context).await?;
-        if let (Upstream::Smithy { signing_name }, Some(found)) =
+        if let (Upstream::Smithy { signing_name, .. }, Some(found)) =
             (&mut settings.upstream, imported.signing_name)
         {
             *signing_name = found;
