@@ -15,6 +15,7 @@ use http::HeaderMap;
 use identity::issuer::Issuers;
 use identity::principal::{Identity, PrincipalError, Principals};
 use identity::provider::{Names, Provider};
+use objects::Objects;
 use serde_json::Value;
 use store::{AuditLog, Store};
 use tokio::sync::watch;
@@ -50,6 +51,8 @@ pub struct Setup {
     pub functions: Functions,
     /// What upstreams are shown when they are asked for what they list.
     pub credentials: Arc<Credentials>,
+    /// The object store.
+    pub objects: Objects,
     /// Reads the tools of MCP servers.
     pub client: egress::Client,
     /// The audit trail.

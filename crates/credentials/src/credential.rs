@@ -100,8 +100,9 @@ impl Dress for Credential {
 }
 
 fn value(text: &str) -> Result<HeaderValue, Refused> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| Refused::new("the credential holds characters that no header can carry: give another"))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        Refused::new("the credential holds characters that no header can carry: give another")
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }

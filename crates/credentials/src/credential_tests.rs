@@ -5,7 +5,8 @@ use super::*;
 const KEY: &str = "k3y-of-the/vault+1";
 
 fn settings(location: ApiKeyLocation, parameter: Option<&str>, prefix: Option<&str>) -> ApiKeyOutbound {
-    let provider = "arn:aws:bedrock-agentcore:us-west-2:000000000000:token-vault/default/apikeycredentialprovider/k";
+    let provider =
+        "arn:aws:bedrock-agentcore:us-west-2:000000000000:token-vault/default/apikeycredentialprovider/k";
     ApiKeyOutbound {
         provider: Arn::parse(provider).unwrap(),
         location,
@@ -16,7 +17,8 @@ fn settings(location: ApiKeyLocation, parameter: Option<&str>, prefix: Option<&s
 
 fn dressed(settings: &ApiKeyOutbound, uri: &str) -> Request<Bytes> {
     let secret = Secret::new(KEY);
-    let credential = Credential::api_key(settings, &secret, Mask::new([&secret])).unwrap_or_else(|_| panic!());
+    let credential =
+        Credential::api_key(settings, &secret, Mask::new([&secret])).unwrap_or_else(|_| panic!());
     let mut request = Request::get(uri)
         .header("authorization", "Bearer of-the-caller")
         .header("x-key", "of-an-argument")

@@ -14,7 +14,9 @@ mod sessions;
 use std::sync::Arc;
 
 use aws::sigv4;
-use domain::{ApiKeyOutbound, Arn, Clock, OAuthGrant, OAuthOutbound, Outbound, Random, Scope, Secret, Signing};
+use domain::{
+    ApiKeyOutbound, Arn, Clock, OAuthGrant, OAuthOutbound, Outbound, Random, Scope, Secret, Signing,
+};
 use identity::outbound::{self, Ask, Grant, Granted, OAuthNeed, may_use};
 use store::Store;
 
@@ -125,7 +127,9 @@ impl Credentials {
     /// Signed in the name of the gateway's role; without a service there is nothing to sign for, and the call goes as it
     /// is.
     fn of_the_role(&self, need: &Need<'_>, signing: &Signing) -> Result<Credential, Refused> {
-        let Some(service) = signing.service.as_deref().or(need.service) else { return Ok(Credential::none()) };
+        let Some(service) = signing.service.as_deref().or(need.service) else {
+            return Ok(Credential::none());
+        };
         let role = need.role.session(need.gateway).map_err(Refused::new)?;
         let session = self.sessions.of(role.caller, self.clock.now())?;
         let region = region(need, signing)?;
@@ -138,7 +142,9 @@ impl Credentials {
         let service = signing.service.as_deref().or(need.service);
         let service = service.ok_or_else(|| Refused::new("the target names no service to sign for"))?;
         let caller = need.brought.signing.ok_or_else(|| {
-            Refused::new("the caller did not sign its request, so there are no credentials of its to sign with")
+            Refused::new(
+                "the caller did not sign its request, so there are no credentials of its to sign with",
+            )
         })?;
         let secrets = std::iter::once(&caller.secret).chain(&caller.session_token).cloned().collect();
         let mask = self.masks.of(&format!("caller {}", caller.access_key_id), secrets);
@@ -147,9 +153,10 @@ impl Credentials {
     }
 
     fn passed_through(&self, need: &Need<'_>) -> Result<Credential, Refused> {
-        let token = need.brought.token.ok_or_else(|| {
-            Refused::new("the caller presented no token, so there is none to pass through")
-        })?;
+        let token = need
+            .brought
+            .token
+            .ok_or_else(|| Refused::new("the caller presented no token, so there is none to pass through"))?;
         Credential::bearer(token.clone(), mask::Mask::new([token]))
     }
 

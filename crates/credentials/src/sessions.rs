@@ -45,8 +45,10 @@ impl Sessions {
         if let Some(session) = open.get(&name).filter(|session| now < session.usable_until) {
             return Ok(Arc::clone(session));
         }
-        let issued = issue_again(&self.store, &*self.random, caller, Lasts::from(now, LIFE))
-            .map_err(|error| Refused::new(format!("no session of the gateway's role can be opened: {error}")))?;
+        let issued =
+            issue_again(&self.store, &*self.random, caller, Lasts::from(now, LIFE)).map_err(|error| {
+                Refused::new(format!("no session of the gateway's role can be opened: {error}"))
+            })?;
         let session = Arc::new(Session {
             mask: Mask::new([&issued.secret, &issued.session_token]),
             credentials: sigv4::Credentials {

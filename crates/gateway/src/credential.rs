@@ -159,7 +159,10 @@ mod tests {
             with_parameters(&uri.parse().unwrap(), given, &allowed).map(|uri| uri.to_string())
         };
         assert_eq!(passed("https://h/p", "trace=1&x=2").as_deref(), Some("https://h/p?trace=1"));
-        assert_eq!(passed("https://h/p?q=1", "a%20b=%26&trace=3").as_deref(), Some("https://h/p?q=1&a%20b=%26&trace=3"));
+        assert_eq!(
+            passed("https://h/p?q=1", "a%20b=%26&trace=3").as_deref(),
+            Some("https://h/p?q=1&a%20b=%26&trace=3")
+        );
         assert_eq!(passed("https://h/p?%74race=own", "trace=1"), None);
         assert_eq!(passed("https://h/p", "x=1"), None);
         assert_eq!(passed("https://h/p", ""), None);

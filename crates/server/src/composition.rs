@@ -126,6 +126,7 @@ impl House {
             provider: Arc::clone(&provider),
             functions: functions.clone(),
             credentials: Arc::clone(&credentials),
+            objects: objects.clone(),
             client: client.clone(),
             audit: audit.clone(),
             names: Arc::clone(&names),

@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     // The rooms; the side rooms first, which the two planes use.
     ("compute", &["domain"]),
     ("identity", &["domain", "strict-json", "egress", "iam", "store"]),
+    ("objects", &["domain", "aws", "iam", "identity", "store"]),
     ("functions", &["domain", "compute", "iam", "identity", "store"]),
     ("credentials", &["domain", "aws", "iam", "identity", "mask", "mcp", "store"]),
     ("objects", &["domain", "aws", "iam", "identity", "store"]),
@@ -83,6 +84,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "gateway",
             "identity",
             "objects",
+            "openapi",
+            "smithy",
             "store",
         ],
     ),

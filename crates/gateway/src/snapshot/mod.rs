@@ -12,8 +12,8 @@ mod visible;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub(crate) use credentials::RoleAccess;
 pub(crate) use catalogue::{Catalogue, McpEntry, OfferEntry, TargetEntry, ToolEntry, UpstreamEntry, shown};
+pub(crate) use credentials::RoleAccess;
 pub(crate) use gate::{Gate, Guard, Rules};
 pub use loader::Loader;
 pub(crate) use plan::{Plan, RestEntry};

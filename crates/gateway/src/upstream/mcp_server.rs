@@ -100,7 +100,9 @@ pub(crate) async fn unlisted_tools(turn: &Turn) -> Vec<Bytes> {
     for (target, entry) in turn.gate.catalogue.servers().filter(|(_, server)| server.unlisted) {
         match listed(turn, target, entry, &peer).await {
             Ok(listed) => tools.extend(listed),
-            Err(failed) => failed.noted(&turn.gate, "The tools of a target cannot be listed; the others are."),
+            Err(failed) => {
+                failed.noted(&turn.gate, "The tools of a target cannot be listed; the others are.")
+            }
         }
     }
     tools
@@ -158,7 +160,9 @@ fn failed(target: &TargetEntry, server: &McpEntry, broken: &Broken) -> Failed {
         Broken::Failed(_) => Failed::new(at),
     };
     let status = match broken {
-        Broken::Upstream(UpstreamError::Status(status) | UpstreamError::Legacy(status)) => Some(status.as_u16()),
+        Broken::Upstream(UpstreamError::Status(status) | UpstreamError::Legacy(status)) => {
+            Some(status.as_u16())
+        }
         _ => None,
     };
     failed.at(endpoint.split('?').next().unwrap_or_default(), status)
