@@ -341,6 +341,15 @@ class Stage(Scenery):
         request = self.create("lambda", "CreateFunction")
         return {"FunctionName": request["FunctionName"], **more}
 
+    def fresh_version(self, **more) -> dict:
+        request = self.fresh_function()
+        self.server.client("lambda").publish_version(**request)
+        return {**request, **more}
+
+    def fresh_alias(self, **more) -> dict:
+        request = self.create("lambda", "CreateAlias")
+        return {"FunctionName": request["FunctionName"], "Name": request["Name"], **more}
+
     def fresh_permission(self) -> dict:
         request = self.create("lambda", "AddPermission")
         return {"FunctionName": request["FunctionName"], "StatementId": request["StatementId"]}
@@ -1231,6 +1240,107 @@ ROWS = [
     ),
     Row(
         "lambda",
+        "GetFunctionConfiguration",
+        lambda on: on.fresh_version(Qualifier="1"),
+        bare=lambda on: {"FunctionName": on.shared_function.rpartition(":")[2]},
+        malformed={"FunctionName": "no spaces"},
+        missing={"Qualifier": "7"},
+        on=LAMBDA + ":function:{FunctionName}:{Qualifier}",
+    ),
+    Row(
+        "lambda",
+        "UpdateFunctionCode",
+        lambda on: on.fresh_function(
+            ZipFile=archive({"app.py": "def lambda_handler(event, context):\n    return 'new'\n"}),
+            Architectures=["x86_64"],
+            Publish=True,
+            DryRun=False,
+        ),
+        bare=lambda on: on.fresh_function(ZipFile=archive({"app.py": "lambda_handler = print\n"})),
+        malformed={"FunctionName": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "UpdateFunctionConfiguration",
+        lambda on: on.fresh_function(
+            Role=on.function_role(),
+            Handler="app.lambda_handler",
+            Description="Another description.",
+            Timeout=20,
+            MemorySize=512,
+            Environment={"Variables": {"STAGE": "more tests"}},
+            Runtime="nodejs22.x",
+        ),
+        bare=lambda on: on.fresh_function(),
+        malformed={"Timeout": 0},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "PublishVersion",
+        lambda on: on.fresh_function(Description="A version of the tests."),
+        bare=lambda on: on.fresh_function(),
+        malformed={"FunctionName": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "ListVersionsByFunction",
+        lambda on: on.fresh_version(MaxItems=1),
+        bare=lambda on: {"FunctionName": on.shared_function.rpartition(":")[2]},
+        malformed={"MaxItems": 0},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "CreateAlias",
+        lambda on: on.fresh_version(Name=name("alias"), FunctionVersion="1", Description="An alias of the tests."),
+        bare=lambda on: on.fresh_function(Name=name("alias"), FunctionVersion="$LATEST"),
+        malformed={"Name": "no spaces"},
+        missing={"FunctionVersion": "7"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "GetAlias",
+        lambda on: on.fresh_alias(),
+        malformed={"Name": "no spaces"},
+        missing={"Name": "no-such-alias"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "ListAliases",
+        lambda on: {"FunctionName": on.fresh_alias()["FunctionName"], "FunctionVersion": "1", "MaxItems": 1},
+        bare=lambda on: {"FunctionName": on.shared_function.rpartition(":")[2]},
+        malformed={"MaxItems": 0},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "UpdateAlias",
+        lambda on: on.fresh_alias(FunctionVersion="1", Description="Another description."),
+        bare=lambda on: on.fresh_alias(),
+        malformed={"FunctionVersion": "one"},
+        missing={"Name": "no-such-alias"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
+        "DeleteAlias",
+        lambda on: on.fresh_alias(),
+        malformed={"Name": "no spaces"},
+        missing={"FunctionName": "no-such-function"},
+        on=LAMBDA + ":function:{FunctionName}",
+    ),
+    Row(
+        "lambda",
         "ListFunctions",
         lambda on: {"MaxItems": 1} if on.fresh_function() and on.fresh_function() else {},
         bare=lambda on: {},
@@ -1259,7 +1369,7 @@ ROWS = [
         bare=lambda on: {"FunctionName": on.shared_function},
         malformed={"InvocationType": "Eventually"},
         missing={"FunctionName": "no-such-function"},
-        on=LAMBDA + ":function:{FunctionName}",
+        on=LAMBDA + ":function:{FunctionName}:{Qualifier}",
         action="lambda:InvokeFunction",
     ),
     Row(

@@ -30,6 +30,11 @@ TARGET = "up"
 SECONDS = 20
 WHOLE_RUN = 60
 MODERN = "2026-07-28"
+# What the suite counts on, and a gateway has only where it is configured.
+MCP = {
+    "sessionConfiguration": {"sessionTimeoutInSeconds": 3600},
+    "streamingConfiguration": {"enableResponseStreaming": True},
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def test_through_a_gateway(make, direct, names, run, tmp_path, capsys):
     suite, era = RUNS[run]
     package = rewritten(suite.package, names)
     with fixture(era) as upstream:
-        gateway = make.gateway("NONE")
+        gateway = make.gateway("NONE", protocolConfiguration={"mcp": MCP})
         target = gateway.mcp_target(TARGET, upstream, ready=False)
         look = lambda: gateway.control.get_gateway_target(gatewayIdentifier=gateway.id, targetId=target)
         scenery.until("the target", look, lambda seen: seen["status"] in ("READY", "FAILED"))

@@ -195,6 +195,9 @@ def test_the_aws_cli_drives_it(stage, row, command_line, tmp_path):
     if row.operation == "CreateFunction":
         (tmp_path / "code.zip").write_bytes(request.pop("Code")["ZipFile"])
         arguments += ["--zip-file", f"fileb://{tmp_path}/code.zip"]
+    if row.operation == "UpdateFunctionCode":
+        (tmp_path / "code.zip").write_bytes(request.pop("ZipFile"))
+        arguments += ["--zip-file", f"fileb://{tmp_path}/code.zip"]
     if row.operation == "Invoke":
         # The one command that takes no JSON, but a file for the answer.
         for member, value in request.items():

@@ -98,13 +98,13 @@ pub(crate) fn build(
         set("AWS_SESSION_TOKEN", token.expose().into());
     }
     set("AWS_LAMBDA_FUNCTION_NAME", launch.name.as_str().into());
-    set("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".into());
+    set("AWS_LAMBDA_FUNCTION_VERSION", launch.version.as_str().into());
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", launch.memory_mib.to_string().into());
     set("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", launch.name).into());
     set("AWS_LAMBDA_LOG_STREAM_NAME", places.log_stream.into());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".into());
     set("AWS_LAMBDA_RUNTIME_API", places.runtime_api.into());
-    if matches!(launch.runtime, FunctionRuntime::Python(_)) {
+    if matches!(launch.runtime, FunctionRuntime::Python(_) | FunctionRuntime::Node(_)) {
         // Lambda does not set it for `provided` runtimes.
         set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", launch.runtime).into());
     }

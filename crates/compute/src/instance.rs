@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use domain::Timestamp;
-use http::HeaderValue;
 use tokio::sync::oneshot;
 
 use crate::journal::{Drained, Journal};
@@ -40,8 +39,6 @@ pub(crate) struct Instance {
     watch: Arc<Watch>,
     stage: Mutex<Stage>,
     journal: Mutex<Journal>,
-    /// The function's ARN as a header, made once.
-    arn: HeaderValue,
     /// When its credentials become too old to begin another invocation.
     reusable_until: Option<Timestamp>,
     /// It ends after what it does now.
@@ -102,8 +99,6 @@ impl Instance {
         let margin = i64::try_from(margin.as_millis()).unwrap_or(i64::MAX);
         let earlier = |end: Timestamp| Timestamp::from_millis(end.millis().saturating_sub(margin));
         Self {
-            arn: HeaderValue::from_str(parts.launch.function.as_str())
-                .unwrap_or(HeaderValue::from_static("")),
             id: parts.id,
             launch: parts.launch,
             process: parts.process,
@@ -118,14 +113,15 @@ impl Instance {
         }
     }
 
-    /// Gives it an event, or gives the event back if it has ended.
+    /// Gives it an event for a launch of the state that it runs, or gives the event back if it has ended.
     pub(crate) fn assign(
         &self,
         invocation: Invocation,
+        launch: &Launch,
         now: Timestamp,
     ) -> Result<oneshot::Receiver<Reply>, Invocation> {
         let timeout = self.launch.timeout();
-        let event = runtime_api::event(&invocation, &self.arn, now.plus(timeout), now);
+        let event = runtime_api::event(&invocation, &launch.invoked_as, now.plus(timeout), now);
         self.watch.began();
         let (reply, replied) = oneshot::channel();
         let began = Instant::now();
@@ -133,7 +129,7 @@ impl Instance {
         let mut stage = lock(&self.stage);
         match std::mem::replace(&mut *stage, Stage::Ended) {
             Stage::Free(poll) => {
-                lock(&self.journal).begin(&work.invocation.request_id);
+                lock(&self.journal).begin(&work.invocation.request_id, &self.launch.version);
                 let delivered = match poll {
                     Some(poll) => deliver(poll, event),
                     None => Err(event),
@@ -306,6 +302,7 @@ impl Instance {
             duration,
             billed_milliseconds: billed(duration),
             init_duration,
+            version: self.launch.version.clone(),
         };
         (completed, work.reply)
     }

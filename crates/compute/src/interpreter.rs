@@ -1,9 +1,10 @@
-//! Finds the Python interpreter for a runtime.
+//! Finds the interpreter for a runtime.
 //!
-//! In order: the one from the settings, `python3.N` on the search path, any `python3` there with a warning.
-//! What is found on a path may be a wrapper (pyenv's shims are shell scripts that cost a tenth of a second), so
-//! a candidate is asked once for its version and for the executable behind it. Symbolic links are not
-//! resolved: a virtual environment is recognised by the path it is started by.
+//! In order: the one from the settings; on the search path, the one whose name says the version (`python3.N`, `nodeN`);
+//! any other there (`python3`, `node`), with a warning when it is of another version. What is found on a path may be a
+//! wrapper (the shims of version managers are scripts that cost a tenth of a second), so a candidate is asked once for
+//! its version and for the executable behind it. Symbolic links are not resolved: a virtual environment is recognised
+//! by the path it is started by.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -14,32 +15,58 @@ use std::time::Duration;
 
 use crate::{InvokeError, Settings};
 
-/// The oldest Python that the runtime client runs on.
-const OLDEST: u8 = 9;
 /// How long a candidate may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A language whose interpreter is looked for.
+struct Language {
+    /// What its interpreters are called in messages, up to the version.
+    name: &'static str,
+    /// The same for any version.
+    kind: &'static str,
+    /// The oldest version that its runtime client runs on.
+    oldest: u8,
+    /// Asks an interpreter for two words: its version, and the executable behind it.
+    question: &'static [&'static str],
+}
+
+const PYTHON: Language = Language {
+    name: "Python 3.",
+    kind: "Python 3",
+    oldest: 9,
+    question: &["-c", "import sys; sys.version_info[0] == 3 and print(sys.version_info[1], sys.executable)"],
+};
+
+const NODE: Language = Language {
+    name: "Node.js ",
+    kind: "Node.js",
+    oldest: 18,
+    question: &["-p", "process.versions.node.split('.')[0] + ' ' + process.execPath"],
+};
+
 /// Finds interpreters, and remembers those it found.
 pub(crate) struct Interpreters {
-    configured: Option<PathBuf>,
+    python: Option<PathBuf>,
+    node: Option<PathBuf>,
     search_path: OsString,
     found: Mutex<HashMap<PathBuf, Interpreter>>,
     warned: Mutex<HashSet<String>>,
 }
 
-/// A Python interpreter.
+/// An interpreter.
 #[derive(Clone, Debug)]
-pub(crate) struct Interpreter {
+struct Interpreter {
     /// What to execute.
-    pub(crate) executable: PathBuf,
-    /// Its version, as 3.`minor`.
-    minor: u8,
+    executable: PathBuf,
+    /// Its version: Python's minor, Node's major one.
+    version: u8,
 }
 
 impl Interpreters {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            configured: settings.python.clone(),
+            python: settings.python.clone(),
+            node: settings.node.clone(),
             search_path: settings.search_path.clone(),
             found: Mutex::default(),
             warned: Mutex::default(),
@@ -47,62 +74,78 @@ impl Interpreters {
     }
 
     /// The interpreter for `python3.{minor}`.
-    pub(crate) async fn resolve(&self, function: &str, minor: u8) -> Result<Interpreter, InvokeError> {
-        let found = match &self.configured {
-            Some(configured) => self.probe(configured).await,
-            None => match self.search(&format!("python3.{minor}")).await {
-                Some(exact) => Some(exact),
-                None => self.search("python3").await,
-            },
-        };
+    pub(crate) async fn python(&self, function: &str, minor: u8) -> Result<PathBuf, InvokeError> {
         let runtime = format!("python3.{minor}");
-        let Some(found) = found else {
-            let remedy = match &self.configured {
-                Some(path) => format!("`{}` is no Python 3 interpreter", path.display()),
-                None => format!("install Python 3.{minor}, or name an interpreter in the server's settings"),
-            };
-            return Err(InvokeError::NoInterpreter { runtime, remedy });
-        };
-        if found.minor < OLDEST {
-            let remedy = format!(
-                "`{}` is Python 3.{}, and at least 3.{OLDEST} is needed",
-                found.executable.display(),
-                found.minor
-            );
-            return Err(InvokeError::NoInterpreter { runtime, remedy });
-        }
-        if found.minor != minor && self.is_news(function) {
-            tracing::warn!(
-                function.arn = function,
-                "the function asks for Python 3.{minor} and runs on Python 3.{} ({})",
-                found.minor,
-                found.executable.display(),
-            );
-        }
-        Ok(found)
+        let names = [runtime.as_str(), "python3"];
+        self.resolve(&PYTHON, self.python.as_deref(), &names, function, &runtime, minor).await
     }
 
-    async fn search(&self, name: &str) -> Option<Interpreter> {
-        for folder in std::env::split_paths(&self.search_path) {
-            let candidate = folder.join(name);
-            if candidate.is_absolute()
-                && candidate.is_file()
-                && let Some(found) = self.probe(&candidate).await
-            {
-                return Some(found);
+    /// The interpreter for `nodejs{major}.x`.
+    pub(crate) async fn node(&self, function: &str, major: u8) -> Result<PathBuf, InvokeError> {
+        let runtime = format!("nodejs{major}.x");
+        let exact = format!("node{major}");
+        let names = [exact.as_str(), "node", "nodejs"];
+        self.resolve(&NODE, self.node.as_deref(), &names, function, &runtime, major).await
+    }
+
+    async fn resolve(
+        &self,
+        language: &Language,
+        configured: Option<&Path>,
+        names: &[&str],
+        function: &str,
+        runtime: &str,
+        version: u8,
+    ) -> Result<PathBuf, InvokeError> {
+        let (name, oldest) = (language.name, language.oldest);
+        let missing = |remedy| InvokeError::NoInterpreter { runtime: runtime.to_owned(), remedy };
+        let found = match configured {
+            Some(configured) => self.probe(language, configured).await.ok_or_else(|| {
+                missing(format!("`{}` is no {} interpreter", configured.display(), language.kind))
+            })?,
+            None => self.search(language, names).await.ok_or_else(|| {
+                missing(format!("install {name}{version}, or name an interpreter in the server's settings"))
+            })?,
+        };
+        let executable = found.executable;
+        if found.version < oldest {
+            let (path, found) = (executable.display(), found.version);
+            return Err(missing(format!("`{path}` is {name}{found}, and at least {name}{oldest} is needed")));
+        }
+        if found.version != version && self.is_news(function) {
+            tracing::warn!(
+                function.arn = function,
+                "the function asks for {name}{version} and runs on {name}{} ({})",
+                found.version,
+                executable.display(),
+            );
+        }
+        Ok(executable)
+    }
+
+    async fn search(&self, language: &Language, names: &[&str]) -> Option<Interpreter> {
+        for name in names {
+            for folder in std::env::split_paths(&self.search_path) {
+                let candidate = folder.join(name);
+                if candidate.is_absolute()
+                    && candidate.is_file()
+                    && let Some(found) = self.probe(language, &candidate).await
+                {
+                    return Some(found);
+                }
             }
         }
         None
     }
 
     /// Asks a candidate who it is. Only success is remembered: the answer to failure is to install something.
-    async fn probe(&self, candidate: &Path) -> Option<Interpreter> {
+    async fn probe(&self, language: &Language, candidate: &Path) -> Option<Interpreter> {
         let known = |found: &HashMap<PathBuf, Interpreter>| found.get(candidate).cloned();
         if let Some(interpreter) = known(&self.found.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Some(interpreter);
         }
         let asked = tokio::process::Command::new(candidate)
-            .args(["-c", "import sys; print(*sys.version_info[:2], sys.executable)"])
+            .args(language.question)
             .env_clear()
             .env("PATH", &self.search_path)
             .stdin(Stdio::null())
@@ -111,12 +154,12 @@ impl Interpreters {
             .output();
         let output = tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
-        let mut words = text.trim_end_matches('\n').splitn(3, ' ');
-        let (major, minor, executable) = (words.next()?, words.next()?, words.next()?);
-        if !output.status.success() || major != "3" || executable.is_empty() {
+        let (version, executable) = text.trim_end_matches('\n').split_once(' ')?;
+        if !output.status.success() || executable.is_empty() {
             return None;
         }
-        let interpreter = Interpreter { executable: PathBuf::from(executable), minor: minor.parse().ok()? };
+        let interpreter =
+            Interpreter { executable: PathBuf::from(executable), version: version.parse().ok()? };
         self.found
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

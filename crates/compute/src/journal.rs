@@ -69,11 +69,11 @@ impl Journal {
     }
 
     /// Begins an invocation: what was written before it is not its own.
-    pub(crate) fn begin(&mut self, request_id: &str) {
+    pub(crate) fn begin(&mut self, request_id: &str, version: &str) {
         self.drain();
         self.finish_line();
         self.tail.clear();
-        self.write(&format!("START RequestId: {request_id} Version: $LATEST"));
+        self.write(&format!("START RequestId: {request_id} Version: {version}"));
     }
 
     /// Ends an invocation with `lines`, and gives the end of what was written.

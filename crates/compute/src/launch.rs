@@ -20,7 +20,12 @@ use crate::Digest;
 pub struct Launch {
     /// The function's ARN, without a version. Its region becomes `AWS_REGION`.
     pub function: Arn,
-    /// Names this state of the function: together with the ARN it decides which processes are reused.
+    /// The ARN by which it is invoked: with the version or alias that the caller named, if any. It is what the
+    /// function sees as `invokedFunctionArn`, and may differ between launches of one state.
+    pub invoked_as: Arn,
+    /// The version: `$LATEST`, or the number of a published one. Each version has processes of its own.
+    pub version: String,
+    /// Names this state of the function: together with the ARN and the version it decides which processes are reused.
     pub revision_id: String,
     /// When the function came into this state. Invocations of a later state supersede the processes of
     /// earlier ones; invocations of an earlier one still run, in processes that are not kept.
@@ -29,7 +34,7 @@ pub struct Launch {
     pub name: String,
     /// What runs it.
     pub runtime: FunctionRuntime,
-    /// The entry point: `module.function` for Python; `provided` runtimes find it in `_HANDLER`.
+    /// The entry point: `module.function` for Python and JavaScript; `provided` runtimes find it in `_HANDLER`.
     pub handler: String,
     /// How much memory one process with its children may use, in MiB (Lambda: 128 to 10,240).
     pub memory_mib: u32,

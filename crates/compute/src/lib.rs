@@ -11,8 +11,8 @@
 //! extensions; memory is measured ten times a second, with 32 MiB on top for the interpreter; processes that
 //! left the group and whose parents have ended outlive their function. A process runs as the server's own user
 //! unless [`Settings::run_as`] says otherwise, and can then read what the server can. When the server is killed,
-//! Python functions end with it; a `provided` bootstrap must end when its Runtime API is gone, as those made with
-//! AWS's libraries do.
+//! Python functions end with it, JavaScript ones as soon as they return to their event loop; a `provided` bootstrap must
+//! end when its Runtime API is gone, as those made with AWS's libraries do.
 //!
 //! Nothing here knows Lambda's control API, the store or IAM: code and credentials come from [`Provider`]s
 //! that the caller hands in. Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom

@@ -34,6 +34,8 @@ pub struct Completed {
     pub billed_milliseconds: u64,
     /// How long the process took to become ready, if this was its first invocation.
     pub init_duration: Option<Duration>,
+    /// The version that ran: `$LATEST`, or a number.
+    pub version: String,
 }
 
 /// That a function failed: `X-Amz-Function-Error`.

@@ -62,7 +62,8 @@ pub(crate) struct Pools {
     most_waiting: usize,
     max_wait: Duration,
     idle_timeout: Duration,
-    /// The states of each function, by its ARN: seldom more than one.
+    /// The states of each function's versions, by its ARN: seldom more than one of each. A later state of one version
+    /// says nothing about the others.
     functions: HashMap<String, Vec<Pool>>,
     /// How many instances there are, starting ones included.
     live: usize,
@@ -318,13 +319,13 @@ impl Pools {
 
     /// The pool of exactly this state, new if need be. A new, later state supersedes the others.
     fn pool_for(&mut self, launch: &Arc<Launch>, orders: &mut Orders) -> &mut Pool {
-        let arn = launch.function.as_str().to_owned();
-        let pools = self.functions.entry(arn).or_default();
-        let known = pools.iter().position(|pool| pool.launch.revision_id == launch.revision_id);
+        let pools = self.functions.entry(launch.function.to_string()).or_default();
+        let known = pools.iter().position(|pool| pool.runs(launch));
         let at = known.unwrap_or_else(|| {
-            let superseded = pools.iter().any(|pool| pool.launch.updated_at > launch.updated_at);
+            let mut same = pools.iter().filter(|pool| pool.launch.version == launch.version);
+            let superseded = same.any(|pool| pool.launch.updated_at > launch.updated_at);
             if !superseded {
-                for pool in pools.iter_mut() {
+                for pool in pools.iter_mut().filter(|pool| pool.launch.version == launch.version) {
                     pool.superseded = true;
                     orders.stop.extend(pool.idle.drain(..).map(|idle| idle.instance));
                 }
@@ -337,10 +338,7 @@ impl Pools {
     }
 
     fn pool_of(&mut self, launch: &Launch) -> Option<&mut Pool> {
-        self.functions
-            .get_mut(launch.function.as_str())?
-            .iter_mut()
-            .find(|pool| pool.launch.revision_id == launch.revision_id)
+        self.functions.get_mut(launch.function.as_str())?.iter_mut().find(|pool| pool.runs(launch))
     }
 
     /// Strikes those who are ordered to stop off the lists.
@@ -382,6 +380,11 @@ impl Pool {
             starting: 0,
             queue: VecDeque::new(),
         }
+    }
+
+    /// Whether its instances serve invocations of this launch.
+    fn runs(&self, launch: &Launch) -> bool {
+        self.launch.revision_id == launch.revision_id && self.launch.version == launch.version
     }
 
     /// Gives an instance to the first caller who still waits.

@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use domain::Timestamp;
+use domain::{Arn, Timestamp};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -69,12 +69,7 @@ pub(crate) async fn serve(instance: Arc<Instance>, request: Request<Incoming>) -
 }
 
 /// The event of an invocation, as `next` gives it.
-pub(crate) fn event(
-    invocation: &Invocation,
-    function: &HeaderValue,
-    deadline: Timestamp,
-    now: Timestamp,
-) -> Event {
+pub(crate) fn event(invocation: &Invocation, function: &Arn, deadline: Timestamp, now: Timestamp) -> Event {
     let body =
         if invocation.payload.is_empty() { Bytes::from_static(b"{}") } else { invocation.payload.clone() };
     let mut event = Response::new(Full::new(body));
@@ -88,7 +83,7 @@ pub(crate) fn event(
     };
     set("lambda-runtime-aws-request-id", HeaderValue::from_str(&invocation.request_id));
     set("lambda-runtime-deadline-ms", Ok(HeaderValue::from(deadline.millis())));
-    set("lambda-runtime-invoked-function-arn", Ok(function.clone()));
+    set("lambda-runtime-invoked-function-arn", HeaderValue::from_str(function.as_str()));
     let trace = match &invocation.trace_id {
         Some(trace) => HeaderValue::from_str(trace),
         None => HeaderValue::from_str(&unsampled_trace(&invocation.request_id, now)),

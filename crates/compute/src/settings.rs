@@ -17,6 +17,8 @@ pub struct Settings {
     /// The Python interpreter for every Python function, such as that of a virtual environment that has boto3;
     /// `None` to look for one that fits on `search_path`.
     pub python: Option<PathBuf>,
+    /// The interpreter for every JavaScript function; `None` to look for `node` on `search_path`.
+    pub node: Option<PathBuf>,
     /// Where interpreters are looked for: the server's `PATH`. Functions do not inherit it.
     pub search_path: OsString,
     /// How long an instance is kept without work. Default: 10 minutes.
@@ -51,6 +53,7 @@ impl Settings {
         Self {
             work_dir,
             python: None,
+            node: None,
             search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
             idle_timeout: Duration::from_secs(600),
             max_instances_per_function: 10,

@@ -27,7 +27,7 @@ use crate::outcome::Fault;
 use crate::pools::{Refusal, Start};
 use crate::processes;
 use crate::supervise::{self, Life};
-use crate::supervisor::{Inner, RUNTIME_CLIENT};
+use crate::supervisor::{Inner, NODE_CLIENT, PYTHON_CLIENT};
 use crate::{Code, InvokeError, Launch, RunAs};
 
 /// How long a runtime may take to ask for its first event, if its function's timeout is not longer: Lambda's
@@ -75,7 +75,7 @@ async fn attempt(inner: &Arc<Inner>, launch: &Arc<Launch>) -> Result<Arc<Instanc
             scratch: &scratch,
             interpreter_dir: program.folder(),
             runtime_api: &address.to_string(),
-            log_stream: &inner.log_stream_name(),
+            log_stream: &inner.log_stream_name(&launch.version),
         },
     );
     let mut command = Command::new(&program.executable);
@@ -165,15 +165,18 @@ impl Program {
     async fn find(inner: &Inner, launch: &Launch, task_root: &Path) -> Result<Self, Refusal> {
         match &launch.runtime {
             FunctionRuntime::Python(minor) => {
-                let function = launch.function.as_str();
-                let interpreter = inner.interpreters.resolve(function, *minor).await?;
+                let interpreter = inner.interpreters.python(launch.function.as_str(), *minor).await?;
                 // -B: the code's folder is shared and stays as it is; -s: no packages of the user's own.
                 let options = ["-B", "-s", "-X", "utf8"].map(PathBuf::from);
-                let client = inner.runtime_dir.join(RUNTIME_CLIENT);
-                Ok(Self {
-                    executable: interpreter.executable,
-                    arguments: options.into_iter().chain([client]).collect(),
-                })
+                let client = inner.runtime_dir.join(PYTHON_CLIENT);
+                Ok(Self { executable: interpreter, arguments: options.into_iter().chain([client]).collect() })
+            }
+            FunctionRuntime::Node(major) => {
+                let interpreter = inner.interpreters.node(launch.function.as_str(), *major).await?;
+                // So that garbage is collected before the instance is found to use too much; Lambda does the same.
+                let heap = format!("--max-old-space-size={}", launch.memory_mib * 9 / 10);
+                let client = inner.runtime_dir.join(NODE_CLIENT);
+                Ok(Self { executable: interpreter, arguments: vec![PathBuf::from(heap), client] })
             }
             FunctionRuntime::Provided(_) => {
                 let bootstrap = task_root.join("bootstrap");
@@ -221,7 +224,9 @@ impl SpawnFailure {
             FunctionRuntime::Provided(_) => {
                 invalid_entrypoint(&format!("fork/exec /var/task/bootstrap: {words}"))
             }
-            FunctionRuntime::Python(_) => refused("execute the interpreter", error).into(),
+            FunctionRuntime::Python(_) | FunctionRuntime::Node(_) => {
+                refused("execute the interpreter", error).into()
+            }
         }
     }
 }

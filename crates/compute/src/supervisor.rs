@@ -27,8 +27,15 @@ use crate::{
     Completed, FunctionError, Invocation, InvokeError, Launch, LogLine, RunAs, Settings, SetupError, start,
 };
 
-/// The file of the runtime client for Python, in `runtime/`.
-pub(crate) const RUNTIME_CLIENT: &str = "bootstrap.py";
+/// The files of the runtime clients, in `runtime/`, and what stands in them.
+const RUNTIME_CLIENTS: [(&str, &str); 2] = [
+    (PYTHON_CLIENT, include_str!("python/bootstrap.py")),
+    (NODE_CLIENT, include_str!("nodejs/bootstrap.mjs")),
+];
+/// The file of the runtime client for Python.
+pub(crate) const PYTHON_CLIENT: &str = "bootstrap.py";
+/// The file of the runtime client for JavaScript.
+pub(crate) const NODE_CLIENT: &str = "bootstrap.mjs";
 /// How many instances may end under an event before they see it, until we give up.
 const ATTEMPTS: usize = 3;
 
@@ -68,7 +75,7 @@ impl Supervisor {
                     return Ok(self.0.report_start(launch, &invocation, &fault, log, took));
                 }
             };
-            match self.0.run(lease, invocation).await? {
+            match self.0.run(lease, launch, invocation).await? {
                 Reply::Completed(completed) => return Ok(completed),
                 Reply::NotDelivered(returned) => invocation = returned,
             }
@@ -118,7 +125,7 @@ pub(crate) struct Inner {
     pub(crate) logs: Arc<Logs>,
     pub(crate) roster: Roster,
     pub(crate) watch: Arc<Watch>,
-    /// The folder of the runtime client.
+    /// The folder of the runtime clients.
     pub(crate) runtime_dir: PathBuf,
     /// Above the folders of processes.
     pub(crate) scratch: PathBuf,
@@ -134,18 +141,19 @@ impl Inner {
     fn new(mut settings: Settings) -> Result<Self, SetupError> {
         let work_dir = std::path::absolute(&settings.work_dir)
             .map_err(|source| folder_error("find", &settings.work_dir, source))?;
-        if let Some(python) = &settings.python {
-            settings.python =
-                Some(std::path::absolute(python).map_err(|source| folder_error("find", python, source))?);
+        for configured in [&mut settings.python, &mut settings.node].into_iter().flatten() {
+            *configured = std::path::absolute(&*configured)
+                .map_err(|source| folder_error("find", configured, source))?;
         }
         let held = take(&work_dir, settings.run_as)?;
         let (code, scratch, runtime_dir) =
             (work_dir.join("code"), work_dir.join("scratch"), work_dir.join("runtime"));
         code::empty(&scratch).map_err(|source| folder_error("empty", &scratch, source))?;
         code::empty(&runtime_dir).map_err(|source| folder_error("empty", &runtime_dir, source))?;
-        let client = runtime_dir.join(RUNTIME_CLIENT);
-        fs::write(&client, include_str!("python/bootstrap.py"))
-            .map_err(|source| folder_error("write", &client, source))?;
+        for (name, text) in RUNTIME_CLIENTS {
+            let client = runtime_dir.join(name);
+            fs::write(&client, text).map_err(|source| folder_error("write", &client, source))?;
+        }
         Ok(Self {
             packages: Packages::open(code.clone()).map_err(|source| folder_error("empty", &code, source))?,
             interpreters: Interpreters::new(&settings),
@@ -175,11 +183,16 @@ impl Inner {
     }
 
     /// Gives a leased instance its event and waits for what comes of it.
-    async fn run(self: &Arc<Self>, lease: Lease, invocation: Invocation) -> Result<Reply, InvokeError> {
+    async fn run(
+        self: &Arc<Self>,
+        lease: Lease,
+        launch: &Launch,
+        invocation: Invocation,
+    ) -> Result<Reply, InvokeError> {
         let Some(instance) = lease.into_instance() else {
             return Ok(Reply::NotDelivered(invocation));
         };
-        match instance.assign(invocation, self.now()) {
+        match instance.assign(invocation, launch, self.now()) {
             Ok(replied) => replied.await.map_err(|_| InvokeError::ShuttingDown),
             Err(returned) => {
                 self.gone(&instance);
@@ -235,12 +248,12 @@ impl Inner {
     }
 
     /// `2026/11/21/[$LATEST]` and 32 hexadecimal digits, as Lambda names streams.
-    pub(crate) fn log_stream_name(&self) -> String {
+    pub(crate) fn log_stream_name(&self, version: &str) -> String {
         let mut random = [0; 16];
         self.settings.random.fill(&mut random);
         let now = self.now().to_string();
         let date = now.get(..10).unwrap_or_default().replace('-', "/");
-        format!("{date}/[$LATEST]{}", hex::encode(random))
+        format!("{date}/[{version}]{}", hex::encode(random))
     }
 
     fn now(&self) -> Timestamp {
@@ -285,7 +298,7 @@ impl Inner {
             init_duration: None,
             fault: Some(fault),
         };
-        let lines = format!("START RequestId: {request_id} Version: $LATEST\n{}", report.lines());
+        let lines = format!("START RequestId: {request_id} Version: {}\n{}", launch.version, report.lines());
         let log = self.logs.of(&launch.function, &launch.name);
         self.logs.push(&log, self.now(), &lines);
         self.watch.nudge();
@@ -300,6 +313,7 @@ impl Inner {
             duration: took,
             billed_milliseconds: billed(took),
             init_duration: None,
+            version: launch.version.clone(),
         }
     }
 }

@@ -129,6 +129,15 @@ impl Arn {
         Self::new("s3", "", "", &format!("{bucket}/{key}"))
     }
 
+    /// The same with the version or alias that is meant: `:{qualifier}` at its end, where there is one.
+    #[must_use]
+    pub fn qualified_function(scope: &Scope, name: &str, qualifier: Option<&str>) -> Self {
+        match qualifier {
+            Some(qualifier) => Self::function(scope, &format!("{name}:{qualifier}")),
+            None => Self::function(scope, name),
+        }
+    }
+
     /// An ARN of IAM, which has no region.
     #[must_use]
     pub fn iam(account: &AccountId, resource: &str) -> Self {

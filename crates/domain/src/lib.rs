@@ -34,7 +34,9 @@ pub use credential::{
     AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
     OAuth2Discovery, OAuth2Settings,
 };
-pub use function::{Function, FunctionRuntime, FunctionStatement};
+pub use function::{
+    Function, FunctionAlias, FunctionRuntime, FunctionStatement, LATEST, VersionShare, version_number,
+};
 pub use gateway::{
     Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, Interceptor, JwtAuthorizer, McpSettings,
     PolicyAttachment, PolicyMode, ProtocolType,

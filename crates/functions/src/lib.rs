@@ -5,6 +5,7 @@
 //! until the change feed says that the function changed.
 
 mod prepared;
+mod versions;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,7 @@ use domain::{Arn, Clock, Random, Region, Scope};
 use store::{Store, StoreError};
 
 pub use prepared::{Prepared, policy_document};
+pub use versions::{Meant, meant};
 
 /// How long the credentials of a function's role live, in seconds.
 const CREDENTIAL_SECONDS: u64 = 3_600;
@@ -37,7 +39,8 @@ struct Inner {
 struct Remembered {
     /// Counts how often something was forgotten, so that what was read before is not kept after.
     epoch: u64,
-    functions: HashMap<(Scope, String), Arc<Prepared>>,
+    /// By what each is called: its name, and the version or alias.
+    functions: HashMap<(Scope, String), HashMap<Option<String>, Arc<Prepared>>>,
 }
 
 impl Functions {
@@ -59,21 +62,38 @@ impl Functions {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn find(&self, scope: &Scope, name: &str) -> Result<Option<Arc<Prepared>>, StoreError> {
-        let key = (scope.clone(), name.to_owned());
+        let name = FunctionName { scope: scope.clone(), name: name.to_owned(), qualifier: None };
+        self.find_named(&name).await
+    }
+
+    /// What a function's name means, ready to run: its `$LATEST`, a version, or the version of an alias.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn find_named(&self, name: &FunctionName) -> Result<Option<Arc<Prepared>>, StoreError> {
+        let key = (name.scope.clone(), name.name.clone());
         let epoch = {
             let known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(prepared) = known.functions.get(&key) {
+            if let Some(prepared) = known.functions.get(&key).and_then(|named| named.get(&name.qualifier)) {
                 return Ok(Some(Arc::clone(prepared)));
             }
             known.epoch
         };
-        let Some(prepared) = prepared::read(self, scope, name).await? else { return Ok(None) };
+        let Some(prepared) = prepared::read(self, name).await? else { return Ok(None) };
         let prepared = Arc::new(prepared);
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.epoch == epoch {
-            known.functions.insert(key, Arc::clone(&prepared));
+            known.functions.entry(key).or_default().insert(name.qualifier.clone(), Arc::clone(&prepared));
         }
         Ok(Some(prepared))
+    }
+
+    /// The same as it stands in the store at this moment, whatever is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn read(&self, name: &FunctionName) -> Result<Option<Prepared>, StoreError> {
+        prepared::read(self, name).await
     }
 
     /// Runs a function.
@@ -85,10 +105,22 @@ impl Functions {
         function: &Prepared,
         invocation: Invocation,
     ) -> Result<Completed, InvokeError> {
-        self.0.supervisor.invoke(&function.launch, invocation).await
+        let launch = function.launch(&*self.0.random);
+        let completed = self.0.supervisor.invoke(launch, invocation.clone()).await;
+        let Err(InvokeError::CodeUnavailable(why)) = completed else { return completed };
+        // The function was given other code before this one was ever unpacked here: then the other is meant.
+        let gone = || InvokeError::CodeUnavailable(why.clone());
+        let Some(name) = FunctionName::parse(function.arn.as_str(), &function.function.scope) else {
+            return Err(gone());
+        };
+        let present = self.read(&name).await.ok().flatten().ok_or_else(gone)?;
+        if present.function.code_sha256 == function.function.code_sha256 {
+            return Err(gone());
+        }
+        self.0.supervisor.invoke(present.launch(&*self.0.random), invocation).await
     }
 
-    /// Forgets a function, because it or its resource policy changed.
+    /// Forgets a function, because it, a version or an alias of it, or a resource policy changed.
     pub fn forget(&self, scope: &Scope, name: &str) {
         let mut known = self.0.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.epoch += 1;
@@ -119,6 +151,12 @@ pub struct FunctionName {
 }
 
 impl FunctionName {
+    /// The ARN that it stands for, with the qualifier that was given.
+    #[must_use]
+    pub fn arn(&self) -> Arn {
+        Arn::qualified_function(&self.scope, &self.name, self.qualifier.as_deref())
+    }
+
     /// Reads what Lambda's API takes for a function's name: the bare name, `account:function:name`, or the ARN, each
     /// with or without `:qualifier`. What is not given is the caller's own.
     #[must_use]
@@ -137,7 +175,7 @@ impl FunctionName {
         };
         match rest {
             [name] => Some(Self { scope, name: (*name).to_owned(), qualifier: None }),
-            [name, qualifier] => {
+            [name, qualifier] if !qualifier.is_empty() => {
                 Some(Self { scope, name: (*name).to_owned(), qualifier: Some((*qualifier).to_owned()) })
             }
             _ => None,
@@ -163,7 +201,7 @@ mod tests {
         assert_eq!((full.name.as_str(), full.qualifier.as_deref()), ("my-fn", Some("PROD")));
         assert_eq!(parse("123456789012:function:my-fn").unwrap().scope.account.as_str(), "123456789012");
         assert_eq!(parse("my-fn:$LATEST").unwrap().qualifier.as_deref(), Some("$LATEST"));
-        for wrong in ["arn:aws:lambda:eu-west-1:12:function:x", "arn:aws:s3:::x", "a:b:c:d"] {
+        for wrong in ["arn:aws:lambda:eu-west-1:12:function:x", "arn:aws:s3:::x", "a:b:c:d", "a:"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

@@ -5,41 +5,80 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compute::{Code, Credentials, Digest, Launch, Provider, ProviderError};
-use domain::{Arn, Function, FunctionStatement, Role, Scope, Timestamp};
+use domain::{Arn, Function, FunctionStatement, Random, Role, Timestamp};
 use iam::{Context, Named, Policy, PolicyKind, PolicySets, Question, Requester};
 use identity::principal::{self, Lasts};
-use store::StoreError;
+use store::{StoreError, Tx};
 
-use crate::{CREDENTIAL_SECONDS, Functions};
+use crate::versions::{Meant, meant};
+use crate::{CREDENTIAL_SECONDS, FunctionName, Functions};
 
 /// The service that assumes the roles of functions.
 const SERVICE: &str = "lambda.amazonaws.com";
 
 /// A function that is ready to run.
 pub struct Prepared {
-    /// The function.
+    /// The version that runs; of an alias with two, the one that the alias means.
     pub function: Function,
+    /// The ARN by which it was named, with the version or alias: what permissions to invoke it are about.
+    pub arn: Arn,
     /// What its processes are started with.
-    pub(crate) launch: Arc<Launch>,
-    /// Its resource policy, where it has one.
+    launch: Arc<Launch>,
+    /// The same of another version, which serves a share of the invocations.
+    beside: Option<(f64, Arc<Launch>)>,
+    /// The resource policy of what was named, where it has one.
     pub resource_policy: Option<Named>,
 }
 
-pub(crate) async fn read(
-    functions: &Functions,
-    scope: &Scope,
-    name: &str,
-) -> Result<Option<Prepared>, StoreError> {
+impl Prepared {
+    /// Which version serves the next invocation.
+    pub(crate) fn launch(&self, random: &dyn Random) -> &Arc<Launch> {
+        match &self.beside {
+            Some((share, launch)) if draw(random) < *share => launch,
+            _ => &self.launch,
+        }
+    }
+}
+
+/// A number from 0 up to 1.
+fn draw(random: &dyn Random) -> f64 {
+    let mut bytes = [0; 4];
+    random.fill(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
+}
+
+pub(crate) async fn read(functions: &Functions, name: &FunctionName) -> Result<Option<Prepared>, StoreError> {
     let mut tx = functions.0.store.read().await?;
-    let Some(function) = tx.function(scope, name).await? else { return Ok(None) };
-    let environment = tx.function_environment(scope, name).await?;
-    let statements = tx.function_statements(scope, name).await?;
-    drop(tx);
-    let corrupt = |detail: String| StoreError::Corrupt { table: "functions", detail };
-    let digest = Digest::from_base64(&function.code_sha256)
-        .ok_or_else(|| corrupt("the digest of the code is none".to_owned()))?;
-    let launch = Launch {
+    let Some(Meant { function, beside }) = meant(&mut tx, name).await? else { return Ok(None) };
+    let qualifier = name.qualifier.as_deref().unwrap_or_default();
+    let statements = tx.function_statements(&name.scope, &name.name, qualifier).await?;
+    let arn = name.arn();
+    let launch = launch_of(functions, &mut tx, &arn, &function).await?;
+    let beside = match beside {
+        Some((share, other)) => Some((share, launch_of(functions, &mut tx, &arn, &other).await?)),
+        None => None,
+    };
+    let corrupt = |detail: String| StoreError::Corrupt { table: "function_permissions", detail };
+    let resource_policy = resource_policy(&arn, &statements).map_err(corrupt)?;
+    Ok(Some(Prepared { function, arn, launch, beside, resource_policy }))
+}
+
+/// What the processes of a version are started with, when it is invoked by `arn`.
+async fn launch_of(
+    functions: &Functions,
+    tx: &mut Tx,
+    arn: &Arn,
+    function: &Function,
+) -> Result<Arc<Launch>, StoreError> {
+    let environment = tx.function_environment(function).await?;
+    let digest = Digest::from_base64(&function.code_sha256).ok_or_else(|| StoreError::Corrupt {
+        table: "functions",
+        detail: "the digest of the code is none".to_owned(),
+    })?;
+    Ok(Arc::new(Launch {
         function: function.arn(),
+        invoked_as: arn.clone(),
+        version: function.version.clone(),
         revision_id: function.revision_id.clone(),
         updated_at: function.updated_at,
         name: function.name.clone(),
@@ -47,14 +86,12 @@ pub(crate) async fn read(
         handler: function.handler.clone(),
         memory_mib: function.memory_mib,
         timeout_seconds: function.timeout_seconds,
-        code: Code::Archive { digest, archive: archive(functions, &function) },
+        code: Code::Archive { digest, archive: archive(functions, function) },
         environment: environment.into_iter().collect(),
         server_environment: Vec::new(),
         endpoint_url: Some(functions.0.endpoint_url.clone()),
-        credentials: credentials(functions, &function),
-    };
-    let resource_policy = resource_policy(&function.arn(), &statements).map_err(corrupt)?;
-    Ok(Some(Prepared { function, launch: Arc::new(launch), resource_policy }))
+        credentials: credentials(functions, function),
+    }))
 }
 
 fn archive(functions: &Functions, function: &Function) -> Provider<Bytes> {

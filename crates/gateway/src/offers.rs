@@ -82,14 +82,6 @@ pub(crate) async fn read_resource(
     upstream::read(turn, &readable, id, Question { method: "resources/read", member: "uri" }).await
 }
 
-/// Subscribes to a resource, or ends that: the upstream's session remembers it (2025-11-25, "Resources",
-/// "Subscriptions").
-pub(crate) async fn subscribe(turn: &Turn, id: &str, method: &str, asked: &CallParams<'_>) -> Reply {
-    let Some(offer) = resource(turn, &asked.name) else { return no_resource(turn, id, &asked.name) };
-    let readable = readable(&turn.caller, &offer, asked);
-    upstream::read(turn, &readable, id, Question { method, member: "uri" }).await
-}
-
 /// The resource of this URI, or the template that it fits, under this URI.
 fn resource(turn: &Turn, uri: &str) -> Option<OfferEntry> {
     let catalogue = &turn.gate.catalogue;

@@ -213,10 +213,6 @@ async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Re
             Ok(asked) => offers::read_resource(turn, id, &asked, record).await,
             Err(reply) => reply,
         },
-        ("resources/subscribe" | "resources/unsubscribe", false) => match about(CallParams::parse_uri) {
-            Ok(asked) => offers::subscribe(turn, id, &method, &asked).await,
-            Err(reply) => reply,
-        },
         ("completion/complete", _) => offers::complete(turn, id, params).await,
         (other, _) => Reply::no_method(id, other),
     }

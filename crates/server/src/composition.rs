@@ -209,6 +209,7 @@ fn supervisor(
     let mut settings = ComputeSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
     let functions = &configuration.functions;
     settings.python.clone_from(&functions.python);
+    settings.node.clone_from(&functions.node);
     settings.search_path.clone_from(&configuration.path);
     settings.log_files = true;
     settings.run_as = functions.run_as;

@@ -1,11 +1,11 @@
-//! Functions, their code and who may invoke them. The environment may hold secrets and is sealed; code is kept once
-//! for each digest.
+//! Functions and their code. The environment may hold secrets and is sealed; code is kept once for each digest, for as
+//! long as a function or a version of one has it.
 
 use std::collections::BTreeMap;
 
-use domain::{Document, Function, FunctionStatement, Scope, Secret};
+use domain::{Function, Scope, Secret};
 
-use crate::backend::{Row, params, written};
+use crate::backend::{params, written};
 use crate::{ChangeKind, Page, StoreError, Tx};
 
 impl Tx {
@@ -19,14 +19,8 @@ impl Tx {
         environment: &BTreeMap<String, Secret>,
         archive: &[u8],
     ) -> Result<(), StoreError> {
-        let plain: BTreeMap<_, _> = environment.iter().map(|(name, value)| (name, value.expose())).collect();
-        let sealed =
-            self.seal(&place(&function.scope, &function.name), &Secret::new(written(&plain, "functions")?))?;
-        self.execute(
-            "INSERT INTO function_code (sha256, archive) VALUES ($1, $2) ON CONFLICT (sha256) DO NOTHING",
-            params![&function.code_sha256, archive],
-        )
-        .await?;
+        let sealed = self.seal_environment(function, environment)?;
+        self.insert_code(function, archive).await?;
         self.execute(
             "INSERT INTO functions (account, region, name, revision, code, environment, document) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -44,7 +38,39 @@ impl Tx {
         self.note_change(&function.scope, ChangeKind::Function, &function.name).await
     }
 
-    /// The function of this name.
+    /// Changes a function: what it is, its environment, and its code where there is an archive.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when there is none of this name.
+    pub async fn update_function(
+        &mut self,
+        function: &Function,
+        environment: &BTreeMap<String, Secret>,
+        archive: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        let sealed = self.seal_environment(function, environment)?;
+        if let Some(archive) = archive {
+            self.insert_code(function, archive).await?;
+        }
+        self.change_one(
+            "UPDATE functions SET revision = $4, code = $5, environment = $6, document = $7 \
+             WHERE account = $1 AND region = $2 AND name = $3",
+            params![
+                function.scope.account.as_str(),
+                function.scope.region.as_str(),
+                &function.name,
+                function.revision,
+                &function.code_sha256,
+                &sealed,
+                &written(function, "functions")?
+            ],
+        )
+        .await?;
+        self.forget_code().await?;
+        self.note_change(&function.scope, ChangeKind::Function, &function.name).await
+    }
+
+    /// The function of this name: its `$LATEST`.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -58,23 +84,37 @@ impl Tx {
         row.map(|row| row.document(0, "functions")).transpose()
     }
 
-    /// The environment of a function.
+    /// The environment of a function, or of a published version of one.
     ///
     /// # Errors
     /// [`StoreError::Unsealable`] when another master key sealed it.
     pub async fn function_environment(
         &mut self,
-        scope: &Scope,
-        name: &str,
+        function: &Function,
     ) -> Result<BTreeMap<String, Secret>, StoreError> {
-        let row = self
-            .fetch_one(
-                "SELECT environment FROM functions WHERE account = $1 AND region = $2 AND name = $3",
-                params![scope.account.as_str(), scope.region.as_str(), name],
-            )
-            .await?;
+        let (account, region) = (function.scope.account.as_str(), function.scope.region.as_str());
+        let row = match function.number() {
+            None => {
+                self.fetch_one(
+                    "SELECT environment FROM functions WHERE account = $1 AND region = $2 AND name = $3",
+                    params![account, region, &function.name],
+                )
+                .await?
+            }
+            Some(number) => {
+                self.fetch_one(
+                    "SELECT environment FROM function_versions \
+                     WHERE account = $1 AND region = $2 AND function = $3 AND version = $4",
+                    params![account, region, &function.name, number],
+                )
+                .await?
+            }
+        };
         let Some(row) = row else { return Ok(BTreeMap::new()) };
-        self.read_environment(scope, name, &row)
+        let opened = self.unseal(&place(function), &row.bytes(0)?)?;
+        let plain: BTreeMap<String, String> = serde_json::from_str(opened.expose())
+            .map_err(|error| StoreError::Corrupt { table: "functions", detail: error.to_string() })?;
+        Ok(plain.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
     }
 
     /// The zip archive with this digest.
@@ -101,102 +141,64 @@ impl Tx {
         rows.iter().map(|row| row.document(0, "functions")).collect()
     }
 
-    /// Removes a function with its resource policy, and its code if no other function has the same.
+    /// Removes a function with its versions, aliases and resource policies, and the code that no other has.
     ///
     /// # Errors
     /// [`StoreError::Stale`] when there is none of this name.
     pub async fn delete_function(&mut self, scope: &Scope, name: &str) -> Result<(), StoreError> {
-        self.execute(
-            "DELETE FROM function_statements WHERE account = $1 AND region = $2 AND function = $3",
-            params![scope.account.as_str(), scope.region.as_str(), name],
-        )
-        .await?;
+        let (account, region) = (scope.account.as_str(), scope.region.as_str());
+        for removal in [
+            "DELETE FROM function_permissions WHERE account = $1 AND region = $2 AND function = $3",
+            "DELETE FROM function_aliases WHERE account = $1 AND region = $2 AND function = $3",
+            "DELETE FROM function_versions WHERE account = $1 AND region = $2 AND function = $3",
+        ] {
+            self.execute(removal, params![account, region, name]).await?;
+        }
         self.change_one(
             "DELETE FROM functions WHERE account = $1 AND region = $2 AND name = $3",
-            params![scope.account.as_str(), scope.region.as_str(), name],
+            params![account, region, name],
         )
         .await?;
-        self.execute("DELETE FROM function_code WHERE sha256 NOT IN (SELECT code FROM functions)", params![])
-            .await?;
+        self.forget_code().await?;
         self.note_change(scope, ChangeKind::Function, name).await
     }
 
-    /// Adds a statement to a function's resource policy.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] when the policy has one of this id.
-    pub async fn insert_function_statement(
-        &mut self,
-        scope: &Scope,
-        function: &str,
-        statement: &FunctionStatement,
-    ) -> Result<(), StoreError> {
+    async fn insert_code(&mut self, function: &Function, archive: &[u8]) -> Result<(), StoreError> {
         self.execute(
-            "INSERT INTO function_statements (account, region, function, id, document) VALUES ($1, $2, $3, $4, $5)",
-            params![
-                scope.account.as_str(),
-                scope.region.as_str(),
-                function,
-                &statement.id,
-                &statement.statement.0
-            ],
+            "INSERT INTO function_code (sha256, archive) VALUES ($1, $2) ON CONFLICT (sha256) DO NOTHING",
+            params![&function.code_sha256, archive],
         )
         .await?;
-        self.note_change(scope, ChangeKind::Function, function).await
+        Ok(())
     }
 
-    /// The statements of a function's resource policy, by id.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn function_statements(
-        &mut self,
-        scope: &Scope,
-        function: &str,
-    ) -> Result<Vec<FunctionStatement>, StoreError> {
-        let rows = self
-            .fetch(
-                "SELECT id, document FROM function_statements WHERE account = $1 AND region = $2 AND function = $3 \
-                 ORDER BY id",
-                params![scope.account.as_str(), scope.region.as_str(), function],
-            )
-            .await?;
-        rows.iter()
-            .map(|row| Ok(FunctionStatement { id: row.text(0)?, statement: Document(row.text(1)?) }))
-            .collect()
-    }
-
-    /// Takes a statement out of a function's resource policy.
-    ///
-    /// # Errors
-    /// [`StoreError::Stale`] when the policy has none of this id.
-    pub async fn delete_function_statement(
-        &mut self,
-        scope: &Scope,
-        function: &str,
-        id: &str,
-    ) -> Result<(), StoreError> {
-        self.change_one(
-            "DELETE FROM function_statements WHERE account = $1 AND region = $2 AND function = $3 AND id = $4",
-            params![scope.account.as_str(), scope.region.as_str(), function, id],
+    /// Removes the code that nobody has any more.
+    pub(crate) async fn forget_code(&mut self) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM function_code WHERE sha256 NOT IN (SELECT code FROM functions) \
+             AND sha256 NOT IN (SELECT code FROM function_versions)",
+            params![],
         )
         .await?;
-        self.note_change(scope, ChangeKind::Function, function).await
+        Ok(())
     }
 
-    fn read_environment(
+    pub(crate) fn seal_environment(
         &self,
-        scope: &Scope,
-        name: &str,
-        row: &Row,
-    ) -> Result<BTreeMap<String, Secret>, StoreError> {
-        let opened = self.unseal(&place(scope, name), &row.bytes(0)?)?;
-        let plain: BTreeMap<String, String> = serde_json::from_str(opened.expose())
-            .map_err(|error| StoreError::Corrupt { table: "functions", detail: error.to_string() })?;
-        Ok(plain.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+        function: &Function,
+        environment: &BTreeMap<String, Secret>,
+    ) -> Result<Vec<u8>, StoreError> {
+        let plain: BTreeMap<_, _> = environment.iter().map(|(name, value)| (name, value.expose())).collect();
+        self.seal(&place(function), &Secret::new(written(&plain, "functions")?))
     }
 }
 
-fn place(scope: &Scope, name: &str) -> String {
-    format!("functions|{}|{}|{name}|environment", scope.account, scope.region)
+/// Where an environment is, which its seal is bound to.
+fn place(function: &Function) -> String {
+    let Function { scope, name, version, .. } = function;
+    let owner = format!("{}|{}|{name}", scope.account, scope.region);
+    match function.number() {
+        None => format!("functions|{owner}|environment"),
+        Some(_) => format!("function_versions|{owner}|{version}|environment"),
+    }
 }

@@ -20,6 +20,8 @@ mod accounts;
 mod audit;
 mod audit_log;
 mod credential_providers;
+mod function_permissions;
+mod function_versions;
 mod functions;
 mod gateways;
 mod iam;

@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS];
+const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
@@ -49,6 +49,44 @@ pub(crate) async fn migrate(connection: &mut Connection<'_>) -> Result<(), Store
     }
     Ok(())
 }
+
+/// Versions and aliases of functions; a resource policy belongs to a function, a version or an alias (its qualifier, which
+/// is empty for the function).
+const FUNCTION_VERSIONS: &str = "
+CREATE TABLE function_versions (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    function TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    code TEXT NOT NULL,
+    environment {bytes} NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, function, version)
+);
+CREATE INDEX function_versions_by_code ON function_versions (code);
+
+CREATE TABLE function_aliases (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    function TEXT NOT NULL,
+    name TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, function, name)
+);
+
+CREATE TABLE function_permissions (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    function TEXT NOT NULL,
+    qualifier TEXT NOT NULL,
+    id TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, function, qualifier, id)
+);
+INSERT INTO function_permissions (account, region, function, qualifier, id, document)
+    SELECT account, region, function, '', id, document FROM function_statements;
+DROP TABLE function_statements;
+";
 
 const VERSION_1: &str = "
 CREATE TABLE sealed_meta (name TEXT PRIMARY KEY, value {bytes} NOT NULL);

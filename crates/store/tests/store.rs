@@ -213,6 +213,8 @@ async fn secrets_are_sealed_in_the_database() {
         let function = Function {
             name: "f".to_owned(),
             scope: scope(),
+            version: domain::LATEST.to_owned(),
+            last_version: 0,
             description: String::new(),
             runtime: FunctionRuntime::Python(13),
             handler: "a.b".to_owned(),
@@ -235,7 +237,7 @@ async fn secrets_are_sealed_in_the_database() {
         let found = tx.access_key(&key.id).await.unwrap().unwrap();
         assert!(found.secret.matches(CANARY));
         assert_eq!(tx.access_keys(&key.account, &Holder::User("ALICE".to_owned())).await.unwrap().len(), 1);
-        let found = tx.function_environment(&scope(), "f").await.unwrap();
+        let found = tx.function_environment(&function).await.unwrap();
         assert!(found["TOKEN"].matches(CANARY));
         assert_eq!(tx.function_code("sha").await.unwrap().as_deref(), Some(&b"zip"[..]));
         drop(tx);

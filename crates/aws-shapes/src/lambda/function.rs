@@ -18,12 +18,30 @@ pub trait FunctionOperations<C> {
         context: &C,
         input: GetFunctionRequest,
     ) -> impl Future<Output = Result<GetFunctionResponse, Self::Error>> + Send;
+    /// `lambda:GetFunctionConfiguration`.
+    fn get_function_configuration(
+        &self,
+        context: &C,
+        input: GetFunctionConfigurationRequest,
+    ) -> impl Future<Output = Result<FunctionConfiguration, Self::Error>> + Send;
     /// `lambda:ListFunctions`.
     fn list_functions(
         &self,
         context: &C,
         input: ListFunctionsRequest,
     ) -> impl Future<Output = Result<ListFunctionsResponse, Self::Error>> + Send;
+    /// `lambda:UpdateFunctionCode`.
+    fn update_function_code(
+        &self,
+        context: &C,
+        input: UpdateFunctionCodeRequest,
+    ) -> impl Future<Output = Result<FunctionConfiguration, Self::Error>> + Send;
+    /// `lambda:UpdateFunctionConfiguration`.
+    fn update_function_configuration(
+        &self,
+        context: &C,
+        input: UpdateFunctionConfigurationRequest,
+    ) -> impl Future<Output = Result<FunctionConfiguration, Self::Error>> + Send;
     /// `lambda:DeleteFunction`.
     fn delete_function(
         &self,
@@ -74,6 +92,27 @@ pub static GET_FUNCTION: OperationSpec = OperationSpec {
     reads: true,
 };
 
+/// `lambda:GetFunctionConfiguration` on the wire.
+pub static GET_FUNCTION_CONFIGURATION: OperationSpec = OperationSpec {
+    name: "GetFunctionConfiguration",
+    resource: "Function",
+    action: "lambda:GetFunctionConfiguration",
+    method: "GET",
+    segments: &[
+        Segment::Literal("2015-03-31"),
+        Segment::Literal("functions"),
+        Segment::Label("FunctionName"),
+        Segment::Literal("configuration"),
+    ],
+    status: 200,
+    input: Some(&GET_POLICY_REQUEST_SCHEMA),
+    output: Some(&FUNCTION_CONFIGURATION_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: true,
+};
+
 /// `lambda:ListFunctions` on the wire.
 pub static LIST_FUNCTIONS: OperationSpec = OperationSpec {
     name: "ListFunctions",
@@ -90,6 +129,48 @@ pub static LIST_FUNCTIONS: OperationSpec = OperationSpec {
     reads: true,
 };
 
+/// `lambda:UpdateFunctionCode` on the wire.
+pub static UPDATE_FUNCTION_CODE: OperationSpec = OperationSpec {
+    name: "UpdateFunctionCode",
+    resource: "Function",
+    action: "lambda:UpdateFunctionCode",
+    method: "PUT",
+    segments: &[
+        Segment::Literal("2015-03-31"),
+        Segment::Literal("functions"),
+        Segment::Label("FunctionName"),
+        Segment::Literal("code"),
+    ],
+    status: 200,
+    input: Some(&UPDATE_FUNCTION_CODE_REQUEST_SCHEMA),
+    output: Some(&FUNCTION_CONFIGURATION_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: false,
+};
+
+/// `lambda:UpdateFunctionConfiguration` on the wire.
+pub static UPDATE_FUNCTION_CONFIGURATION: OperationSpec = OperationSpec {
+    name: "UpdateFunctionConfiguration",
+    resource: "Function",
+    action: "lambda:UpdateFunctionConfiguration",
+    method: "PUT",
+    segments: &[
+        Segment::Literal("2015-03-31"),
+        Segment::Literal("functions"),
+        Segment::Label("FunctionName"),
+        Segment::Literal("configuration"),
+    ],
+    status: 200,
+    input: Some(&UPDATE_FUNCTION_CONFIGURATION_REQUEST_SCHEMA),
+    output: Some(&FUNCTION_CONFIGURATION_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: false,
+};
+
 /// `lambda:DeleteFunction` on the wire.
 pub static DELETE_FUNCTION: OperationSpec = OperationSpec {
     name: "DeleteFunction",
@@ -102,7 +183,7 @@ pub static DELETE_FUNCTION: OperationSpec = OperationSpec {
         Segment::Label("FunctionName"),
     ],
     status: 200,
-    input: Some(&DELETE_FUNCTION_REQUEST_SCHEMA),
+    input: Some(&GET_POLICY_REQUEST_SCHEMA),
     output: Some(&DELETE_FUNCTION_RESPONSE_SCHEMA),
     input_payload: None,
     output_payload: None,
@@ -131,30 +212,6 @@ pub static INVOKE: OperationSpec = OperationSpec {
     reads: false,
 };
 
-/// The enumeration `Architecture` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Architecture {
-    /// `x86_64`.
-    #[serde(rename = "x86_64")]
-    X8664,
-    /// `arm64`.
-    #[serde(rename = "arm64")]
-    Arm64,
-}
-impl Architecture {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::X8664 => "x86_64",
-            Self::Arm64 => "arm64",
-        }
-    }
-}
-
-pub(super) static ARCHITECTURE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["x86_64", "arm64"], not_honoured: &[] };
-
 /// The structure `CreateFunctionRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreateFunctionRequest {
@@ -182,6 +239,9 @@ pub struct CreateFunctionRequest {
     /// `MemorySize`.
     #[serde(rename = "MemorySize", default, skip_serializing_if = "Option::is_none")]
     pub memory_size: Option<i64>,
+    /// `Publish`.
+    #[serde(rename = "Publish", default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
     /// `PackageType`.
     #[serde(rename = "PackageType", default, skip_serializing_if = "Option::is_none")]
     pub package_type: Option<PackageType>,
@@ -202,7 +262,7 @@ body("Code", &FUNCTION_CODE_SCHEMA).required(),
 body("Description", &Schema::Text { min: Some(0), max: Some(256), pattern: None, sensitive: false }),
 body("Timeout", &Schema::Integer { min: Some(1), max: Some(5400) }),
 body("MemorySize", &Schema::Integer { min: Some(128), max: Some(32768) }),
-body("Publish", &Schema::NotHonoured),
+body("Publish", &Schema::Boolean),
 body("PublishTo", &Schema::NotHonoured),
 body("VpcConfig", &Schema::NotHonoured),
 body("PackageType", &PACKAGE_TYPE_SCHEMA),
@@ -226,19 +286,8 @@ body("RuntimeConfig", &Schema::NotHonoured),
 body("AcceleratorConfig", &Schema::NotHonoured),
 ]);
 
-/// The structure `DeleteFunctionRequest` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct DeleteFunctionRequest {
-    /// `FunctionName`.
-    #[serde(rename = "FunctionName")]
-    pub function_name: String,
-}
-
-pub(super) static DELETE_FUNCTION_REQUEST_SCHEMA: Schema = Schema::Structure(&[
-label("FunctionName", &Schema::Text { min: Some(1), max: Some(256), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
-query("Qualifier", &Schema::NotHonoured),
-]);
-
+/// The structure `DeleteFunctionRequest` of the model, which says the same.
+pub type DeleteFunctionRequest = GetPolicyRequest;
 /// The structure `DeleteFunctionResponse` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct DeleteFunctionResponse {
@@ -272,32 +321,6 @@ pub(super) static ENVIRONMENT_SCHEMA: Schema = Schema::Structure(&[body(
         max: None,
     },
 )]);
-
-/// The structure `EnvironmentResponse` of the model.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct EnvironmentResponse {
-    /// `Variables`.
-    #[serde(rename = "Variables", default, skip_serializing_if = "Option::is_none")]
-    pub variables: Option<BTreeMap<String, String>>,
-}
-
-pub(super) static ENVIRONMENT_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "Variables",
-        &Schema::Map {
-            key: &Schema::Text {
-                min: None,
-                max: None,
-                pattern: Some("[a-zA-Z]([a-zA-Z0-9_])+"),
-                sensitive: true,
-            },
-            value: &Schema::Text { min: None, max: None, pattern: None, sensitive: true },
-            min: None,
-            max: None,
-        },
-    ),
-    body("Error", &Schema::NotHonoured),
-]);
 
 /// The structure `FunctionCode` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -338,155 +361,8 @@ pub(super) static FUNCTION_CODE_LOCATION_SCHEMA: Schema = Schema::Structure(&[
     body("Error", &Schema::NotHonoured),
 ]);
 
-/// The structure `FunctionConfiguration` of the model.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct FunctionConfiguration {
-    /// `FunctionName`.
-    #[serde(rename = "FunctionName", default, skip_serializing_if = "Option::is_none")]
-    pub function_name: Option<String>,
-    /// `FunctionArn`.
-    #[serde(rename = "FunctionArn", default, skip_serializing_if = "Option::is_none")]
-    pub function_arn: Option<String>,
-    /// `Runtime`.
-    #[serde(rename = "Runtime", default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<Runtime>,
-    /// `Role`.
-    #[serde(rename = "Role", default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// `Handler`.
-    #[serde(rename = "Handler", default, skip_serializing_if = "Option::is_none")]
-    pub handler: Option<String>,
-    /// `CodeSize`.
-    #[serde(rename = "CodeSize", default, skip_serializing_if = "Option::is_none")]
-    pub code_size: Option<i64>,
-    /// `Description`.
-    #[serde(rename = "Description", default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// `Timeout`.
-    #[serde(rename = "Timeout", default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<i64>,
-    /// `MemorySize`.
-    #[serde(rename = "MemorySize", default, skip_serializing_if = "Option::is_none")]
-    pub memory_size: Option<i64>,
-    /// `LastModified`.
-    #[serde(rename = "LastModified", default, skip_serializing_if = "Option::is_none")]
-    pub last_modified: Option<String>,
-    /// `CodeSha256`.
-    #[serde(rename = "CodeSha256", default, skip_serializing_if = "Option::is_none")]
-    pub code_sha256: Option<String>,
-    /// `Version`.
-    #[serde(rename = "Version", default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// `Environment`.
-    #[serde(rename = "Environment", default, skip_serializing_if = "Option::is_none")]
-    pub environment: Option<EnvironmentResponse>,
-    /// `RevisionId`.
-    #[serde(rename = "RevisionId", default, skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
-    /// `State`.
-    #[serde(rename = "State", default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<State>,
-    /// `LastUpdateStatus`.
-    #[serde(rename = "LastUpdateStatus", default, skip_serializing_if = "Option::is_none")]
-    pub last_update_status: Option<LastUpdateStatus>,
-    /// `PackageType`.
-    #[serde(rename = "PackageType", default, skip_serializing_if = "Option::is_none")]
-    pub package_type: Option<PackageType>,
-    /// `Architectures`.
-    #[serde(rename = "Architectures", default, skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<Architecture>>,
-}
-
-pub(super) static FUNCTION_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "FunctionName",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(256),
-            pattern: Some(
-                "(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
-            ),
-            sensitive: false,
-        },
-    ),
-    body(
-        "FunctionArn",
-        &Schema::Text {
-            min: Some(0),
-            max: Some(10000),
-            pattern: Some(
-                "arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:function:[a-zA-Z0-9-_\\.]+(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?",
-            ),
-            sensitive: false,
-        },
-    ),
-    body("Runtime", &RUNTIME_SCHEMA),
-    body(
-        "Role",
-        &Schema::Text {
-            min: Some(0),
-            max: Some(10000),
-            pattern: Some("arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"),
-            sensitive: false,
-        },
-    ),
-    body(
-        "Handler",
-        &Schema::Text { min: Some(0), max: Some(128), pattern: Some("[^\\s]+"), sensitive: false },
-    ),
-    body("CodeSize", &Schema::Integer { min: None, max: None }),
-    body("Description", &Schema::Text { min: Some(0), max: Some(256), pattern: None, sensitive: false }),
-    body("Timeout", &Schema::Integer { min: Some(1), max: Some(5400) }),
-    body("MemorySize", &Schema::Integer { min: Some(128), max: Some(32768) }),
-    body(
-        "LastModified",
-        &Schema::Text { min: Some(0), max: Some(100), pattern: Some(".*"), sensitive: false },
-    ),
-    body("CodeSha256", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
-    body(
-        "Version",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(1024),
-            pattern: Some("(\\$LATEST|[0-9]+)"),
-            sensitive: false,
-        },
-    ),
-    body("VpcConfig", &Schema::NotHonoured),
-    body("DeadLetterConfig", &Schema::NotHonoured),
-    body("Environment", &ENVIRONMENT_RESPONSE_SCHEMA),
-    body("KMSKeyArn", &Schema::NotHonoured),
-    body("TracingConfig", &Schema::NotHonoured),
-    body("MasterArn", &Schema::NotHonoured),
-    body("RevisionId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
-    body("Layers", &Schema::NotHonoured),
-    body("State", &STATE_SCHEMA),
-    body("StateReason", &Schema::NotHonoured),
-    body("StateReasonCode", &Schema::NotHonoured),
-    body("LastUpdateStatus", &LAST_UPDATE_STATUS_SCHEMA),
-    body("LastUpdateStatusReason", &Schema::NotHonoured),
-    body("LastUpdateStatusReasonCode", &Schema::NotHonoured),
-    body("FileSystemConfigs", &Schema::NotHonoured),
-    body("SigningProfileVersionArn", &Schema::NotHonoured),
-    body("SigningJobArn", &Schema::NotHonoured),
-    body("PackageType", &PACKAGE_TYPE_SCHEMA),
-    body("ImageConfigResponse", &Schema::NotHonoured),
-    body(
-        "Architectures",
-        &Schema::List { element: &ARCHITECTURE_SCHEMA, wire: "member", min: Some(1), max: Some(1) },
-    ),
-    body("EphemeralStorage", &Schema::NotHonoured),
-    body("SnapStart", &Schema::NotHonoured),
-    body("RuntimeVersionConfig", &Schema::NotHonoured),
-    body("LoggingConfig", &Schema::NotHonoured),
-    body("TenancyConfig", &Schema::NotHonoured),
-    body("CapacityProviderConfig", &Schema::NotHonoured),
-    body("ConfigSha256", &Schema::NotHonoured),
-    body("DurableConfig", &Schema::NotHonoured),
-    body("RuntimeConfig", &Schema::NotHonoured),
-    body("AcceleratorConfig", &Schema::NotHonoured),
-]);
-
+/// The structure `GetFunctionConfigurationRequest` of the model, which says the same.
+pub type GetFunctionConfigurationRequest = GetPolicyRequest;
 /// The structure `GetFunctionRequest` of the model, which says the same.
 pub type GetFunctionRequest = GetPolicyRequest;
 /// The structure `GetFunctionResponse` of the model.
@@ -606,34 +482,6 @@ impl InvocationType {
 pub(super) static INVOCATION_TYPE_SCHEMA: Schema =
     Schema::Enumeration { values: &["RequestResponse", "DryRun"], not_honoured: &["Event"] };
 
-/// The enumeration `LastUpdateStatus` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LastUpdateStatus {
-    /// `Successful`.
-    #[serde(rename = "Successful")]
-    Successful,
-    /// `Failed`.
-    #[serde(rename = "Failed")]
-    Failed,
-    /// `InProgress`.
-    #[serde(rename = "InProgress")]
-    InProgress,
-}
-impl LastUpdateStatus {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Successful => "Successful",
-            Self::Failed => "Failed",
-            Self::InProgress => "InProgress",
-        }
-    }
-}
-
-pub(super) static LAST_UPDATE_STATUS_SCHEMA: Schema =
-    Schema::Enumeration { values: &["Successful", "Failed", "InProgress"], not_honoured: &[] };
-
 /// The structure `ListFunctionsRequest` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct ListFunctionsRequest {
@@ -695,189 +543,99 @@ impl LogType {
 pub(super) static LOG_TYPE_SCHEMA: Schema =
     Schema::Enumeration { values: &["None", "Tail"], not_honoured: &[] };
 
-/// The enumeration `PackageType` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PackageType {
-    /// `Zip`.
-    #[serde(rename = "Zip")]
-    Zip,
-}
-impl PackageType {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Zip => "Zip",
-        }
-    }
-}
-
-pub(super) static PACKAGE_TYPE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["Zip"], not_honoured: &["Image"] };
-
-/// The enumeration `Runtime` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Runtime {
-    /// `python3.8`.
-    #[serde(rename = "python3.8")]
-    Python38,
-    /// `python3.9`.
-    #[serde(rename = "python3.9")]
-    Python39,
-    /// `python3.10`.
-    #[serde(rename = "python3.10")]
-    Python310,
-    /// `python3.11`.
-    #[serde(rename = "python3.11")]
-    Python311,
-    /// `python3.12`.
-    #[serde(rename = "python3.12")]
-    Python312,
-    /// `python3.13`.
-    #[serde(rename = "python3.13")]
-    Python313,
-    /// `python3.14`.
-    #[serde(rename = "python3.14")]
-    Python314,
-    /// `provided.al2`.
-    #[serde(rename = "provided.al2")]
-    ProvidedAl2,
-    /// `provided.al2023`.
-    #[serde(rename = "provided.al2023")]
-    ProvidedAl2023,
-}
-impl Runtime {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Python38 => "python3.8",
-            Self::Python39 => "python3.9",
-            Self::Python310 => "python3.10",
-            Self::Python311 => "python3.11",
-            Self::Python312 => "python3.12",
-            Self::Python313 => "python3.13",
-            Self::Python314 => "python3.14",
-            Self::ProvidedAl2 => "provided.al2",
-            Self::ProvidedAl2023 => "provided.al2023",
-        }
-    }
+/// The structure `UpdateFunctionCodeRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct UpdateFunctionCodeRequest {
+    /// `FunctionName`.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// `ZipFile`.
+    #[serde(rename = "ZipFile", default, skip_serializing_if = "Option::is_none")]
+    pub zip_file: Option<Blob>,
+    /// `Architectures`.
+    #[serde(rename = "Architectures", default, skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<Architecture>>,
+    /// `Publish`.
+    #[serde(rename = "Publish", default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
+    /// `DryRun`.
+    #[serde(rename = "DryRun", default, skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    /// `RevisionId`.
+    #[serde(rename = "RevisionId", default, skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
-pub(super) static RUNTIME_SCHEMA: Schema = Schema::Enumeration {
-    values: &[
-        "python3.8",
-        "python3.9",
-        "python3.10",
-        "python3.11",
-        "python3.12",
-        "python3.13",
-        "python3.14",
-        "provided.al2",
-        "provided.al2023",
-    ],
-    not_honoured: &[
-        "nodejs",
-        "nodejs4.3",
-        "nodejs6.10",
-        "nodejs8.10",
-        "nodejs10.x",
-        "nodejs12.x",
-        "nodejs14.x",
-        "nodejs16.x",
-        "nodejs18.x",
-        "nodejs20.x",
-        "nodejs22.x",
-        "nodejs24.x",
-        "java8",
-        "java8.al2",
-        "java11",
-        "java17",
-        "java21",
-        "java25",
-        "python2.7",
-        "python3.6",
-        "python3.7",
-        "dotnetcore1.0",
-        "dotnetcore2.0",
-        "dotnetcore2.1",
-        "dotnetcore3.1",
-        "dotnet6",
-        "dotnet8",
-        "dotnet10",
-        "nodejs4.3-edge",
-        "go1.x",
-        "ruby2.5",
-        "ruby2.7",
-        "ruby3.2",
-        "ruby3.3",
-        "ruby3.4",
-        "ruby4.0",
-        "provided",
-        "nodejs26.x",
-        "python3.15",
-        "java8.al2023",
-        "java11.al2023",
-        "java17.al2023",
-        "custom",
-    ],
-};
+pub(super) static UPDATE_FUNCTION_CODE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+label("FunctionName", &Schema::Text { min: Some(1), max: Some(140), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
+body("ZipFile", &Schema::Blob { max: None }),
+body("S3Bucket", &Schema::NotHonoured),
+body("S3Key", &Schema::NotHonoured),
+body("S3ObjectVersion", &Schema::NotHonoured),
+body("S3ObjectStorageMode", &Schema::NotHonoured),
+body("ImageUri", &Schema::NotHonoured),
+body("Architectures", &Schema::List { element: &ARCHITECTURE_SCHEMA, wire: "member", min: Some(1), max: Some(1) }),
+body("Publish", &Schema::Boolean),
+body("PublishTo", &Schema::NotHonoured),
+body("DryRun", &Schema::Boolean),
+body("RevisionId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+body("SourceKMSKeyArn", &Schema::NotHonoured),
+]);
 
-/// The enumeration `State` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
-    /// `Pending`.
-    #[serde(rename = "Pending")]
-    Pending,
-    /// `Active`.
-    #[serde(rename = "Active")]
-    Active,
-    /// `Inactive`.
-    #[serde(rename = "Inactive")]
-    Inactive,
-    /// `Failed`.
-    #[serde(rename = "Failed")]
-    Failed,
-    /// `Deactivating`.
-    #[serde(rename = "Deactivating")]
-    Deactivating,
-    /// `Deactivated`.
-    #[serde(rename = "Deactivated")]
-    Deactivated,
-    /// `ActiveNonInvocable`.
-    #[serde(rename = "ActiveNonInvocable")]
-    ActiveNonInvocable,
-    /// `Deleting`.
-    #[serde(rename = "Deleting")]
-    Deleting,
-}
-impl State {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "Pending",
-            Self::Active => "Active",
-            Self::Inactive => "Inactive",
-            Self::Failed => "Failed",
-            Self::Deactivating => "Deactivating",
-            Self::Deactivated => "Deactivated",
-            Self::ActiveNonInvocable => "ActiveNonInvocable",
-            Self::Deleting => "Deleting",
-        }
-    }
+/// The structure `UpdateFunctionConfigurationRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct UpdateFunctionConfigurationRequest {
+    /// `FunctionName`.
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    /// `Role`.
+    #[serde(rename = "Role", default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// `Handler`.
+    #[serde(rename = "Handler", default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<String>,
+    /// `Description`.
+    #[serde(rename = "Description", default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `Timeout`.
+    #[serde(rename = "Timeout", default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i64>,
+    /// `MemorySize`.
+    #[serde(rename = "MemorySize", default, skip_serializing_if = "Option::is_none")]
+    pub memory_size: Option<i64>,
+    /// `Environment`.
+    #[serde(rename = "Environment", default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    /// `Runtime`.
+    #[serde(rename = "Runtime", default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
+    /// `RevisionId`.
+    #[serde(rename = "RevisionId", default, skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
-pub(super) static STATE_SCHEMA: Schema = Schema::Enumeration {
-    values: &[
-        "Pending",
-        "Active",
-        "Inactive",
-        "Failed",
-        "Deactivating",
-        "Deactivated",
-        "ActiveNonInvocable",
-        "Deleting",
-    ],
-    not_honoured: &[],
-};
+pub(super) static UPDATE_FUNCTION_CONFIGURATION_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+label("FunctionName", &Schema::Text { min: Some(1), max: Some(140), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
+body("Role", &Schema::Text { min: Some(0), max: Some(10000), pattern: Some("arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"), sensitive: false }),
+body("Handler", &Schema::Text { min: Some(0), max: Some(128), pattern: Some("[^\\s]+"), sensitive: false }),
+body("Description", &Schema::Text { min: Some(0), max: Some(256), pattern: None, sensitive: false }),
+body("Timeout", &Schema::Integer { min: Some(1), max: Some(5400) }),
+body("MemorySize", &Schema::Integer { min: Some(128), max: Some(32768) }),
+body("VpcConfig", &Schema::NotHonoured),
+body("Environment", &ENVIRONMENT_SCHEMA),
+body("Runtime", &RUNTIME_SCHEMA),
+body("DeadLetterConfig", &Schema::NotHonoured),
+body("KMSKeyArn", &Schema::NotHonoured),
+body("TracingConfig", &Schema::NotHonoured),
+body("RevisionId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+body("Layers", &Schema::NotHonoured),
+body("FileSystemConfigs", &Schema::NotHonoured),
+body("ImageConfig", &Schema::NotHonoured),
+body("EphemeralStorage", &Schema::NotHonoured),
+body("SnapStart", &Schema::NotHonoured),
+body("LoggingConfig", &Schema::NotHonoured),
+body("CapacityProviderConfig", &Schema::NotHonoured),
+body("DurableConfig", &Schema::NotHonoured),
+body("RuntimeConfig", &Schema::NotHonoured),
+body("AcceleratorConfig", &Schema::NotHonoured),
+]);

@@ -3,10 +3,16 @@
 
 #[allow(unused_imports, reason = "not every service needs every one")]
 use crate::prelude::*;
+mod alias;
+pub use alias::*;
 mod function;
 pub use function::*;
 mod permission;
 pub use permission::*;
+mod version;
+pub use version::*;
+mod shared;
+pub use shared::*;
 /// The service: its protocol, its promised operations and their errors.
 pub static SERVICE: ServiceSpec = ServiceSpec {
     name: "lambda",
@@ -16,16 +22,27 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     target_prefix: None,
     xml_namespace: None,
     operations: &[
+        &CREATE_ALIAS,
+        &GET_ALIAS,
+        &LIST_ALIASES,
+        &UPDATE_ALIAS,
+        &DELETE_ALIAS,
         &CREATE_FUNCTION,
         &GET_FUNCTION,
+        &GET_FUNCTION_CONFIGURATION,
         &LIST_FUNCTIONS,
+        &UPDATE_FUNCTION_CODE,
+        &UPDATE_FUNCTION_CONFIGURATION,
         &DELETE_FUNCTION,
         &INVOKE,
         &ADD_PERMISSION,
         &GET_POLICY,
         &REMOVE_PERMISSION,
+        &PUBLISH_VERSION,
+        &LIST_VERSIONS_BY_FUNCTION,
     ],
     errors: &[
+        ErrorSpec { shape: "AliasLimitExceededException", code: "AliasLimitExceededException", status: 400 },
         ErrorSpec {
             shape: "CodeArtifactUserDeletedException",
             code: "CodeArtifactUserDeletedException",
@@ -193,11 +210,35 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: FunctionOperations<C, Error = E> + PermissionOperations<C, Error = E> + Sync,
+    H: AliasOperations<C, Error = E>
+        + FunctionOperations<C, Error = E>
+        + PermissionOperations<C, Error = E>
+        + VersionOperations<C, Error = E>
+        + Sync,
     C: Sync,
     E: From<Mismatch>,
 {
     match operation.name {
+        "CreateAlias" => {
+            let answer = Box::pin(handlers.create_alias(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetAlias" => {
+            let answer = Box::pin(handlers.get_alias(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListAliases" => {
+            let answer = Box::pin(handlers.list_aliases(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateAlias" => {
+            let answer = Box::pin(handlers.update_alias(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteAlias" => {
+            Box::pin(handlers.delete_alias(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
         "CreateFunction" => {
             let answer = Box::pin(handlers.create_function(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -206,8 +247,20 @@ where
             let answer = Box::pin(handlers.get_function(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
+        "GetFunctionConfiguration" => {
+            let answer = Box::pin(handlers.get_function_configuration(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "ListFunctions" => {
             let answer = Box::pin(handlers.list_functions(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateFunctionCode" => {
+            let answer = Box::pin(handlers.update_function_code(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateFunctionConfiguration" => {
+            let answer = Box::pin(handlers.update_function_configuration(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "DeleteFunction" => {
@@ -229,6 +282,14 @@ where
         "RemovePermission" => {
             Box::pin(handlers.remove_permission(context, typed(input)?)).await?;
             Ok(Value::Null)
+        }
+        "PublishVersion" => {
+            let answer = Box::pin(handlers.publish_version(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListVersionsByFunction" => {
+            let answer = Box::pin(handlers.list_versions_by_function(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
         }
         other => Err(Mismatch::unknown(other).into()),
     }

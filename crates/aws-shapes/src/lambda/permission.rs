@@ -111,6 +111,9 @@ pub struct AddPermissionRequest {
     /// `SourceAccount`.
     #[serde(rename = "SourceAccount", default, skip_serializing_if = "Option::is_none")]
     pub source_account: Option<String>,
+    /// `Qualifier`.
+    #[serde(rename = "Qualifier", default, skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
     /// `RevisionId`.
     #[serde(rename = "RevisionId", default, skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
@@ -126,7 +129,7 @@ body("FunctionUrlAuthType", &Schema::NotHonoured),
 body("InvokedViaFunctionUrl", &Schema::NotHonoured),
 body("SourceAccount", &Schema::Text { min: Some(0), max: Some(12), pattern: Some("\\d{12}"), sensitive: false }),
 body("EventSourceToken", &Schema::NotHonoured),
-query("Qualifier", &Schema::NotHonoured),
+query("Qualifier", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"), sensitive: false }),
 body("RevisionId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
 body("PrincipalOrgID", &Schema::NotHonoured),
 ]);
@@ -185,6 +188,9 @@ pub struct RemovePermissionRequest {
     /// `StatementId`.
     #[serde(rename = "StatementId")]
     pub statement_id: String,
+    /// `Qualifier`.
+    #[serde(rename = "Qualifier", default, skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
     /// `RevisionId`.
     #[serde(rename = "RevisionId", default, skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
@@ -193,6 +199,6 @@ pub struct RemovePermissionRequest {
 pub(super) static REMOVE_PERMISSION_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 label("FunctionName", &Schema::Text { min: Some(1), max: Some(256), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
 label("StatementId", &Schema::Text { min: Some(1), max: Some(100), pattern: Some("([a-zA-Z0-9-_.]+)"), sensitive: false }).required(),
-query("Qualifier", &Schema::NotHonoured),
+query("Qualifier", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"), sensitive: false }),
 query("RevisionId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
 ]);

@@ -1,4 +1,4 @@
-//! Actors for the tests: a supervisor in a folder of its own, and functions made of a few lines of Python.
+//! Actors for the tests: a supervisor in a folder of its own, and functions made of a few lines of Python or JavaScript.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use std::ffi::OsString;
@@ -94,6 +94,11 @@ pub(crate) fn python(source: &str) -> Launch {
     launch("python3.12", "app.handler", archive(&[("app.py", source, 0o644)]))
 }
 
+/// A JavaScript function whose module `index.js` is `source`.
+pub(crate) fn node(source: &str) -> Launch {
+    launch("nodejs20.x", "index.handler", archive(&[("index.js", source, 0o644)]))
+}
+
 /// A `provided` function whose `bootstrap` is `source` behind a shebang of the Python that runs the tests.
 pub(crate) fn provided(source: &str) -> Launch {
     let bootstrap = format!("#!{}\n{source}", python_executable());
@@ -103,6 +108,8 @@ pub(crate) fn provided(source: &str) -> Launch {
 pub(crate) fn launch(runtime: &str, handler: &str, code: Bytes) -> Launch {
     Launch {
         function: Arn::parse("arn:aws:lambda:us-west-2:123456789012:function:tool").unwrap(),
+        invoked_as: Arn::parse("arn:aws:lambda:us-west-2:123456789012:function:tool").unwrap(),
+        version: "$LATEST".to_owned(),
         revision_id: "first".to_owned(),
         updated_at: Timestamp::from_seconds(1),
         name: "tool".to_owned(),

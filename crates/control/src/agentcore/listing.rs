@@ -35,9 +35,7 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
         Upstream::Lambda { function } => {
             let name = FunctionName::parse(function.as_str(), &target.scope);
             let known = match name {
-                Some(name) => {
-                    plane.setup.functions.find(&name.scope, &name.name).await.ok().flatten().is_some()
-                }
+                Some(name) => plane.setup.functions.find_named(&name).await.ok().flatten().is_some(),
                 None => false,
             };
             if !known {

@@ -1,20 +1,20 @@
-//! Functions. Nothing is built and nothing is waited for, so a function is active when it is made.
-
-use std::collections::BTreeMap;
+//! Functions: made, shown, listed, deleted. Nothing is built and nothing is waited for, so a function is active when it
+//! is made.
 
 use aws::Fault;
 use aws_shapes::lambda::{
-    CreateFunctionRequest, DeleteFunctionRequest, DeleteFunctionResponse, EnvironmentResponse,
-    FunctionCodeLocation, FunctionConfiguration, FunctionOperations, GetFunctionRequest, GetFunctionResponse,
-    InvocationRequest, InvocationResponse, LastUpdateStatus, ListFunctionsRequest, ListFunctionsResponse,
-    PackageType, State,
+    CreateFunctionRequest, DeleteFunctionRequest, DeleteFunctionResponse, FunctionCodeLocation,
+    FunctionConfiguration, FunctionOperations, GetFunctionConfigurationRequest, GetFunctionRequest,
+    GetFunctionResponse, InvocationRequest, InvocationResponse, ListFunctionsRequest, ListFunctionsResponse,
+    UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
 };
-use domain::{Arn, Function, RequestId, Secret, Timestamp};
-use serde_json::Value;
+use domain::{Arn, Function, LATEST, RequestId, Timestamp, version_number};
 use store::{Page, StoreError, Tx};
 
-use super::settings::{Settings, architecture, inspect};
-use super::{LATEST, Lambda, find, invalid, invoke, read_name};
+use super::describe::describe;
+use super::settings::{Settings, inspect};
+use super::version::publish;
+use super::{Lambda, find, find_whole, invalid, invoke, read_name, read_qualified, update};
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::paging::Paging;
@@ -41,13 +41,16 @@ impl FunctionOperations<Context> for Lambda {
                 "A new function is named without a version, in at most {MAX_NAME} characters."
             )));
         }
+        let to_publish = input.publish == Some(true);
         let settings = Settings::read(input)?;
         let allowed = context.authorize(&Arn::function(&name.scope, &name.name))?;
         roles::require_pass_role(context, &settings.role, roles::LAMBDA)?;
         let digest = inspect(settings.archive.clone()).await?;
-        let function = Function {
+        let mut function = Function {
             name: name.name,
             scope: name.scope,
+            version: LATEST.to_owned(),
+            last_version: 0,
             description: settings.description,
             runtime: settings.runtime,
             handler: settings.handler,
@@ -70,9 +73,14 @@ impl FunctionOperations<Context> for Lambda {
                 error => error.into(),
             },
         )?;
+        let published = match to_publish {
+            true => Some(publish(context, &mut tx, &mut function, &environment, None).await?),
+            false => None,
+        };
         allowed.commit(tx).await?;
         context.setup().functions.forget(&function.scope, &function.name);
-        Ok(describe(&function, environment))
+        let shown = published.unwrap_or(function);
+        Ok(describe(&shown, &shown.qualified_arn(), environment))
     }
 
     /// There is no URL to fetch the code from, so nothing is said about where it is.
@@ -83,12 +91,40 @@ impl FunctionOperations<Context> for Lambda {
     ) -> Result<GetFunctionResponse, Failure> {
         let found = find(context, &input.function_name, input.qualifier.as_deref()).await?;
         let mut tx = found.allowed.read().await?;
-        let function = found.present(&mut tx).await?;
-        let environment = tx.function_environment(&function.scope, &function.name).await?;
+        let function = &found.function.function;
+        let environment = tx.function_environment(function).await?;
         Ok(GetFunctionResponse {
-            configuration: Some(describe(&function, environment)),
+            configuration: Some(describe(function, &found.name.arn(), environment)),
             code: Some(FunctionCodeLocation::default()),
         })
+    }
+
+    async fn get_function_configuration(
+        &self,
+        context: &Context,
+        input: GetFunctionConfigurationRequest,
+    ) -> Result<FunctionConfiguration, Failure> {
+        let found = find(context, &input.function_name, input.qualifier.as_deref()).await?;
+        let mut tx = found.allowed.read().await?;
+        let function = &found.function.function;
+        let environment = tx.function_environment(function).await?;
+        Ok(describe(function, &found.name.arn(), environment))
+    }
+
+    async fn update_function_code(
+        &self,
+        context: &Context,
+        input: UpdateFunctionCodeRequest,
+    ) -> Result<FunctionConfiguration, Failure> {
+        update::code(context, input).await
+    }
+
+    async fn update_function_configuration(
+        &self,
+        context: &Context,
+        input: UpdateFunctionConfigurationRequest,
+    ) -> Result<FunctionConfiguration, Failure> {
+        update::configuration(context, input).await
     }
 
     async fn list_functions(
@@ -106,8 +142,8 @@ impl FunctionOperations<Context> for Lambda {
         let (found, next_marker) = paging.cut(found, |function| function.name.clone());
         let mut functions = Vec::with_capacity(found.len());
         for function in found {
-            let environment = tx.function_environment(&function.scope, &function.name).await?;
-            functions.push(describe(&function, environment));
+            let environment = tx.function_environment(&function).await?;
+            functions.push(describe(&function, &function.arn(), environment));
         }
         Ok(ListFunctionsResponse { next_marker, functions: Some(functions) })
     }
@@ -117,11 +153,16 @@ impl FunctionOperations<Context> for Lambda {
         context: &Context,
         input: DeleteFunctionRequest,
     ) -> Result<DeleteFunctionResponse, Failure> {
-        let name = read_name(&input.function_name, &context.scope)?;
-        if name.qualifier.as_deref() == Some(LATEST) {
-            return Err(invalid("$LATEST version cannot be deleted without deleting the function."));
+        let name = read_qualified(&input.function_name, input.qualifier.as_deref(), &context.scope)?;
+        if let Some(qualifier) = &name.qualifier {
+            let number = version_number(qualifier).ok_or_else(|| match qualifier.as_str() {
+                LATEST => invalid("$LATEST version cannot be deleted without deleting the function."),
+                alias => invalid(format!("{alias} is no version. An alias is deleted with DeleteAlias.")),
+            })?;
+            delete_version(context, &name.arn(), number).await?;
+            return Ok(DeleteFunctionResponse { status_code: Some(204) });
         }
-        let found = find(context, &input.function_name, None).await?;
+        let found = find_whole(context, &input.function_name).await?;
         let mut tx = found.allowed.begin().await?;
         let function = found.present(&mut tx).await?;
         tx.delete_function(&function.scope, &function.name).await?;
@@ -139,13 +180,46 @@ impl FunctionOperations<Context> for Lambda {
     }
 }
 
+/// Deletes a version that no alias means.
+async fn delete_version(context: &Context, version: &Arn, number: i64) -> Result<(), Failure> {
+    let found = find(context, version.as_str(), None).await?;
+    let mut tx = found.allowed.begin().await?;
+    let Function { scope, name, version, .. } = found.present(&mut tx).await?;
+    let aliases = tx.function_aliases(&scope, &name, Page::ALL).await?;
+    let referring: Vec<_> = aliases
+        .into_iter()
+        .filter(|alias| {
+            alias.version == version || alias.beside.as_ref().is_some_and(|other| other.version == version)
+        })
+        .map(|alias| alias.name)
+        .collect();
+    if !referring.is_empty() {
+        let referring = referring.join(", ");
+        let message =
+            format!("Unable to delete version because the following aliases reference it: [{referring}]");
+        return Err(Fault::new("ResourceConflictException", message).into());
+    }
+    tx.delete_function_version(&scope, &name, number).await?;
+    found.allowed.commit(tx).await?;
+    context.setup().functions.retire(&scope, &name);
+    Ok(())
+}
+
 /// Sees that there is room for a new function, and none of its name.
 async fn check_free(tx: &mut Tx, function: &Function) -> Result<(), Failure> {
     if tx.function(&function.scope, &function.name).await?.is_some() {
         return Err(exists(&function.name));
     }
-    let present = tx.functions(&function.scope, Page::ALL).await?;
-    let together: u64 = present.iter().chain([function]).map(|function| function.code_size).sum();
+    check_room(tx, function).await
+}
+
+/// Sees that there is room for the code of a function or a version that comes to those that are there, or that takes
+/// the place of the function of its name.
+pub(super) async fn check_room(tx: &mut Tx, function: &Function) -> Result<(), Failure> {
+    let others = tx.functions(&function.scope, Page::ALL).await?;
+    let others = others.iter().filter(|other| function.number().is_some() || other.name != function.name);
+    let versions = tx.all_function_versions(&function.scope).await?;
+    let together: u64 = others.chain(&versions).chain([function]).map(|function| function.code_size).sum();
     if together > MAX_CODE_BYTES {
         return Err(Fault::new("CodeStorageExceededException", "Code storage limit exceeded.").into());
     }
@@ -153,7 +227,7 @@ async fn check_free(tx: &mut Tx, function: &Function) -> Result<(), Failure> {
 }
 
 /// Sees that Lambda may assume a function's role on its behalf.
-async fn check_role(tx: &mut Tx, function: &Function, now: Timestamp) -> Result<(), Failure> {
+pub(super) async fn check_role(tx: &mut Tx, function: &Function, now: Timestamp) -> Result<(), Failure> {
     let role = roles::find(tx, &function.scope.account, &function.role).await?;
     if role.is_some_and(|role| roles::trusts(&role, roles::LAMBDA, &function.arn(), now)) {
         return Ok(());
@@ -166,44 +240,4 @@ pub(super) const NOT_ASSUMED: &str = "The role defined for the function cannot b
 
 fn exists(name: &str) -> Failure {
     Fault::new("ResourceConflictException", format!("Function already exist: {name}")).into()
-}
-
-fn describe(function: &Function, environment: BTreeMap<String, Secret>) -> FunctionConfiguration {
-    let variables: BTreeMap<_, _> =
-        environment.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect();
-    FunctionConfiguration {
-        function_name: Some(function.name.clone()),
-        function_arn: Some(function.arn().into()),
-        runtime: serde_json::from_value(Value::String(function.runtime.to_string())).ok(),
-        role: Some(function.role.to_string()),
-        handler: Some(function.handler.clone()),
-        code_size: i64::try_from(function.code_size).ok(),
-        description: Some(function.description.clone()),
-        timeout: Some(i64::from(function.timeout_seconds)),
-        memory_size: Some(i64::from(function.memory_mib)),
-        last_modified: Some(last_modified(function.updated_at)),
-        code_sha256: Some(function.code_sha256.clone()),
-        version: Some(LATEST.to_owned()),
-        environment: (!variables.is_empty()).then_some(EnvironmentResponse { variables: Some(variables) }),
-        revision_id: Some(function.revision_id.clone()),
-        state: Some(State::Active),
-        last_update_status: Some(LastUpdateStatus::Successful),
-        package_type: Some(PackageType::Zip),
-        architectures: architecture().map(|own| vec![own]),
-    }
-}
-
-/// A moment in Lambda's form: `2026-11-21T09:30:00.000+0000`.
-fn last_modified(moment: Timestamp) -> String {
-    moment.to_string().replace('Z', "+0000")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_have_lambdas_form() {
-        assert_eq!(last_modified(Timestamp::from_millis(1_763_717_400_123)), "2025-11-21T09:30:00.123+0000");
-    }
 }

@@ -15,8 +15,8 @@ use domain::Function;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
+use super::find_to_invoke;
 use super::function::NOT_ASSUMED;
-use super::{LATEST, find};
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::roles;
@@ -28,7 +28,7 @@ pub(super) async fn invoke(
     context: &Context,
     input: InvocationRequest,
 ) -> Result<InvocationResponse, Failure> {
-    let found = find(context, &input.function_name, input.qualifier.as_deref()).await?;
+    let found = find_to_invoke(context, &input.function_name, input.qualifier.as_deref()).await?;
     let invocation = Invocation {
         client_context: input.client_context.as_deref().map(read_client_context).transpose()?,
         payload: read_payload(input.payload)?,
@@ -40,7 +40,7 @@ pub(super) async fn invoke(
         watched.done(None).await;
         return Ok(InvocationResponse {
             status_code: Some(204),
-            executed_version: Some(LATEST.to_owned()),
+            executed_version: Some(found.function.function.version.clone()),
             ..InvocationResponse::default()
         });
     }
@@ -93,7 +93,7 @@ fn answer(completed: Completed, with_log: bool) -> InvocationResponse {
         function_error: completed.function_error.map(|error| error.kind.as_str().to_owned()),
         log_result: with_log.then(|| STANDARD.encode(&completed.log_tail)),
         payload: Some(Blob(completed.payload.into())),
-        executed_version: Some(LATEST.to_owned()),
+        executed_version: Some(completed.version),
     }
 }
 

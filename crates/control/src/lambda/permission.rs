@@ -7,9 +7,10 @@ use aws_shapes::lambda::{
     AddPermissionRequest, AddPermissionResponse, GetPolicyRequest, GetPolicyResponse, PermissionOperations,
     RemovePermissionRequest,
 };
-use domain::{AccountId, Arn, Document, Function, FunctionStatement};
+use domain::{AccountId, Arn, Document, Function, FunctionStatement, LATEST};
 use functions::policy_document;
 use serde::Serialize;
+use store::Tx;
 
 use super::{Lambda, find, invalid};
 use crate::context::Context;
@@ -26,10 +27,11 @@ impl PermissionOperations<Context> for Lambda {
         context: &Context,
         input: AddPermissionRequest,
     ) -> Result<AddPermissionResponse, Failure> {
-        let found = find(context, &input.function_name, None).await?;
+        let found = find(context, &input.function_name, input.qualifier.as_deref()).await?;
         let mut tx = found.allowed.begin().await?;
         let function = found.present(&mut tx).await?;
-        let mut statements = tx.function_statements(&function.scope, &function.name).await?;
+        let mut statements =
+            tx.function_statements(&function.scope, &function.name, found.qualifier()).await?;
         check_revision(input.revision_id.as_deref(), &function, &statements)?;
         if statements.iter().any(|known| known.id == input.statement_id) {
             let message = format!(
@@ -39,10 +41,14 @@ impl PermissionOperations<Context> for Lambda {
             );
             return Err(Fault::new("ResourceConflictException", message).into());
         }
-        let statement = write_statement(&input, &function.arn())?;
+        if found.qualifier() == LATEST {
+            return Err(invalid("We currently do not support adding policies for $LATEST."));
+        }
+        check_principal(&mut tx, &input.principal).await?;
+        let statement = write_statement(&input, &found.name.arn())?;
         statements.push(statement.clone());
         check_policy(&policy_document(&statements))?;
-        tx.insert_function_statement(&function.scope, &function.name, &statement).await?;
+        tx.insert_function_statement(&function.scope, &function.name, found.qualifier(), &statement).await?;
         found.allowed.commit(tx).await?;
         context.setup().functions.forget(&function.scope, &function.name);
         Ok(AddPermissionResponse { statement: Some(statement.statement.0) })
@@ -55,14 +61,14 @@ impl PermissionOperations<Context> for Lambda {
     ) -> Result<GetPolicyResponse, Failure> {
         let found = find(context, &input.function_name, input.qualifier.as_deref()).await?;
         let mut tx = found.allowed.read().await?;
-        let function = found.present(&mut tx).await?;
-        let statements = tx.function_statements(&function.scope, &function.name).await?;
+        let function = &found.function.function;
+        let statements = tx.function_statements(&function.scope, &function.name, found.qualifier()).await?;
         if statements.is_empty() {
             return Err(not_found("The resource you requested does not exist."));
         }
         Ok(GetPolicyResponse {
             policy: Some(policy_document(&statements)),
-            revision_id: Some(revision(&function, &statements)),
+            revision_id: Some(revision(function, &statements)),
         })
     }
 
@@ -71,10 +77,10 @@ impl PermissionOperations<Context> for Lambda {
         context: &Context,
         input: RemovePermissionRequest,
     ) -> Result<(), Failure> {
-        let found = find(context, &input.function_name, None).await?;
+        let found = find(context, &input.function_name, input.qualifier.as_deref()).await?;
         let mut tx = found.allowed.begin().await?;
         let function = found.present(&mut tx).await?;
-        let statements = tx.function_statements(&function.scope, &function.name).await?;
+        let statements = tx.function_statements(&function.scope, &function.name, found.qualifier()).await?;
         if statements.is_empty() {
             return Err(not_found("No policy is associated with the given resource."));
         }
@@ -83,7 +89,7 @@ impl PermissionOperations<Context> for Lambda {
         if !statements.iter().any(|known| known.id == *id) {
             return Err(not_found(&format!("Statement {id} is not found in resource policy.")));
         }
-        tx.delete_function_statement(&function.scope, &function.name, id).await?;
+        tx.delete_function_statement(&function.scope, &function.name, found.qualifier(), id).await?;
         found.allowed.commit(tx).await?;
         context.setup().functions.forget(&function.scope, &function.name);
         Ok(())
@@ -163,7 +169,38 @@ fn read_principal(text: &str) -> Result<Principal, Failure> {
     if text.contains('.') {
         return Ok(Principal::Service(text.to_owned()));
     }
-    Err(invalid("The provided principal was invalid. Please check the principal and try again."))
+    Err(invalid(NO_PRINCIPAL))
+}
+
+/// What Lambda says of a principal that nobody is.
+const NO_PRINCIPAL: &str = "The provided principal was invalid. Please check the principal and try again.";
+
+/// Sees that an account, a user or a role that is named exists: a statement about nobody would speak about whoever takes
+/// the name later.
+async fn check_principal(tx: &mut Tx, text: &str) -> Result<(), Failure> {
+    let exists = match (AccountId::parse(text), Arn::parse(text)) {
+        (Ok(account), _) => tx.has_account(&account).await?,
+        (_, Ok(arn)) => identity_exists(tx, &arn).await?,
+        // Services and everyone are no resources.
+        _ => true,
+    };
+    if exists { Ok(()) } else { Err(invalid(NO_PRINCIPAL)) }
+}
+
+async fn identity_exists(tx: &mut Tx, arn: &Arn) -> Result<bool, Failure> {
+    let Ok(account) = AccountId::parse(arn.account()) else { return Ok(false) };
+    let resource = arn.resource();
+    let last = resource.rsplit('/').next().unwrap_or_default();
+    Ok(match (arn.service(), resource.split('/').next().unwrap_or_default()) {
+        ("iam", "root") => tx.has_account(&account).await?,
+        ("iam", "role") => tx.role(&account, last).await?.is_some_and(|role| role.arn() == *arn),
+        ("iam", "user") => tx.user(&account, last).await?.is_some_and(|user| user.arn() == *arn),
+        ("sts", "assumed-role") => {
+            let role = resource.split('/').nth(1).unwrap_or_default();
+            tx.role(&account, role).await?.is_some()
+        }
+        _ => false,
+    })
 }
 
 /// Sees that a policy can be kept, and read again to decide by it.
@@ -232,6 +269,7 @@ mod tests {
             principal: principal.to_owned(),
             source_arn: arn.map(str::to_owned),
             source_account: account.map(str::to_owned),
+            qualifier: None,
             revision_id: None,
         };
         let function = Arn::new("lambda", "us-west-2", "123456789012", "function:f");

@@ -1,11 +1,14 @@
-//! What `CreateFunction` may ask for. What is refused here is what Lambda refuses, in its words, and what this machine
+//! What `CreateFunction` and its kin may ask for. What is refused here is what Lambda refuses, in its words, and what this machine
 //! cannot run.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use aws::{Fault, FieldFault};
-use aws_shapes::lambda::{Architecture, CreateFunctionRequest, SERVICE};
+use aws_shapes::Blob;
+use aws_shapes::lambda::{
+    Architecture, CreateFunctionRequest, Runtime, SERVICE, UpdateFunctionConfigurationRequest,
+};
 use bytes::Bytes;
 use compute::Digest;
 use compute::package::{self, MAX_UNPACKED_BYTES, PackageError};
@@ -42,8 +45,7 @@ impl Settings {
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
             ));
         };
-        let runtime = FunctionRuntime::parse(runtime.as_str())
-            .ok_or_else(|| invalid(format!("Portcullis does not run {}.", runtime.as_str())))?;
+        let runtime = read_runtime(runtime)?;
         check_architectures(&input.architectures.unwrap_or_default())?;
         let mut faults = Vec::new();
         let timeout_seconds = bounded("Timeout", input.timeout, &TIMEOUT, &mut faults);
@@ -55,14 +57,58 @@ impl Settings {
         Ok(Self {
             runtime,
             handler,
-            role: Arn::parse(&input.role).map_err(|error| invalid(format!("Role: {error}")))?,
+            role: read_role(&input.role)?,
             description: input.description.unwrap_or_default(),
             timeout_seconds,
             memory_mib,
             environment: read_environment(variables)?,
-            archive: read_archive(input.code.zip_file.map(|file| file.0))?,
+            archive: read_archive(input.code.zip_file)?,
         })
     }
+}
+
+/// What `UpdateFunctionConfiguration` asks for: what is not named stays as it is.
+pub(super) struct Changes {
+    pub(super) runtime: Option<FunctionRuntime>,
+    pub(super) handler: Option<String>,
+    pub(super) role: Option<Arn>,
+    pub(super) description: Option<String>,
+    pub(super) timeout_seconds: Option<u32>,
+    pub(super) memory_mib: Option<u32>,
+    pub(super) environment: Option<BTreeMap<String, Secret>>,
+}
+
+impl Changes {
+    pub(super) fn read(input: UpdateFunctionConfigurationRequest) -> Result<Self, Failure> {
+        let mut faults = Vec::new();
+        let mut number = |field, given: Option<i64>, bounds| {
+            given.map(|given| bounded(field, Some(given), bounds, &mut faults))
+        };
+        let timeout_seconds = number("Timeout", input.timeout, &TIMEOUT);
+        let memory_mib = number("MemorySize", input.memory_size, &MEMORY);
+        if !faults.is_empty() {
+            return Err(Fault::validation(&SERVICE, faults).into());
+        }
+        let variables = input.environment.map(|given| given.variables.unwrap_or_default());
+        Ok(Self {
+            runtime: input.runtime.map(read_runtime).transpose()?,
+            handler: input.handler,
+            role: input.role.as_deref().map(read_role).transpose()?,
+            description: input.description,
+            timeout_seconds,
+            memory_mib,
+            environment: variables.map(read_environment).transpose()?,
+        })
+    }
+}
+
+fn read_runtime(runtime: Runtime) -> Result<FunctionRuntime, Failure> {
+    FunctionRuntime::parse(runtime.as_str())
+        .ok_or_else(|| invalid(format!("Portcullis does not run {}.", runtime.as_str())))
+}
+
+fn read_role(role: &str) -> Result<Arn, Failure> {
+    Arn::parse(role).map_err(|error| invalid(format!("Role: {error}")))
 }
 
 /// The architecture of this machine, as Lambda names it.
@@ -91,7 +137,7 @@ pub(super) async fn inspect(archive: Bytes) -> Result<Digest, Failure> {
 }
 
 /// Functions run on the machine itself, so there is one architecture to choose from.
-fn check_architectures(asked: &[Architecture]) -> Result<(), Failure> {
+pub(super) fn check_architectures(asked: &[Architecture]) -> Result<(), Failure> {
     let own = architecture();
     if asked.iter().all(|asked| Some(*asked) == own) {
         return Ok(());
@@ -141,8 +187,11 @@ fn read_environment(variables: BTreeMap<String, String>) -> Result<BTreeMap<Stri
     Ok(variables.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
 }
 
-fn read_archive(given: Option<Vec<u8>>) -> Result<Bytes, Failure> {
-    let archive = given.ok_or_else(|| invalid("Please provide a source for function code."))?;
+/// The code of a function, from where a request says that it is. Archives come in the request itself; one that lies in a
+/// bucket would be fetched here.
+pub(super) fn read_archive(zip_file: Option<Blob>) -> Result<Bytes, Failure> {
+    let archive =
+        zip_file.map(|file| file.0).ok_or_else(|| invalid("Please provide a source for function code."))?;
     if archive.is_empty() {
         return Err(invalid("Uploaded file must be a non-empty zip"));
     }

@@ -42,7 +42,7 @@ fn role() -> Value {
     json!([{ "credentialProviderType": "GATEWAY_IAM_ROLE" }])
 }
 
-fn request(gateway: &str, configuration: Value, credentials: Option<Value>) -> Value {
+fn request(gateway: &str, configuration: &Value, credentials: Option<Value>) -> Value {
     let mut request =
         json!({ "gatewayIdentifier": gateway, "name": "target", "targetConfiguration": configuration });
     if let Some(credentials) = credentials {
@@ -67,20 +67,20 @@ async fn the_matrix_says_what_is_allowed_instead() {
         (pets(), Some(json!([{ "credentialProviderType": "JWT_PASSTHROUGH" }])), "CLIENT_CREDENTIALS"),
         (passthrough(), None, "JWT_PASSTHROUGH"),
     ] {
-        let message = refusal(&root, request(&id, configuration, credentials)).await;
+        let message = refusal(&root, request(&id, &configuration, credentials)).await;
         assert!(message.contains("it can be called with") && message.contains(allowed), "{message}");
     }
     let iam = json!([{ "credentialProviderType": "GATEWAY_IAM_ROLE",
         "credentialProvider": { "iamCredentialProvider": { "service": "lambda" } } }]);
-    let message = refusal(&root, request(&id, lambda(), Some(iam))).await;
+    let message = refusal(&root, request(&id, &lambda(), Some(iam))).await;
     assert!(message.contains("leave iamCredentialProvider out"), "{message}");
     let caller = json!([{ "credentialProviderType": "CALLER_IAM_CREDENTIALS",
         "credentialProvider": { "iamCredentialProvider": { "service": "s3" } } }]);
-    let message = refusal(&root, request(&id, passthrough(), Some(caller))).await;
+    let message = refusal(&root, request(&id, &passthrough(), Some(caller))).await;
     assert!(message.contains("AWS_IAM"), "{message}");
     let message = refusal(
         &root,
-        request(&id, passthrough(), Some(json!([{ "credentialProviderType": "JWT_PASSTHROUGH" }]))),
+        request(&id, &passthrough(), Some(json!([{ "credentialProviderType": "JWT_PASSTHROUGH" }]))),
     )
     .await;
     assert!(message.contains("CUSTOM_JWT"), "{message}");
@@ -97,10 +97,10 @@ async fn grants_for_users_are_refused_by_name_and_unknown_providers_too() {
             "providerArn": arn, "scopes": [], "grantType": grant } } }])
     };
     for grant in ["AUTHORIZATION_CODE", "TOKEN_EXCHANGE"] {
-        let message = refusal(&root, request(&id, pets(), Some(oauth(grant)))).await;
+        let message = refusal(&root, request(&id, &pets(), Some(oauth(grant)))).await;
         assert!(message.contains(grant) && message.contains("not supported by Portcullis yet"), "{message}");
     }
-    let message = refusal(&root, request(&id, pets(), Some(oauth("CLIENT_CREDENTIALS")))).await;
+    let message = refusal(&root, request(&id, &pets(), Some(oauth("CLIENT_CREDENTIALS")))).await;
     assert!(message.contains("and exist"), "{message}");
 }
 
@@ -108,7 +108,7 @@ async fn grants_for_users_are_refused_by_name_and_unknown_providers_too() {
 async fn an_openapi_document_becomes_tools_and_unsigned_calls_are_told() {
     let (world, root) = world().await;
     let id = gateway(&root, json!({})).await;
-    let made = root.call(SERVICE, "CreateGatewayTarget", request(&id, pets(), Some(role()))).await.good();
+    let made = root.call(SERVICE, "CreateGatewayTarget", request(&id, &pets(), Some(role()))).await.good();
     let look = json!({ "gatewayIdentifier": id, "targetId": made["targetId"] });
     let seen = root.call(SERVICE, "GetGatewayTarget", look).await.good();
     assert_eq!(seen["status"], "READY");
@@ -126,7 +126,7 @@ async fn headers_that_may_not_pass_are_named() {
     let (_world, root) = world().await;
     let id = gateway(&root, json!({})).await;
     let with = |metadata: Value| {
-        let mut request = request(&id, pets(), None);
+        let mut request = request(&id, &pets(), None);
         request["metadataConfiguration"] = metadata;
         request
     };
@@ -153,11 +153,11 @@ async fn a_gateway_and_its_targets_agree() {
         "searchType": "SEMANTIC", "sessionConfiguration": { "sessionTimeoutInSeconds": 900 },
         "supportedVersions": ["2026-07-28"] } } });
     let id = gateway(&root, mcp).await;
-    let message = refusal(&root, request(&id, server(), None)).await;
+    let message = refusal(&root, request(&id, &server(), None)).await;
     assert!(message.contains("DYNAMIC") && message.contains("SEMANTIC"), "{message}");
-    let message = refusal(&root, request(&id, passthrough(), Some(role()))).await;
+    let message = refusal(&root, request(&id, &passthrough(), Some(role()))).await;
     assert!(message.contains("leave protocolType out"), "{message}");
-    let mut session = request(&id, pets(), None);
+    let mut session = request(&id, &pets(), None);
     session["metadataConfiguration"] = json!({ "allowedResponseHeaders": ["Mcp-Session-Id"] });
     let message = refusal(&root, session).await;
     assert!(message.contains("Mcp-Session-Id"), "{message}");
@@ -171,13 +171,13 @@ async fn a_schema_in_the_object_store_needs_the_callers_own_right_to_read_it() {
     let policy = json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": "bedrock-agentcore:*", "Resource": "*" }] });
     let ann = world.user("ann", Some(policy)).await;
-    let refused = ann.call(SERVICE, "CreateGatewayTarget", request(&id, spelled.clone(), None)).await;
+    let refused = ann.call(SERVICE, "CreateGatewayTarget", request(&id, &spelled, None)).await;
     let message = refused.refused(403, "AccessDeniedException");
     assert!(
         message.contains("s3:GetObject") && message.contains("arn:aws:s3:::bucket/api.yaml"),
         "{message}"
     );
-    let message = refusal(&root, request(&id, spelled, None)).await;
+    let message = refusal(&root, request(&id, &spelled, None)).await;
     assert!(message.contains("the bucket `bucket` does not exist"), "{message}");
 }
 

@@ -117,7 +117,7 @@ async fn a_function_takes_its_permissions_with_it() {
             region: domain::Region::parse("us-west-2").unwrap(),
         };
         let mut tx = world.store().read().await.unwrap();
-        assert!(tx.function_statements(&scope, "f").await.unwrap().is_empty());
+        assert!(tx.function_statements(&scope, "f", "").await.unwrap().is_empty());
         assert!(tx.function_code(made["CodeSha256"].as_str().unwrap()).await.unwrap().is_none());
         drop(tx);
         let role = made["Role"].as_str().unwrap();
@@ -249,7 +249,7 @@ async fn what_lambda_refuses_is_refused_in_its_words() {
         (json!({"Timeout": 0}), "/Timeout"),
         (json!({"MemorySize": 10_241}), "/MemorySize"),
         (json!({"MemorySize": 64}), "/MemorySize"),
-        (json!({"Runtime": "nodejs22.x"}), "/Runtime"),
+        (json!({"Runtime": "nodejs16.x"}), "/Runtime"),
         (json!({"PackageType": "Image"}), "/PackageType"),
         (json!({"Layers": ["arn:aws:lambda:us-west-2:000000000000:layer:l:1"]}), "/Layers"),
         (json!({"Role": "functions"}), "/Role"),

@@ -1,4 +1,5 @@
-//! Lambda as its clients see it: functions, real ones in Python, their permissions, and running them. On SQLite always,
+//! Lambda as its clients see it: functions, real ones in Python, their versions, aliases and permissions, and running
+//! them. On SQLite always,
 //! on PostgreSQL too when `PORTCULLIS_TEST_POSTGRES` names a server on which databases may be made.
 
 #![allow(
@@ -19,6 +20,8 @@ mod refusals;
 mod functions;
 mod invoking;
 mod permissions;
+mod updates;
+mod versions;
 
 use std::io::{Cursor, Write as _};
 

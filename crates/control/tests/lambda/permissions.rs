@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Actor, Answered, World, trust};
+use crate::support::{Actor, Answered, World, allow, trust};
 use crate::{ECHO, call, make, with};
 
 const ARN: &str = "arn:aws:lambda:us-west-2:000000000000:function:f";
@@ -28,6 +28,7 @@ async fn statements_come_and_go() {
     for world in World::on_each_database().await {
         let root = world.root();
         make(&root, "f", ECHO).await;
+        world.account("111111111111").await;
         let message = call(&root, "GetPolicy", json!({"FunctionName": "f"})).await;
         let message = message.refused(404, "ResourceNotFoundException");
         assert_eq!(message, "The resource you requested does not exist.");
@@ -88,6 +89,7 @@ async fn a_statement_id_is_taken_once() {
     for world in World::on_each_database().await {
         let root = world.root();
         make(&root, "f", ECHO).await;
+        world.account("111111111111").await;
         add(&root, "s", "111111111111", json!({})).await.good();
         let message = add(&root, "s", "*", json!({})).await.refused(409, "ResourceConflictException");
         assert_eq!(
@@ -104,6 +106,7 @@ async fn a_revision_that_is_not_the_latest_changes_nothing() {
     let world = World::new().await;
     let root = world.root();
     let made = make(&root, "f", ECHO).await;
+    world.account("111111111111").await;
     let stale = "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the \
                  latest Revision Id";
     let wrong = json!({"RevisionId": "00000000-0000-4000-8000-000000000000"});
@@ -130,6 +133,7 @@ async fn principals_are_accounts_identities_services_and_everyone() {
     let world = World::new().await;
     let root = world.root();
     make(&root, "f", ECHO).await;
+    world.account("111111111111").await;
     let role = root.makes_role("caller", trust("AWS", "000000000000"), None).await;
     for (id, principal, expected) in [
         ("a", "*", json!("*")),
@@ -141,7 +145,18 @@ async fn principals_are_accounts_identities_services_and_everyone() {
         let (document, _) = policy(&root).await;
         assert_eq!(document["Statement"].as_array().unwrap().last().unwrap()["Principal"], expected);
     }
-    for wrong in ["nobody", "arn:aws:s3:::bucket", "arn:aws:iam::000000000000:role/*", "11111111111"] {
+    for wrong in [
+        "nobody",
+        "arn:aws:s3:::bucket",
+        "arn:aws:iam::000000000000:role/*",
+        "11111111111",
+        "222222222222",
+        "arn:aws:iam::222222222222:root",
+        "arn:aws:iam::000000000000:role/nobody",
+        "arn:aws:iam::000000000000:role/path/caller",
+        "arn:aws:iam::000000000000:user/nobody",
+        "arn:aws:sts::000000000000:assumed-role/nobody/session",
+    ] {
         let message = add(&root, "e", wrong, json!({})).await.refused(400, "InvalidParameterValueException");
         let text = "The provided principal was invalid. Please check the principal and try again.";
         assert!(message.starts_with(text), "{message}");
@@ -195,4 +210,68 @@ async fn a_permission_is_in_force_at_once_and_gone_at_once() {
         add(&root, "s", who, source).await.good();
         invoke().await.refused(403, "AccessDeniedException");
     }
+}
+
+#[tokio::test]
+async fn each_version_and_alias_has_a_policy_of_its_own() {
+    for world in World::on_each_database().await {
+        let root = world.root();
+        make(&root, "f", ECHO).await;
+        let name = json!({"FunctionName": "f"});
+        call(&root, "PublishVersion", name.clone()).await.good();
+        let alias = json!({"FunctionName": "f", "Name": "PROD", "FunctionVersion": "1"});
+        call(&root, "CreateAlias", alias).await.good();
+        let other = world.account("111111111111").await;
+        let caller = other.makes_user("caller", Some(allow("lambda:*", "*"))).await;
+        let who = "arn:aws:iam::111111111111:user/caller";
+        let invoke = async |qualifier: &str| {
+            let arn = if qualifier.is_empty() { ARN.to_owned() } else { format!("{ARN}:{qualifier}") };
+            call(&caller, "Invoke", json!({"FunctionName": arn})).await
+        };
+        for granted in ["", "1", "PROD"] {
+            let qualifier = if granted.is_empty() { json!({}) } else { json!({"Qualifier": granted}) };
+            let made = add(&root, "s", who, qualifier.clone()).await.good();
+            let statement: Value = serde_json::from_str(made["Statement"].as_str().unwrap()).unwrap();
+            let expected = if granted.is_empty() { ARN.to_owned() } else { format!("{ARN}:{granted}") };
+            assert_eq!(statement["Resource"], json!(expected));
+            let shown = call(&root, "GetPolicy", with(&name, qualifier.clone())).await.good();
+            assert!(shown["Policy"].as_str().unwrap().contains(&expected), "{shown}");
+            for asked in ["", "1", "PROD", "$LATEST"] {
+                let answered = invoke(asked).await;
+                if asked == granted {
+                    answered.good();
+                } else {
+                    answered.refused(403, "AccessDeniedException");
+                }
+            }
+            let params = with(&with(&name, qualifier), json!({"StatementId": "s"}));
+            call(&root, "RemovePermission", params).await.good();
+            invoke(granted).await.refused(403, "AccessDeniedException");
+        }
+        let message = add(&root, "s", who, json!({"Qualifier": "$LATEST"})).await;
+        let message = message.refused(400, "InvalidParameterValueException");
+        assert_eq!(message, "We currently do not support adding policies for $LATEST.");
+        add(&root, "s", who, json!({"Qualifier": "2"})).await.refused(404, "ResourceNotFoundException");
+        // What goes takes its policy along: whoever takes the name next grants nothing by it.
+        add(&root, "s", who, json!({"Qualifier": "PROD"})).await.good();
+        call(&root, "DeleteAlias", json!({"FunctionName": "f", "Name": "PROD"})).await.good();
+        let alias = json!({"FunctionName": "f", "Name": "PROD", "FunctionVersion": "1"});
+        call(&root, "CreateAlias", alias).await.good();
+        invoke("PROD").await.refused(403, "AccessDeniedException");
+    }
+}
+
+#[tokio::test]
+async fn another_accounts_function_needs_both_sides() {
+    let world = World::new().await;
+    let owner = world.root();
+    make(&owner, "f", ECHO).await;
+    let other = world.account("111111111111").await;
+    let allowed = other.makes_user("allowed", Some(allow("lambda:InvokeFunction", ARN))).await;
+    let unallowed = other.makes_user("unallowed", None).await;
+    let invoke = async |actor: &Actor| call(actor, "Invoke", json!({"FunctionName": ARN})).await;
+    invoke(&allowed).await.refused(403, "AccessDeniedException");
+    add(&owner, "cross-account-access", "111111111111", json!({})).await.good();
+    invoke(&allowed).await.good();
+    invoke(&unallowed).await.refused(403, "AccessDeniedException");
 }

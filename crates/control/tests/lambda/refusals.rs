@@ -8,7 +8,7 @@ use domain::{Actor, Decision, Outcome};
 use serde_json::{Value, json};
 
 use crate::support::{World, allow};
-use crate::{ECHO, call, make, python, with};
+use crate::{ECHO, archive, call, make, python, with};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/functions";
 
@@ -28,7 +28,26 @@ fn cases() -> Vec<Case> {
         &name,
         json!({"StatementId": "s", "Action": "lambda:InvokeFunction", "Principal": "000000000000"}),
     );
+    let alias = with(&name, json!({"Name": "PROD"}));
+    let of_alias = with(&alias, json!({"FunctionVersion": "1"}));
+    let spaced_alias = with(&alias, json!({"Name": "two words", "FunctionVersion": "1"}));
+    let code = with(&name, json!({"ZipFile": archive(&[("lambda_function.py", ECHO)])}));
     vec![
+        case("GetFunctionConfiguration", "GetFunctionConfiguration", name.clone(), spaced.clone()),
+        case("UpdateFunctionCode", "UpdateFunctionCode", code, spaced.clone()),
+        case(
+            "UpdateFunctionConfiguration",
+            "UpdateFunctionConfiguration",
+            with(&name, json!({"Timeout": 5})),
+            with(&name, json!({"Timeout": 0})),
+        ),
+        case("PublishVersion", "PublishVersion", name.clone(), spaced.clone()),
+        case("ListVersionsByFunction", "ListVersionsByFunction", name.clone(), spaced.clone()),
+        case("CreateAlias", "CreateAlias", of_alias.clone(), spaced_alias.clone()),
+        case("GetAlias", "GetAlias", alias.clone(), spaced_alias.clone()),
+        case("ListAliases", "ListAliases", name.clone(), spaced.clone()),
+        case("UpdateAlias", "UpdateAlias", of_alias, spaced_alias.clone()),
+        case("DeleteAlias", "DeleteAlias", alias, spaced_alias),
         case("CreateFunction", "CreateFunction", python("no-such", ROLE, ECHO), json!({})),
         case("GetFunction", "GetFunction", name.clone(), spaced.clone()),
         case("ListFunctions", "ListFunctions", json!({}), json!({"MaxItems": 0})),

@@ -230,10 +230,8 @@ impl Loader {
         Ok(match &target.upstream {
             Upstream::Lambda { function } => {
                 let prepared = match FunctionName::parse(function.as_str(), scope) {
-                    Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
-                        self.functions.find(&name.scope, &name.name).await?
-                    }
-                    _ => None,
+                    Some(name) => self.functions.find_named(&name).await?,
+                    None => None,
                 };
                 UpstreamEntry::Lambda { function: function.clone(), prepared }
             }

@@ -6,7 +6,8 @@
 //! capability is not asked.
 
 use mcp::Members;
-use mcp::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND};
+use mcp::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY};
+use mcp::required_for;
 use mcp::upstream::{Answer, Exchange};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -31,8 +32,8 @@ pub(super) struct Asked {
 pub(super) enum After {
     /// The server has its answer, and goes on.
     Answered(Exchange),
-    /// The client must bring the answer; the call waits.
-    Suspended(Reply),
+    /// There is something to tell the client: what it must bring while the call waits, or that it cannot.
+    Ended(Reply),
 }
 
 /// A server of the former era asks.
@@ -47,10 +48,11 @@ pub(super) async fn asked_by_former(
         "\"result\":{}".to_owned()
     } else if turn.modern {
         let can = turn.meta.capabilities.as_ref().is_some_and(|can| can.answers(&asked.method));
-        if can {
-            return Ok(After::Suspended(suspend(line, exchange, id, asked)?));
+        match required_for(&asked.method) {
+            Some(_) if can => return Ok(After::Ended(suspend(line, exchange, id, asked)?)),
+            Some(capability) => return Ok(After::Ended(missing_capability(id, capability))),
+            None => unanswerable(),
         }
-        unanswerable()
     } else {
         ask_client(line, &asked.method, asked.params.as_deref()).await.unwrap_or_else(unanswerable)
     };
@@ -102,6 +104,12 @@ async fn ask_client(line: &Line<'_>, method: &str, params: Option<&str>) -> Opti
     let question = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}");
     outlet.say(line.carried.masked(question.into())).await;
     (&mut expected.answer).await.ok()
+}
+
+/// 2026-07-28, `MissingRequiredClientCapabilityError`.
+fn missing_capability(id: &str, capability: &str) -> Reply {
+    let data = format!("{{\"requiredCapabilities\":{{\"{capability}\":{{}}}}}}");
+    Reply::error_with(id, MISSING_CAPABILITY, "Missing required client capability", &data)
 }
 
 fn unanswerable() -> String {

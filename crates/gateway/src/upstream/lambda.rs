@@ -34,14 +34,14 @@ pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>
     };
     let prepared = call.prepared.ok_or_else(|| {
         Failed::new(format!(
-            "Lambda function {} does not exist. Create it, or point the target to one that does.",
+            "Lambda function {} does not exist. Create it with the version or alias that the target names, or point \
+             the target to one that does.",
             call.function
         ))
     })?;
     let setup = &turn.lane.plane.setup;
-    let function = prepared.function.arn();
     gate.role
-        .may_invoke(&gate.arn, &function, prepared.resource_policy.as_ref(), setup.clock.now())
+        .may_invoke(&gate.arn, &prepared.arn, prepared.resource_policy.as_ref(), setup.clock.now())
         .map_err(|cause| denied(&cause))?;
     let invocation = Invocation {
         payload: Bytes::copy_from_slice(permitted.arguments().as_bytes()),

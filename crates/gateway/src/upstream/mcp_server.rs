@@ -250,7 +250,7 @@ impl<'a> Line<'a> {
                     let asked = bridge::Asked { request, method, params };
                     match bridge::asked_by_former(self, exchange, id, asked).await? {
                         After::Answered(back) => exchange = back,
-                        After::Suspended(reply) => return Ok(Heard::Reply(reply)),
+                        After::Ended(reply) => return Ok(Heard::Reply(reply)),
                     }
                 }
                 Some(Said::Answer(answer)) => {

@@ -125,6 +125,7 @@ impl From<Style> for IssuerStyle {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Functions {
     pub(crate) python: Option<PathBuf>,
+    pub(crate) node: Option<PathBuf>,
     pub(crate) idle_seconds: Option<u64>,
     pub(crate) max_instances: Option<NonZeroUsize>,
     pub(crate) max_instances_per_function: Option<NonZeroUsize>,

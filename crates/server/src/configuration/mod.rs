@@ -65,6 +65,7 @@ pub(crate) struct Configuration {
 /// How functions run.
 pub(crate) struct Functions {
     pub(crate) python: Option<PathBuf>,
+    pub(crate) node: Option<PathBuf>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) max_instances: Option<usize>,
     pub(crate) max_instances_per_function: Option<usize>,
@@ -104,6 +105,7 @@ impl Configuration {
             issuer_style: file.oidc.issuer_style.into(),
             functions: Functions {
                 python: file.functions.python,
+                node: file.functions.node,
                 idle_timeout: file.functions.idle_seconds.map(Duration::from_secs),
                 max_instances: count(file.functions.max_instances),
                 max_instances_per_function: count(file.functions.max_instances_per_function),
