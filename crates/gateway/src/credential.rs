@@ -91,10 +91,8 @@ impl<'a> Carried<'a> {
 impl Dress for Carried<'_> {
     fn dress(&self, request: &mut Request<Bytes>) -> Result<(), String> {
         let allowed = &self.target.propagation.query_parameters;
-        if !allowed.is_empty() {
-            if let Some(uri) = with_parameters(request.uri(), &self.turn.arrival.query, allowed) {
-                *request.uri_mut() = uri;
-            }
+        if let Some(uri) = with_parameters(request.uri(), &self.turn.arrival.query, allowed) {
+            *request.uri_mut() = uri;
         }
         self.credential.dress(request)
     }
@@ -103,6 +101,9 @@ impl Dress for Carried<'_> {
 /// A URL with those of the caller's query parameters that are allowed and that it does not have itself; `None` when it
 /// stays as it is.
 fn with_parameters(uri: &Uri, given: &str, allowed: &[String]) -> Option<Uri> {
+    if allowed.is_empty() || given.is_empty() {
+        return None;
+    }
     let name = |pair: &str| form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
     let own = uri.query().unwrap_or_default();
     let set: Vec<String> = own.split('&').filter_map(name).collect();

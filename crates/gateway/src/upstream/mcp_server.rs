@@ -101,7 +101,7 @@ pub(crate) async fn unlisted_tools(turn: &Turn) -> Vec<Bytes> {
         match listed(turn, target, entry, &peer).await {
             Ok(listed) => tools.extend(listed),
             Err(failed) => {
-                failed.noted(&turn.gate, "The tools of a target cannot be listed; the others are.")
+                failed.noted(&turn.gate, "The tools of a target cannot be listed; the others are.");
             }
         }
     }
@@ -254,10 +254,9 @@ impl<'a> Line<'a> {
                     }
                 }
                 Some(Said::Answer(answer)) => {
-                    if exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error() {
-                        if let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
-                            return Ok(Heard::Again(answers));
-                        }
+                    let may_ask = exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error();
+                    if may_ask && let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
+                        return Ok(Heard::Again(answers));
                     }
                     let modern = self.turn.modern;
                     let (message, code) = translated(&answer, id, exchange.era(), modern, self.asking.method);

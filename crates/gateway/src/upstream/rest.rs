@@ -47,7 +47,7 @@ pub(super) async fn call(
     let mut carried = Carried::of(turn, target).await?;
     let exchanged = exchange(turn, &mut carried, &request).await;
     let outcome = match exchanged {
-        Ok(answer) => answered(turn, plan, &carried, answer, &endpoint, id),
+        Ok(answer) => answered(turn, plan, &carried, &answer, &endpoint, id),
         Err(Broken::Failed(failed)) => return Err(failed),
         Err(Broken::Credential(why)) => {
             Err(Failed::of_credential(format!("the credential cannot be attached: {why}"), None, None))
@@ -153,7 +153,7 @@ fn answered(
     turn: &Turn,
     plan: &Plan,
     carried: &Carried<'_>,
-    answer: Fetched,
+    answer: &Fetched,
     endpoint: &str,
     id: &str,
 ) -> Result<Reply, Failed> {
