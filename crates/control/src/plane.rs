@@ -8,6 +8,7 @@ use aws::sigv4::{PathStyle, Signed};
 use aws::{Answer, Fault, Routed};
 use aws_shapes::ServiceSpec;
 use bytes::Bytes;
+use credentials::Credentials;
 use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope};
 use functions::Functions;
 use http::HeaderMap;
@@ -48,6 +49,8 @@ pub struct Setup {
     pub provider: Arc<Provider>,
     /// The functions.
     pub functions: Functions,
+    /// What upstreams are shown when they are asked for what they list.
+    pub credentials: Arc<Credentials>,
     /// The object store.
     pub objects: Objects,
     /// Reads the tools of MCP servers.

@@ -106,6 +106,20 @@ impl World {
             clock.clone(),
             random.clone(),
         );
+        let outbound = identity::outbound::Outbound::new(
+            store.clone(),
+            client.clone(),
+            clock.clone(),
+            random.clone(),
+            Arc::clone(&names),
+            Arc::clone(&provider),
+        );
+        let credentials = Arc::new(credentials::Credentials::new(
+            Arc::new(outbound),
+            store.clone(),
+            clock.clone(),
+            random.clone(),
+        ));
         let functions = Functions::new(
             store.clone(),
             compute::Supervisor::new(settings).unwrap(),
@@ -140,6 +154,7 @@ impl World {
             issuers,
             provider,
             functions,
+            credentials,
             client,
             audit: audit.clone(),
             names,
