@@ -6,7 +6,7 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use mcp::jsonrpc::{
     self, FORBIDDEN, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND,
-    MISSING_CAPABILITY, Malformed, PARSE_ERROR, UNAUTHENTICATED, UNSUPPORTED_VERSION,
+    MISSING_CAPABILITY, Malformed, PARSE_ERROR, THROTTLED, UNAUTHENTICATED, UNSUPPORTED_VERSION,
 };
 
 use crate::body::Body;
@@ -85,6 +85,18 @@ impl Reply {
     /// Nothing to say.
     pub(crate) fn nothing() -> Self {
         Self { content: Content::Nothing, ..Self::message(StatusCode::NO_CONTENT, Vec::new()) }
+    }
+
+    /// A request that is one too many (AgentCore, "MCP protocol contract").
+    pub(crate) fn throttled(id: Option<&str>, detail: &str) -> Self {
+        let message = jsonrpc::error(id, THROTTLED, detail);
+        Self::message(StatusCode::TOO_MANY_REQUESTS, message).with_code(THROTTLED)
+    }
+
+    /// The same reply, which tells when another try is worth it.
+    pub(crate) fn retry_after(mut self, seconds: u128) -> Self {
+        self.headers.push((RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))));
+        self
     }
 
     /// A JSON-RPC error in answer to a request.

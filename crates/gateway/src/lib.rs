@@ -17,6 +17,8 @@ mod message;
 mod modern;
 mod session;
 
+mod limit;
+
 mod resolve;
 
 mod arguments;

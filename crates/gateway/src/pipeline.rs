@@ -24,13 +24,13 @@ use crate::answer::Reply;
 use crate::audit::Record;
 use crate::authorize::{Ruling, authorize};
 use crate::body::Body;
-use crate::message::Messages;
+use crate::message::{Messages, Written};
 use crate::session::Sessions;
 use crate::snapshot::{Gate, Snapshot};
 use crate::suspend::Suspensions;
 use crate::turn::Turn;
 use crate::{
-    answer, authenticate, list, listen, message, modern, offers, resolve, session, stream, upstream,
+    answer, authenticate, limit, list, listen, message, modern, offers, resolve, session, stream, upstream,
 };
 
 /// Everything that the data plane stands on.
@@ -170,7 +170,8 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
 }
 
 /// One message and its answer.
-async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Reply {
+async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Reply {
+    let Written { bytes, message } = written;
     if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
         record.action(method);
     }
@@ -181,6 +182,9 @@ async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Re
         session::recognise(turn, &message)
     };
     if let Err(reply) = known {
+        return reply;
+    }
+    if let Err(reply) = limit::check(turn, &message, bytes, record) {
         return reply;
     }
     let (id, method, params) = match message {

@@ -7,6 +7,7 @@ use mcp::RequestMeta;
 use mcp::upstream::Peer;
 
 use crate::authenticate::Caller;
+use crate::limit::Open;
 use crate::listen::Arrival;
 use crate::pipeline::Lane;
 use crate::session::Session;
@@ -26,6 +27,8 @@ pub(crate) struct Turn {
     pub(crate) meta: RequestMeta,
     /// The session of an earlier one.
     pub(crate) session: Option<Arc<Session>>,
+    /// What rate limits count as open while this lives.
+    pub(crate) open: Vec<Open>,
     /// Where notifications go while the answer is made, for a client that listens.
     pub(crate) outlet: Option<Outlet>,
 }
@@ -47,6 +50,7 @@ impl Turn {
             modern: false,
             meta: RequestMeta::default(),
             session: None,
+            open: Vec::new(),
             outlet: None,
         }
     }

@@ -10,6 +10,7 @@ use quick_cache::sync::Cache;
 use super::{Catalogue, RoleAccess, Visible};
 use crate::authenticate::Caller;
 use crate::challenge::Challenge;
+use crate::limit::Limits;
 
 /// How many callers of one gateway are remembered.
 const CALLERS: usize = 10_000;
@@ -27,6 +28,8 @@ pub(crate) struct Gate {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) guard: Guard,
     pub(crate) role: RoleAccess,
+    /// How much may be asked.
+    pub(crate) limits: Limits,
     pub(crate) challenge: Challenge,
     /// Verified tokens, by hash. They belong to this gate: another configuration verifies again.
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
@@ -58,6 +61,7 @@ impl Gate {
         catalogue: Arc<Catalogue>,
         guard: Guard,
         role: RoleAccess,
+        limits: Limits,
         challenge: Challenge,
     ) -> Self {
         let supported = gateway.mcp.as_ref().and_then(|mcp| mcp.supported_versions.as_ref());
@@ -72,6 +76,7 @@ impl Gate {
             catalogue,
             guard,
             role,
+            limits,
             challenge,
             callers: Cache::new(CALLERS),
             anyone: OnceLock::new(),
@@ -81,7 +86,8 @@ impl Gate {
 
     /// The same gateway, asking everyone again who they are, with another role.
     pub(crate) fn with_role(&self, role: RoleAccess, challenge: Challenge) -> Self {
-        Self::new(self.gateway.clone(), Arc::clone(&self.catalogue), self.guard.clone(), role, challenge)
+        let (gateway, catalogue) = (self.gateway.clone(), Arc::clone(&self.catalogue));
+        Self::new(gateway, catalogue, self.guard.clone(), role, self.limits.clone(), challenge)
     }
 
     /// Whether a host is the one that AWS would give this gateway.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
 use crate::challenge::Challenge;
+use crate::limit::Limits;
 
 /// How often another process' changes are looked for, where there may be other processes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -68,7 +69,7 @@ impl Loader {
         let mut gates = HashMap::new();
         for gateway in tx.all_gateways().await? {
             if gateway.status.serves() {
-                let gate = self.compile(&mut tx, gateway).await?;
+                let gate = self.compile(&mut tx, gateway, None).await?;
                 gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
             }
         }
@@ -139,7 +140,8 @@ impl Loader {
             };
             match found.filter(|gateway| gateway.status.serves()) {
                 Some(gateway) => {
-                    let gate = self.compile(&mut tx, gateway).await?;
+                    let before = present.gate(id.as_str()).map(|gate| &**gate);
+                    let gate = self.compile(&mut tx, gateway, before).await?;
                     gates.insert(id.to_string(), Arc::new(gate));
                 }
                 None => {
@@ -211,7 +213,13 @@ impl Loader {
         }
     }
 
-    async fn compile(&self, tx: &mut Tx, gateway: Gateway) -> Result<Gate, StoreError> {
+    /// Compiles a gateway; `before` is what it was.
+    async fn compile(
+        &self,
+        tx: &mut Tx,
+        gateway: Gateway,
+        before: Option<&Gate>,
+    ) -> Result<Gate, StoreError> {
         let mut targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
         targets.retain(|target| target.status.serves());
         targets.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
@@ -223,7 +231,10 @@ impl Loader {
         }
         let role = RoleAccess::read(tx, &gateway).await?;
         let challenge = self.challenge(tx, &gateway).await?;
-        Ok(Gate::new(gateway, Arc::new(Catalogue::of(with_upstreams)), guard, role, challenge))
+        let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
+        let limits = Limits::of(limits, before.map(|gate| &gate.limits));
+        let catalogue = Arc::new(Catalogue::of(with_upstreams));
+        Ok(Gate::new(gateway, catalogue, guard, role, limits, challenge))
     }
 
     async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
