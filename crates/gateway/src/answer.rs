@@ -10,6 +10,7 @@ use mcp::jsonrpc::{
 };
 
 use crate::body::Body;
+use crate::intercept::{Answered, Changed};
 use crate::turn::Turn;
 
 /// What AWS says to a call that policies deny, whatever the reason and whether or not the tool exists.
@@ -79,6 +80,45 @@ impl Reply {
         match code {
             Some(_) => reply.failing("UpstreamError"),
             None => reply,
+        }
+    }
+
+    /// An answer as an interceptor wants it: one of its own, or what it left of `reply`.
+    pub(crate) fn intercepted(reply: Option<Self>, answered: Answered, changed: Changed) -> Self {
+        let mut reply = reply.unwrap_or_else(|| Self {
+            content: Content::Nothing,
+            ..Self::message(StatusCode::OK, Vec::new())
+        });
+        if let Some(body) = answered.body {
+            reply.content = Content::Message(body);
+        }
+        if changed == Changed::All {
+            // What the message's code would make of the status is not asked any more.
+            reply.code = None;
+            reply.status = answered.status.unwrap_or(reply.status);
+            for (name, value) in answered.headers {
+                reply.headers.retain(|(present, _)| *present != name);
+                reply.headers.push((name, value));
+            }
+        }
+        if reply.status.is_client_error() || reply.status.is_server_error() {
+            reply.outcome = Outcome::Refused;
+            reply.error.get_or_insert_with(|| "Intercepted".to_owned());
+        }
+        reply
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The message, where there is one.
+    pub(crate) fn written(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Message(message) => Some(message.clone()),
+            Content::Around(before, shared) => Some([&before[..], &shared[..], b"}"].concat().into()),
+            Content::Result(id, result) => Some(jsonrpc::result(id, result).into()),
+            Content::Nothing | Content::Document(_) => None,
         }
     }
 
@@ -280,12 +320,7 @@ impl Reply {
 
     /// The message alone, for a stream that has begun.
     pub(crate) fn into_message(self) -> Option<Bytes> {
-        match self.content {
-            Content::Message(message) => Some(message),
-            Content::Around(before, shared) => Some([&before[..], &shared[..], b"}"].concat().into()),
-            Content::Result(id, result) => Some(jsonrpc::result(&id, &result).into()),
-            Content::Nothing | Content::Document(_) => None,
-        }
+        self.written()
     }
 }
 

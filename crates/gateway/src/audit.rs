@@ -84,6 +84,11 @@ impl Record {
         self.set(|event| event.tool = Some(name.chars().take(256).collect()));
     }
 
+    /// Nothing had to be asked to allow it.
+    pub(crate) fn allowed(&mut self) {
+        self.set(|event| event.decision = Decision::Allow);
+    }
+
     /// A limit turned it away.
     pub(crate) fn throttled(&mut self, limit: &str) {
         self.set(|event| {

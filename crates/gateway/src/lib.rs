@@ -19,6 +19,8 @@ mod session;
 
 mod limit;
 
+mod intercept;
+
 mod resolve;
 
 mod arguments;
@@ -36,6 +38,7 @@ mod audit;
 
 mod list;
 mod offers;
+mod search;
 mod snapshot;
 
 pub use body::Body;

@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 use mcp::Version;
-use mcp::jsonrpc::{self, CallParams, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split};
+use mcp::jsonrpc::{
+    self, CallParams, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split,
+};
 use serde_json::value::RawValue;
 
 use crate::answer::Reply;
@@ -28,6 +30,24 @@ impl<'a> Written<'a> {
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Reply> {
         let message = Message::parse(bytes).map_err(|malformed| unreadable(&malformed))?;
         Ok(Self { bytes, message })
+    }
+}
+
+impl<'a> Written<'a> {
+    /// The message as one that may stand for another: of the same kind, and under the same id, by which its client
+    /// knows the answer.
+    pub(crate) fn instead_of(self, other: &Message<'_>) -> Result<Message<'a>, Reply> {
+        let same = match (&self.message, other) {
+            (Message::Request { id, .. }, Message::Request { id: before, .. })
+            | (Message::Answer { id, .. }, Message::Answer { id: before, .. }) => id.get() == before.get(),
+            (Message::Notification { .. }, Message::Notification { .. }) => true,
+            _ => false,
+        };
+        if same {
+            return Ok(self.message);
+        }
+        let detail = "An interceptor put a message of another kind or id in place of this one";
+        Err(Reply::refused(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, detail))
     }
 }
 

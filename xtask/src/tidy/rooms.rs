@@ -59,6 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "identity",
             "mcp",
             "policy",
+            "search",
             "store",
         ],
     ),

@@ -141,7 +141,8 @@ impl Counts {
         let mut cost = 0;
         if let Some(Pace::Every { interval, ahead }) = allowance.requests {
             // A clock that was set back does not make anybody wait longer than the limit does.
-            let paid = count.paid.clamp(moment, moment.saturating_add(ahead)).saturating_add(interval);
+            count.paid = count.paid.clamp(moment, moment.saturating_add(ahead));
+            let paid = count.paid.saturating_add(interval);
             let over = paid.saturating_sub(moment).saturating_sub(ahead);
             // What arithmetic in whole nanoseconds leaves over is not held against anybody.
             if over > 0 {

@@ -10,6 +10,7 @@ use mcp::headers::ParamHeaders;
 use serde_json::{Map, Value};
 
 use crate::arguments::Arguments;
+use crate::search::Searcher;
 
 /// What stands between a target's name and a tool's.
 const JOINT: &str = "___";
@@ -24,6 +25,8 @@ pub(crate) struct Catalogue {
     /// One for each URI: that of the target with the lowest `resourcePriority`.
     pub(crate) resources: Vec<OfferEntry>,
     pub(crate) templates: Vec<OfferEntry>,
+    /// Finds tools, where that is offered.
+    pub(crate) searcher: Searcher,
 }
 
 /// One tool.
@@ -207,6 +210,16 @@ impl TargetEntry {
     /// Whether its lists are read only when somebody asks for them.
     pub(crate) fn is_unlisted(&self) -> bool {
         matches!(&self.upstream, UpstreamEntry::Mcp(server) if server.unlisted)
+    }
+}
+
+impl UpstreamEntry {
+    /// The function that is called.
+    pub(crate) fn function(&self) -> Option<&Arn> {
+        match self {
+            Self::Lambda { function, .. } => Some(function),
+            _ => None,
+        }
     }
 }
 

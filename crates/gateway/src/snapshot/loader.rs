@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::{Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
+use domain::{Arn, Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
 use egress::Client;
-use functions::{FunctionName, Functions};
+use functions::{FunctionName, Functions, Prepared};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
 use crate::challenge::Challenge;
+use crate::intercept::{Interceptor, Interceptors};
 use crate::limit::Limits;
 
 /// How often another process' changes are looked for, where there may be other processes.
@@ -179,10 +180,11 @@ impl Loader {
             ChangeKind::Function => {
                 self.functions.forget(&change.scope, &change.id);
                 work.gateways.extend(ids(&mut present.gates.values().filter(|gate| {
-                    gate.catalogue
-                        .targets
-                        .iter()
-                        .any(|target| calls(&target.upstream, &change.scope, &change.id))
+                    let targets =
+                        gate.catalogue.targets.iter().filter_map(|target| target.upstream.function());
+                    let mut functions =
+                        targets.chain(gate.gateway.interceptors.iter().map(|it| &it.function));
+                    functions.any(|function| names(function, &change.scope, &change.id))
                 })));
             }
             ChangeKind::Iam => {
@@ -234,23 +236,48 @@ impl Loader {
         let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
         let limits = Limits::of(limits, before.map(|gate| &gate.limits));
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
-        Ok(Gate::new(gateway, catalogue, guard, role, limits, challenge))
+        let interceptors = Arc::new(self.interceptors(&gateway).await?);
+        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge))
     }
 
     async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
         Ok(match &target.upstream {
             Upstream::Lambda { function } => {
-                let prepared = match FunctionName::parse(function.as_str(), scope) {
-                    Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
-                        self.functions.find(&name.scope, &name.name).await?
-                    }
-                    _ => None,
-                };
+                let prepared = self.function(scope, function).await?;
                 UpstreamEntry::Lambda { function: function.clone(), prepared }
             }
             Upstream::Mcp(server) => UpstreamEntry::Mcp(McpEntry::of(target, server)),
             _ => UpstreamEntry::Unserved,
         })
+    }
+
+    /// The function of this ARN, if there is one here.
+    async fn function(&self, scope: &Scope, arn: &Arn) -> Result<Option<Arc<Prepared>>, StoreError> {
+        match FunctionName::parse(arn.as_str(), scope) {
+            Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
+                self.functions.find(&name.scope, &name.name).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn interceptors(&self, gateway: &Gateway) -> Result<Interceptors, StoreError> {
+        let mut interceptors = Interceptors::default();
+        for given in &gateway.interceptors {
+            let interceptor = Interceptor {
+                function: given.function.clone(),
+                prepared: self.function(&gateway.scope, &given.function).await?,
+                pass_headers: given.pass_headers,
+                without_response_body: given.without_response_body,
+            };
+            if given.on_request {
+                interceptors.request = Some(interceptor.clone());
+            }
+            if given.on_response {
+                interceptors.response = Some(interceptor);
+            }
+        }
+        Ok(interceptors)
     }
 
     async fn guard(&self, tx: &mut Tx, gateway: &Gateway, targets: &[Target]) -> Result<Guard, StoreError> {
@@ -263,7 +290,7 @@ impl Loader {
             .filter(|policy| policy.status.decides())
             .filter_map(|policy| Some((policy.id, policy.in_force?)))
             .collect();
-        let arn = domain::Arn::gateway(&gateway.scope, &gateway.id);
+        let arn = Arn::gateway(&gateway.scope, &gateway.id);
         let tools: Vec<_> = targets
             .iter()
             .flat_map(|target| {
@@ -308,10 +335,7 @@ fn scope_of(changes: &[Change], present: &Snapshot, id: &GatewayId) -> Option<Sc
         .or_else(|| present.gate(id.as_str()).map(|gate| gate.gateway.scope.clone()))
 }
 
-fn calls(upstream: &UpstreamEntry, scope: &Scope, name: &str) -> bool {
-    match upstream {
-        UpstreamEntry::Lambda { function, .. } => FunctionName::parse(function.as_str(), scope)
-            .is_some_and(|called| called.scope == *scope && called.name == name),
-        UpstreamEntry::Mcp(_) | UpstreamEntry::Unserved => false,
-    }
+fn names(function: &Arn, scope: &Scope, name: &str) -> bool {
+    FunctionName::parse(function.as_str(), scope)
+        .is_some_and(|called| called.scope == *scope && called.name == name)
 }

@@ -99,7 +99,11 @@ async fn ask_client(line: &Line<'_>, method: &str, params: Option<&str>) -> Opti
     let mut expected = session.expect()?;
     let params = params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
     let (id, method) = (expected.id, Value::from(method));
-    outlet.say(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}").into()).await;
+    let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}");
+    // What the interceptor fails to see is not asked.
+    let message = crate::intercept::said(line.turn, message.into()).await;
+    let message = message.map_err(|failed| failed.log(line.turn)).ok()?;
+    outlet.say(message).await;
     (&mut expected.answer).await.ok()
 }
 

@@ -23,18 +23,32 @@ pub(super) struct Call<'a> {
 }
 
 pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>) -> Result<Reply, Failed> {
+    let event = Bytes::copy_from_slice(permitted.arguments().as_bytes());
+    let context = client_context(turn, permitted, call).into();
+    let completed = invoke(turn, call.function, call.prepared, event, Some(context)).await?;
+    result(turn, permitted, call, &completed)
+}
+
+/// Invokes a function as the gateway's role.
+pub(crate) async fn invoke(
+    turn: &Turn,
+    arn: &Arn,
+    prepared: Option<&Prepared>,
+    event: Bytes,
+    client_context: Option<Bytes>,
+) -> Result<Completed, Failed> {
     let gate = &turn.gate;
     let denied = |cause: &str| {
-        tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %call.function, error = cause, "The gateway's role may not invoke a function.");
+        tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %arn, error = cause, "The gateway's role may not invoke a function.");
         Failed::new(format!(
             "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
-            call.function
+            arn
         ))
     };
-    let prepared = call.prepared.ok_or_else(|| {
+    let prepared = prepared.ok_or_else(|| {
         Failed::new(format!(
             "Lambda function {} does not exist. Create it, or point the target to one that does.",
-            call.function
+            arn
         ))
     })?;
     let setup = &turn.lane.plane.setup;
@@ -43,26 +57,20 @@ pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>
         .may_invoke(&gate.arn, &function, prepared.resource_policy.as_ref(), setup.clock.now())
         .map_err(|cause| denied(&cause))?;
     let invocation = Invocation {
-        payload: Bytes::copy_from_slice(permitted.arguments().as_bytes()),
-        client_context: Some(client_context(turn, permitted, call).into()),
+        payload: event,
+        client_context,
         request_id: RequestId::mint(&*setup.random).to_string(),
         trace_id: None,
     };
     let invoking = setup.functions.invoke(prepared, invocation);
-    let completed = match tokio::time::timeout(setup.call_timeout, invoking).await {
-        Ok(Ok(completed)) => completed,
-        Ok(Err(error)) => {
-            return Err(Failed::new(format!("Lambda function {}: {error}", call.function)));
-        }
+    match tokio::time::timeout(setup.call_timeout, invoking).await {
+        Ok(Ok(completed)) => Ok(completed),
+        Ok(Err(error)) => Err(Failed::new(format!("Lambda function {arn}: {error}"))),
         Err(_) => {
             let seconds = setup.call_timeout.as_secs();
-            return Err(Failed::new(format!(
-                "Lambda function {} did not answer within {seconds} seconds.",
-                call.function
-            )));
+            Err(Failed::new(format!("Lambda function {arn} did not answer within {seconds} seconds.")))
         }
-    };
-    result(turn, permitted, call, &completed)
+    }
 }
 
 /// What the function learns besides the arguments. The values are ids and names: the ones that could hold a quote are

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use domain::tool_name;
 use http::{HeaderMap, HeaderName};
 use mcp::jsonrpc::CallParams;
-use mcp::upstream::{Ask, Era, Exchange, Plain, Said, Sender};
+use mcp::upstream::{Ask, Dress, Era, Exchange, Plain, Said, Sender};
 use mcp::{Members, UpstreamError};
 use serde_json::value::RawValue;
 
 use super::Failed;
 use super::bridge::{self, After};
+use super::overriding::Overriding;
 use crate::answer::Reply;
 use crate::era::translated;
 use crate::snapshot::{McpEntry, TargetEntry, shown};
@@ -44,7 +45,8 @@ pub(super) async fn ask(
     asking: &Asking<'_>,
 ) -> Result<Reply, Failed> {
     in_time(turn, target, server, async {
-        let line = Line::new(turn, target, server, asking);
+        let dress = Overriding { credential: &Plain, turn };
+        let line = Line::new(turn, target, server, asking, &dress);
         match line.resumed(id).await? {
             Some(reply) => Ok(reply),
             None => line.begin(id, asking.call.members(asking.member, asking.name)).await,
@@ -69,7 +71,8 @@ pub(super) async fn complete(
     let headers = propagated(turn, target);
     let ask = Ask { method, subject: None, members, meta: meta.as_deref(), headers: &headers, peer: &peer };
     in_time(turn, target, server, async {
-        let sender = Sender { client: &turn.lane.client, dress: &Plain };
+        let dress = Overriding { credential: &Plain, turn };
+        let sender = Sender { client: &turn.lane.client, dress: &dress };
         let mut exchange = server.server.open(sender, &ask).await?;
         let answer = exchange.answer().await?;
         let (message, code) = translated(&answer, id, exchange.era(), turn.modern, method);
@@ -83,8 +86,9 @@ pub(super) async fn complete(
 pub(crate) async fn unlisted_tools(turn: &Turn) -> Vec<Bytes> {
     let peer = turn.peer();
     let mut tools = Vec::new();
+    let dress = Overriding { credential: &Plain, turn };
     for (target, entry) in turn.gate.catalogue.servers().filter(|(_, server)| server.unlisted) {
-        let sender = Sender { client: &turn.lane.client, dress: &Plain };
+        let sender = Sender { client: &turn.lane.client, dress: &dress };
         match entry.server.list(sender, &peer, MOST_TOOLS).await {
             Ok(listed) => tools.extend(
                 listed
@@ -141,10 +145,16 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(turn: &'a Turn, target: &'a TargetEntry, server: &'a McpEntry, asking: &'a Asking<'a>) -> Self {
+    fn new(
+        turn: &'a Turn,
+        target: &'a TargetEntry,
+        server: &'a McpEntry,
+        asking: &'a Asking<'a>,
+        dress: &'a dyn Dress,
+    ) -> Self {
         let mut headers = propagated(turn, target);
         headers.extend(asking.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Self { turn, server, asking, sender: Sender { client: &turn.lane.client, dress: &Plain }, headers }
+        Self { turn, server, asking, sender: Sender { client: &turn.lane.client, dress }, headers }
     }
 
     /// Asks with these members of the parameters.

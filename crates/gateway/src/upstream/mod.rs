@@ -4,6 +4,7 @@
 mod bridge;
 mod lambda;
 mod mcp_server;
+mod overriding;
 
 use domain::ExceptionLevel;
 use http::HeaderMap;
@@ -15,6 +16,7 @@ use crate::authorize::{Permitted, Readable};
 use crate::snapshot::{Gate, McpEntry, OfferEntry, TargetEntry, UpstreamEntry};
 use crate::turn::Turn;
 
+pub(crate) use lambda::invoke;
 use mcp_server::Asking;
 pub(crate) use mcp_server::unlisted_tools;
 
@@ -101,7 +103,7 @@ impl Failed {
     }
 
     /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
-    fn into_result(self, gate: &Gate, id: &str) -> Reply {
+    pub(crate) fn into_result(self, gate: &Gate, id: &str) -> Reply {
         let result = match self.told(gate) {
             Some(detail) => {
                 let detail = serde_json::Value::from(detail).to_string();
@@ -116,9 +118,14 @@ impl Failed {
     }
 
     /// The same for what is no tool.
-    fn into_error(self, gate: &Gate, id: &str) -> Reply {
+    pub(crate) fn into_error(self, gate: &Gate, id: &str) -> Reply {
         let detail = self.told(gate);
         Reply::error(id, INTERNAL_ERROR, detail.as_deref().unwrap_or(INTERNAL)).failing("UpstreamError")
+    }
+
+    /// Writes down what nobody is told.
+    pub(crate) fn log(&self, turn: &Turn) {
+        tracing::warn!(gateway.id = %turn.gate.gateway.id, error = %self.detail, "A call of an upstream failed.");
     }
 
     /// What the caller may know; the log knows it in any case.
