@@ -84,6 +84,19 @@ impl Record {
         self.set(|event| event.tool = Some(name.chars().take(256).collect()));
     }
 
+    /// Nothing had to be asked to allow it.
+    pub(crate) fn allowed(&mut self) {
+        self.set(|event| event.decision = Decision::Allow);
+    }
+
+    /// A limit turned it away.
+    pub(crate) fn throttled(&mut self, limit: &str) {
+        self.set(|event| {
+            event.decision = Decision::Deny;
+            event.reason = Some(format!("the rate limit {limit}"));
+        });
+    }
+
     /// What was decided.
     pub(crate) fn ruling(&mut self, ruling: &Ruling<'_>) {
         // What the decision is where no policy was asked.

@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use credentials::{Brought, Credential, Need};
 use domain::Secret;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
 use mcp::upstream::{Dress, Sender};
 
@@ -94,7 +95,12 @@ impl Dress for Carried<'_> {
         if let Some(uri) = with_parameters(request.uri(), &self.turn.arrival.query, allowed) {
             *request.uri_mut() = uri;
         }
-        self.credential.dress(request)
+        self.credential.dress(request)?;
+        // What an interceptor gave goes before it ("Header propagation from interceptor lambda").
+        if let Some(given) = &self.turn.authorization {
+            request.headers_mut().insert(AUTHORIZATION, given.clone());
+        }
+        Ok(())
     }
 }
 

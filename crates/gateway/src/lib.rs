@@ -17,6 +17,10 @@ mod message;
 mod modern;
 mod session;
 
+mod limit;
+
+mod intercept;
+
 mod resolve;
 
 mod arguments;
@@ -35,6 +39,7 @@ mod audit;
 
 mod list;
 mod offers;
+mod search;
 mod snapshot;
 
 pub use body::Body;

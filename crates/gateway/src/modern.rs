@@ -81,7 +81,8 @@ pub(crate) fn check(turn: &mut Turn, message: &Message<'_>) -> Result<(), Reply>
 /// Whether the headers of a call say what its marked arguments say.
 pub(crate) fn check_param_headers(turn: &Turn, id: &str, permitted: &Permitted<'_>) -> Result<(), Reply> {
     let marked = &permitted.tool().param_headers;
-    if !turn.modern || marked.is_empty() {
+    // The headers speak of the arguments that the client wrote, and not of those that an interceptor put in their place.
+    if !turn.modern || turn.rewritten || marked.is_empty() {
         return Ok(());
     }
     let arguments: Value = serde_json::from_str(permitted.arguments()).unwrap_or_default();

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::plan::{Plan, RestEntry, signed_for};
 use crate::arguments::Arguments;
+use crate::search::Searcher;
 
 /// What stands between a target's name and a tool's.
 const JOINT: &str = "___";
@@ -25,6 +26,8 @@ pub(crate) struct Catalogue {
     /// One for each URI: that of the target with the lowest `resourcePriority`.
     pub(crate) resources: Vec<OfferEntry>,
     pub(crate) templates: Vec<OfferEntry>,
+    /// Finds tools, where that is offered.
+    pub(crate) searcher: Searcher,
 }
 
 /// One tool.
@@ -158,6 +161,12 @@ impl Catalogue {
         })
     }
 
+    /// The name of the target that gives a resource.
+    pub(crate) fn target_of_resource(&self, uri: &str) -> Option<&str> {
+        let resource = self.resources.iter().find(|resource| resource.name == uri)?;
+        self.target(resource.target).map(|target| target.name.as_str())
+    }
+
     pub(crate) fn target(&self, place: usize) -> Option<&TargetEntry> {
         self.targets.get(place)
     }
@@ -216,6 +225,16 @@ impl TargetEntry {
     /// Whether its lists are read only when somebody asks for them.
     pub(crate) fn is_unlisted(&self) -> bool {
         matches!(&self.upstream, UpstreamEntry::Mcp(server) if server.unlisted)
+    }
+}
+
+impl UpstreamEntry {
+    /// The function that is called.
+    pub(crate) fn function(&self) -> Option<&Arn> {
+        match self {
+            Self::Lambda { function, .. } => Some(function),
+            _ => None,
+        }
     }
 }
 

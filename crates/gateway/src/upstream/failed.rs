@@ -91,7 +91,7 @@ impl Failed {
     }
 
     /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
-    pub(super) fn into_result(self, gate: &Gate, id: &str) -> Reply {
+    pub(crate) fn into_result(self, gate: &Gate, id: &str) -> Reply {
         let result = match self.told(gate) {
             Some(detail) => {
                 let detail = serde_json::Value::from(detail).to_string();
@@ -106,7 +106,7 @@ impl Failed {
     }
 
     /// The same for what is no tool.
-    pub(super) fn into_error(self, gate: &Gate, id: &str) -> Reply {
+    pub(crate) fn into_error(self, gate: &Gate, id: &str) -> Reply {
         let detail = self.told(gate);
         Reply::error(id, INTERNAL_ERROR, detail.as_deref().unwrap_or(INTERNAL)).failing("UpstreamError")
     }

@@ -16,6 +16,7 @@ use crate::snapshot::{McpEntry, OfferEntry, TargetEntry, UpstreamEntry};
 use crate::turn::Turn;
 
 pub(crate) use failed::Failed;
+pub(crate) use lambda::invoke;
 use mcp_server::Asking;
 pub(crate) use mcp_server::unlisted_tools;
 
