@@ -36,6 +36,8 @@ mod stream;
 
 mod audit;
 
+mod forward;
+
 mod list;
 mod offers;
 mod search;

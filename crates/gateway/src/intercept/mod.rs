@@ -5,14 +5,15 @@
 //! Source: "Types of interceptors" and "Header propagation with Gateway" in the AgentCore developer guide.
 
 mod headers;
+pub(crate) mod http;
 mod output;
 
 use std::sync::Arc;
 
+use ::http::header::AUTHORIZATION;
 use bytes::Bytes;
 use domain::Arn;
 use functions::Prepared;
-use http::header::AUTHORIZATION;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -188,13 +189,11 @@ pub(crate) async fn ask(
         None => Ok(completed.payload),
         Some(error) => {
             let kind = error.error_type.as_deref().unwrap_or("an error");
-            Err(Failed {
-                detail: format!(
-                    "the interceptor: Lambda function {} failed with {kind}",
-                    interceptor.function
-                ),
-                answer: Some(String::from_utf8_lossy(&completed.payload).into_owned()),
-            })
+            let failed = Failed::new(format!(
+                "the interceptor: Lambda function {} failed with {kind}",
+                interceptor.function
+            ));
+            Err(failed.with_answer(String::from_utf8_lossy(&completed.payload).into_owned()))
         }
     }
 }

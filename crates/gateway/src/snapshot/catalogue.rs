@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Arn, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name};
+use domain::{
+    Arn, HttpService, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name,
+};
 use functions::Prepared;
 use mcp::headers::ParamHeaders;
 use serde_json::{Map, Value};
@@ -76,6 +78,8 @@ pub(crate) enum UpstreamEntry {
     Lambda { function: Arn, prepared: Option<Arc<Prepared>> },
     /// An MCP server.
     Mcp(McpEntry),
+    /// An HTTP service, under the target's own path.
+    Http(HttpService),
     /// Nothing that can be called.
     Unserved,
 }
@@ -150,6 +154,15 @@ impl Catalogue {
             has_output_schema: false,
             target: at,
         })
+    }
+
+    /// The HTTP target of this name.
+    pub(crate) fn http_target(&self, name: &str) -> Option<(&TargetEntry, &HttpService)> {
+        let target = self.targets.iter().find(|target| target.name == name)?;
+        match &target.upstream {
+            UpstreamEntry::Http(service) => Some((target, service)),
+            _ => None,
+        }
     }
 
     /// The name of the target that gives a resource.

@@ -102,10 +102,8 @@ fn result(
     let payload = String::from_utf8_lossy(&completed.payload);
     if let Some(error) = &completed.function_error {
         let kind = error.error_type.as_deref().unwrap_or("an error");
-        return Err(Failed {
-            detail: format!("Lambda function {} failed with {kind}", call.function),
-            answer: Some(payload.into_owned()),
-        });
+        let failed = Failed::new(format!("Lambda function {} failed with {kind}", call.function));
+        return Err(failed.with_answer(payload.into_owned()));
     }
     if strict_enough(&payload).is_err() {
         return Err(Failed::new(format!(

@@ -2,12 +2,13 @@
 //! a [`Readable`] for what is offered besides.
 
 mod bridge;
+pub(crate) mod http;
 mod lambda;
 mod mcp_server;
 mod overriding;
 
+use ::http::{HeaderMap, StatusCode};
 use domain::ExceptionLevel;
-use http::HeaderMap;
 use mcp::Members;
 use mcp::jsonrpc::INTERNAL_ERROR;
 
@@ -19,6 +20,7 @@ use crate::turn::Turn;
 pub(crate) use lambda::invoke;
 use mcp_server::Asking;
 pub(crate) use mcp_server::unlisted_tools;
+pub(crate) use overriding::Overriding;
 
 /// What AgentCore says of a failure whose detail is not for the caller.
 const INTERNAL: &str = "An internal error occurred. Please retry later.";
@@ -53,7 +55,9 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 };
                 mcp_server::ask(turn, target, server, id, &asking).await
             }
-            UpstreamEntry::Unserved => Err(Failed::new("the tool's target cannot be called")),
+            UpstreamEntry::Http(_) | UpstreamEntry::Unserved => {
+                Err(Failed::new("the tool's target cannot be called"))
+            }
         },
     };
     called.unwrap_or_else(|failed| failed.into_result(&turn.gate, id))
@@ -95,11 +99,38 @@ pub(crate) struct Failed {
     pub(crate) detail: String,
     /// What the target answered, for those who debug alone: it may hold what no log should.
     pub(crate) answer: Option<String>,
+    /// What an HTTP target's caller is answered with.
+    status: StatusCode,
 }
 
 impl Failed {
     pub(crate) fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), answer: None }
+        Self { detail: detail.into(), answer: None, status: StatusCode::BAD_GATEWAY }
+    }
+
+    /// The same, with what the target answered.
+    pub(crate) fn with_answer(self, answer: String) -> Self {
+        Self { answer: Some(answer), ..self }
+    }
+
+    /// The same, for want of time.
+    pub(crate) fn late(self) -> Self {
+        Self { status: StatusCode::GATEWAY_TIMEOUT, ..self }
+    }
+
+    /// What is not here, which its caller may know.
+    pub(crate) fn absent(detail: impl Into<String>) -> Self {
+        Self { status: StatusCode::NOT_FOUND, ..Self::new(detail) }
+    }
+
+    /// The same for an HTTP target.
+    pub(crate) fn into_http(self, gate: &Gate) -> Reply {
+        let status = self.status;
+        if status == StatusCode::NOT_FOUND {
+            return Reply::http_error(status, "ResourceNotFoundException", &self.detail);
+        }
+        let detail = self.told(gate);
+        Reply::http_error(status, "InternalServerException", detail.as_deref().unwrap_or(INTERNAL))
     }
 
     /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
