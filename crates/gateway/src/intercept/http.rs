@@ -100,7 +100,9 @@ pub(crate) async fn response(
     for (name, value) in answered.headers {
         head.headers.insert(name, value);
     }
-    head.headers.extend(answered.content_type.map(|kind| (CONTENT_TYPE, kind)));
+    if let Some(kind) = answered.content_type {
+        head.headers.insert(CONTENT_TYPE, kind);
+    }
     let body = match answered.body {
         Some(changed) => {
             head.headers.remove(CONTENT_LENGTH);
