@@ -219,6 +219,13 @@ impl Reply {
         Self { content: Content::Document(document.into()), ..Self::message(StatusCode::OK, Vec::new()) }
     }
 
+    /// An error of an HTTP target's endpoint, in AWS's form.
+    pub(crate) fn http_error(status: StatusCode, kind: &str, message: &str) -> Self {
+        let document = serde_json::json!({ "__type": kind, "message": message }).to_string();
+        let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Refused };
+        Self { status, error: Some(kind.to_owned()), outcome, ..Self::json(document) }
+    }
+
     /// No such gateway.
     pub(crate) fn no_gateway(id: &str) -> Self {
         let shown: String = id.chars().take(120).collect();
@@ -290,7 +297,10 @@ impl Reply {
 
     /// Whether it turns the caller away, whatever the request was.
     pub(crate) fn denies_access(&self) -> bool {
-        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        )
     }
 
     /// The same reply, with the audit record saying that it is a failure.
@@ -388,6 +398,12 @@ fn as_stream(headers: &mut HeaderMap, request_id: &RequestId) {
     // Proxies that gather answers let the events through at once (2026-07-28, "Receiving Messages").
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     identified(headers, request_id);
+}
+
+/// A response that is passed on, under the id of its request.
+pub(crate) fn identify(mut response: Response<Body>, request_id: &RequestId) -> Response<Body> {
+    identified(response.headers_mut(), request_id);
+    response
 }
 
 fn identified(headers: &mut HeaderMap, request_id: &RequestId) {

@@ -7,6 +7,7 @@ use credentials::{Brought, Credential, Need};
 use domain::Secret;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
+use mask::Mask;
 use mcp::upstream::{Dress, Sender};
 
 use crate::answer::{Reply, without_secrets};
@@ -45,6 +46,11 @@ impl<'a> Carried<'a> {
 
     pub(crate) fn sender(&self) -> Sender<'_> {
         Sender { client: &self.turn.lane.client, dress: self }
+    }
+
+    /// What must not come back, if anything is shown at all.
+    pub(crate) fn mask(&self) -> Option<&Mask> {
+        self.credential.mask()
     }
 
     /// A message of the upstream without what it was shown.

@@ -37,6 +37,8 @@ mod stream;
 
 mod audit;
 
+mod forward;
+
 mod list;
 mod offers;
 mod search;

@@ -1,6 +1,7 @@
 //! One request, from its arrival to its answer.
 //!
-//! `listen → authenticate → message → resolve → authorize → credential → upstream → answer → audit`. Nothing that `resolve` learns is
+//! `listen → authenticate → message → limit → intercept → resolve → authorize → credential → upstream → intercept →
+//! answer → audit`. Nothing that `resolve` learns is
 //! revealed before `authorize` has spoken. Each stage gives back its fact; the record of the request is put together
 //! from them at the end, on failure and on disconnect too.
 

@@ -5,14 +5,15 @@
 //! Source: "Types of interceptors" and "Header propagation with Gateway" in the AgentCore developer guide.
 
 mod headers;
+pub(crate) mod http;
 mod output;
 
 use std::sync::Arc;
 
+use ::http::header::AUTHORIZATION;
 use bytes::Bytes;
 use domain::Arn;
 use functions::Prepared;
-use http::header::AUTHORIZATION;
 use serde_json::Value;
 use serde_json::value::RawValue;
 

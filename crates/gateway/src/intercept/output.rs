@@ -1,5 +1,7 @@
 //! What an interceptor answers. It is read strictly: what cannot be understood must not pass for "nothing to change".
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -123,6 +125,12 @@ impl ChangedResponse<'_> {
         Ok(Answered { content_type: None, ..self.answered(body)? })
     }
 
+    /// The answer of an HTTP target: its body is base64.
+    pub(super) fn of_http(self) -> Result<Answered, Failed> {
+        let body = self.body.as_deref().map(decoded).transpose()?;
+        self.answered(body)
+    }
+
     fn answered(self, body: Option<Bytes>) -> Result<Answered, Failed> {
         let status = match self.status {
             None => None,
@@ -143,6 +151,13 @@ impl ChangedResponse<'_> {
         given.retain(|(name, _)| !headers::is_ours(name));
         Ok(Answered { status, headers: given, content_type, body })
     }
+}
+
+/// A body that was written as a text of base64.
+pub(super) fn decoded(body: &str) -> Result<Bytes, Failed> {
+    let text: Option<String> = serde_json::from_str(body).ok();
+    let bytes = text.and_then(|text| STANDARD.decode(text).ok());
+    bytes.map(Bytes::from).ok_or_else(|| refuse("a `body` that is no base64"))
 }
 
 fn refuse(what: &str) -> Failed {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Arn, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name};
+use domain::{
+    Arn, HttpService, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name,
+};
 use functions::Prepared;
 use mcp::headers::ParamHeaders;
 use serde_json::{Map, Value};
@@ -83,6 +85,8 @@ pub(crate) enum UpstreamEntry {
     Mcp(McpEntry),
     /// A REST service, whose tools have plans.
     Rest(RestEntry),
+    /// An HTTP service, under the target's own path.
+    Http(HttpService),
     /// Nothing that can be called.
     Unserved,
 }
@@ -159,6 +163,15 @@ impl Catalogue {
             plan: None,
             target: at,
         })
+    }
+
+    /// The HTTP target of this name.
+    pub(crate) fn http_target(&self, name: &str) -> Option<(&TargetEntry, &HttpService)> {
+        let target = self.targets.iter().find(|target| target.name == name)?;
+        match &target.upstream {
+            UpstreamEntry::Http(service) => Some((target, service)),
+            _ => None,
+        }
     }
 
     /// The name of the target that gives a resource.

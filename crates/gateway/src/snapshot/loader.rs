@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::{Arn, Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
+use domain::{Arn, Authorizer, Gateway, GatewayId, NO_INPUT, Scope, Target, Upstream, UserPoolId, tool_name};
 use egress::Client;
 use functions::{FunctionName, Functions, Prepared};
 use identity::issuer::Issuers;
@@ -252,7 +252,7 @@ impl Loader {
                 let at = (endpoint.as_deref(), endpoint_prefix.as_deref());
                 UpstreamEntry::Rest(RestEntry::of_model(scope, at.0, at.1))
             }
-            Upstream::Http(_) => UpstreamEntry::Unserved,
+            Upstream::Http(service) => UpstreamEntry::Http(service.clone()),
         })
     }
 
@@ -305,6 +305,10 @@ impl Loader {
                     .map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
             })
             .collect();
+        // An HTTP target is an action of its own, without an input.
+        let passages = targets.iter().filter(|target| matches!(target.upstream, Upstream::Http(_)));
+        let passages = passages.map(|target| (target.name.clone(), NO_INPUT.to_owned()));
+        let tools: Vec<_> = tools.into_iter().chain(passages).collect();
         let compiling = tokio::task::spawn_blocking(move || {
             let definitions =
                 tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });

@@ -3,11 +3,12 @@
 
 mod bridge;
 mod failed;
+pub(crate) mod http;
 mod lambda;
 mod mcp_server;
 mod rest;
 
-use http::HeaderMap;
+use ::http::HeaderMap;
 use mcp::Members;
 
 use crate::answer::Reply;
@@ -51,7 +52,9 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 mcp_server::ask(turn, target, server, id, &asking).await
             }
             UpstreamEntry::Rest(service) => rest::call(turn, permitted, target, service, id).await,
-            UpstreamEntry::Unserved => Err(Failed::of_gateway("the tool's target cannot be called")),
+            UpstreamEntry::Http(_) | UpstreamEntry::Unserved => {
+                Err(Failed::of_gateway("the tool's target cannot be called"))
+            }
         },
     };
     called.unwrap_or_else(|failed| failed.into_result(&turn.gate, id))
