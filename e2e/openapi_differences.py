@@ -30,6 +30,7 @@ class Difference:
         content = self.body.get("content") or {}
         # The first of JSON, form, multipart, XML and text here; the document's first there.
         chosen = sorted(content, key=preference)[:1]
+        self.is_structured = bool(chosen) and preference(chosen[0]) < KINDS.index("text/")
         self.schema_here = content[chosen[0]].get("schema") or {} if chosen else {}
         self.schemas_there = [media.get("schema") or {} for media in content.values()]
         self.members = document.members(self.schema_here)
@@ -109,6 +110,27 @@ def is_member_here(difference: Difference, name: str) -> bool:
     return name in difference.demands and bool(difference.there & whole_there(difference))
 
 
+def has_alternatives(difference: Difference) -> bool:
+    words = ("oneOf", "anyOf", "not", "if", "patternProperties")
+    return any(word in branch for branch in difference.document.branches(difference.schema_here) for word in words)
+
+
+def is_whole_for_alternatives(difference: Difference, name: str) -> bool:
+    return name == "body" and difference.is_structured and has_alternatives(difference)
+
+
+def is_whole_for_text(difference: Difference, name: str) -> bool:
+    return name == "body" and not difference.is_structured
+
+
+def is_member_of_alternatives(difference: Difference, name: str) -> bool:
+    return "body" in difference.here and name in difference.demands and has_alternatives(difference)
+
+
+def is_member_of_text(difference: Difference, name: str) -> bool:
+    return "body" in difference.here and name in difference.demands and not difference.is_structured
+
+
 def is_unread_pointer(difference: Difference, name: str) -> bool:
     return any(
         name == found and any("~" in reference or "%" in reference for reference in references)
@@ -122,10 +144,14 @@ THERE = {
     "of arguments of one name, one keeps it here; there all that are no body's get their place": is_suffixed_there,
     "a body's members are arguments here; there it is one argument": is_whole_body_there,
     "a body that is one argument is `body` here; there it has its schema's title": is_body_by_title,
+    "a body of alternatives (`oneOf` and the like) is one argument here; there the members that all have are": is_member_of_alternatives,
+    "a body that is text or bytes is one argument here; there its schema's members are": is_member_of_text,
 }
 HERE = {
     "of arguments of one name, one keeps it here; there all that are no body's get their place": keeps_its_name_here,
     "a body's members are arguments here; there it is one argument": is_member_here,
     "a body that is one argument is `body` here; there it has its schema's title": is_body_by_name,
+    "a body of alternatives (`oneOf` and the like) is one argument here; there the members that all have are": is_whole_for_alternatives,
+    "a body that is text or bytes is one argument here; there its schema's members are": is_whole_for_text,
     "a reference with an escape (`~1`, RFC 6901) is followed here; there what it leads to is left out": is_unread_pointer,
 }

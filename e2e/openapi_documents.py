@@ -17,8 +17,8 @@ SEED = "2026-11-21"
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
-def documents(count: int) -> list:
-    """The first so many documents in the order of a hash of their names."""
+def documents(count: int | None = None) -> list:
+    """The first so many documents in the order of a hash of their names, or all of them."""
     found = [path for path in FOLDER.rglob("*.json") if path.is_file()]
     assert len(found) > 2_000, f"there are no documents in {FOLDER}: e2e/README.md says how to install them"
     key = lambda path: hashlib.sha256(f"{SEED} {path.relative_to(FOLDER).as_posix()}".encode()).digest()  # noqa: E731

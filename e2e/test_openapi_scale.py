@@ -1,7 +1,7 @@
 """Public OpenAPI documents by the hundred: imported here and read by FastMCP, and every difference explained.
 
-The file has no `test_` in its name because nothing in it depends on a database: `cargo xtask test` names it in one of
-its runs only. It takes 200 documents, and 2,000 when everything is tested.
+It takes 200 documents, and 2,000 when everything is tested. No database is touched, so that `cargo xtask test` runs it
+once. What is counted is printed (`pytest -s`).
 """
 
 import collections
