@@ -50,9 +50,11 @@ fn written_well(chore: &Chore) -> Result<(), Failure> {
 fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), Failure> {
     chore.say("building the binary");
     chore.run(cargo().args(["build", "--package", "portcullis"]))?;
+    chore.run(cargo().args(["build", "--package", "portcullis-openapi", "--example", "import"]))?;
     let python = python::environment(chore, "mcp1")?;
     let modern = python::environment(chore, "mcp2")?;
     let upstreams = python::environment(chore, "upstreams")?;
+    let converter = python::environment(chore, "openapi")?;
     let node = node::environment(chore)?;
     let binary = project().join("target/debug/portcullis");
     for database in ["sqlite".to_owned(), cluster.url()] {
@@ -65,9 +67,15 @@ fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), F
             .env("PORTCULLIS_E2E_DATABASE", &database)
             .env("PORTCULLIS_E2E_MODERN_PYTHON", &modern)
             .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
+            .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
+            .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
             .env("PORTCULLIS_E2E_NODE", &node)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");
+        // The import of public documents touches no database: once is enough.
+        if name != "sqlite" {
+            tests.arg("--ignore=e2e/test_openapi_scale.py");
+        }
         if let Some(only) = &extent.only {
             tests.args(["-k", only]);
         }
