@@ -20,6 +20,7 @@ from portcullis import PROJECT
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 SURFACE = tomllib.loads((PROJECT / "models" / "surface.toml").read_text())
 WIDENED = {  # models/overrides.toml
+    "McpServerTargetConfigurationEndpointString": r"https?://.*",
     "PolicyName": r"[A-Za-z][A-Za-z0-9_-]*",
     "ApiKeyCredentialProviderArnType": r"arn:aws:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:token-vault/default/apikeycredentialprovider/[a-zA-Z0-9_-]+",
     "CredentialProviderArnType": r"arn:aws:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:token-vault/default/oauth2credentialprovider/[a-zA-Z0-9_-]+",

@@ -211,6 +211,24 @@ class Stage(Scenery):
         made = self.shared_gateway.target(name("target"), self.lambda_configuration())
         return {"gatewayIdentifier": self.shared_gateway.id, "targetId": made}
 
+    def synchronizable(self) -> dict:
+        """A target whose tools a server lists: another gateway is one."""
+        made = self.shared_gateway.mcp_target(name("target"), self.gateway().url)
+        return {"gatewayIdentifier": self.shared_gateway.id, "targetIdList": [made]}
+
+    def limits(self, **changes) -> dict:
+        requests = [{"rate": 5, "period": "second"}]
+        return {
+            "gatewayIdentifier": self.shared_gateway.id,
+            "dimensionKeys": ["targetName", "toolName"],
+            "entries": [{"dimensions": {"targetName": "Shared", "toolName": "*"}, "requests": requests}],
+            **changes,
+        }
+
+    def fresh_limit(self) -> dict:
+        made = self.agentcore.create_gateway_rate_limit(**self.limits(description="A limit."))
+        return {"gatewayIdentifier": self.shared_gateway.id, "rateLimitId": made["rateLimitId"]}
+
     def statement(self) -> str:
         """A statement that every schema allows."""
         self.shared_target
@@ -423,6 +441,70 @@ ROWS = [
         "bedrock-agentcore-control",
         "ListGatewayTargets",
         lambda on: {"gatewayIdentifier": on.shared_gateway.id, "maxResults": 1} if on.fresh_target() else {},
+        bare=lambda on: {"gatewayIdentifier": on.gateway().id},
+        malformed={"maxResults": 0},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "SynchronizeGatewayTargets",
+        lambda on: on.synchronizable(),
+        malformed={"targetIdList": ["short"]},
+        missing={"targetIdList": [NO_TARGET]},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    # --- rate limits
+    Row(
+        "bedrock-agentcore-control",
+        "CreateGatewayRateLimit",
+        lambda on: on.limits(rateLimitId=name("limit"), description="A limit."),
+        bare=lambda on: on.limits(),
+        malformed={"dimensionKeys": ["colour"]},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "BatchPutGatewayRateLimits",
+        lambda on: {
+            "gatewayIdentifier": on.shared_gateway.id,
+            "rateLimits": [
+                {key: value for key, value in on.limits(description="One.").items() if key != "gatewayIdentifier"}
+            ],
+        },
+        malformed={"rateLimits": []},
+        missing={"gatewayIdentifier": NO_GATEWAY},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetGatewayRateLimit",
+        lambda on: on.fresh_limit(),
+        malformed={"rateLimitId": "-"},
+        missing={"rateLimitId": "no-such-limit"},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateGatewayRateLimit",
+        lambda on: {**on.fresh_limit(), "description": "Another.", "entries": on.limits()["entries"]},
+        malformed={"entries": []},
+        missing={"rateLimitId": "no-such-limit"},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteGatewayRateLimit",
+        lambda on: on.fresh_limit(),
+        malformed={"rateLimitId": "-"},
+        missing={"rateLimitId": "no-such-limit"},
+        on=AGENTCORE + ":gateway/{gatewayIdentifier}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListGatewayRateLimits",
+        lambda on: {"gatewayIdentifier": on.shared_gateway.id, "maxResults": 1} if on.fresh_limit() else {},
         bare=lambda on: {"gatewayIdentifier": on.gateway().id},
         malformed={"maxResults": 0},
         missing={"gatewayIdentifier": NO_GATEWAY},

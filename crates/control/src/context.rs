@@ -7,7 +7,7 @@ use std::time::Instant;
 use ::iam::{PolicySets, Question, Requester, Verdict};
 use aws::{Fault, Routed};
 use aws_shapes::Protocol;
-use domain::{Arn, RequestId, Scope, Timestamp};
+use domain::{AccountId, Arn, RequestId, Scope, Timestamp};
 use identity::principal::Identity;
 
 use crate::authorized::Authorized;
@@ -143,6 +143,23 @@ impl Context {
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<(), Failure> {
         self.decide(action, resource, &conditions(self.conditions()), None).map(|_| ())
+    }
+
+    /// The same, for a resource whose ARN does not say whose it is: an object in a bucket. What is another account's
+    /// needs that account's consent too, which nothing here gives.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub(crate) fn require_of(
+        &self,
+        action: &str,
+        resource: &Arn,
+        owner: Option<&AccountId>,
+    ) -> Result<(), Failure> {
+        let conditions = self.conditions();
+        let question = Question { resource_account: owner, ..self.question(action, resource, &conditions) };
+        let verdict = ::iam::evaluate(&question, &self.sets(None));
+        self.allowed(&question, resource.as_str(), &verdict)
     }
 
     /// Opens what AWS opens to every caller who is recognised: `sts:GetCallerIdentity`.

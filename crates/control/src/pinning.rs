@@ -174,7 +174,7 @@ pub(crate) fn put(target: &mut Target, tools: Vec<Tool>, now: Timestamp) {
 #[must_use]
 pub fn summary(target: &Target) -> Option<String> {
     let held = target.held.as_ref()?;
-    let found: Vec<_> = differences(&target.tools, &held.tools).iter().map(|one| one.to_string()).collect();
+    let found: Vec<_> = differences(&target.tools, &held.tools).iter().map(ToString::to_string).collect();
     let mut text = format!(
         "{PREFIX}the server lists its tools otherwise than when they were approved ({}).",
         found.join(", ")

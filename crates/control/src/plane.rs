@@ -8,12 +8,14 @@ use aws::sigv4::{PathStyle, Signed};
 use aws::{Answer, Fault, Routed};
 use aws_shapes::ServiceSpec;
 use bytes::Bytes;
+use credentials::Credentials;
 use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope};
 use functions::Functions;
 use http::HeaderMap;
 use identity::issuer::Issuers;
 use identity::principal::{Identity, PrincipalError, Principals};
 use identity::provider::{Names, Provider};
+use objects::Objects;
 use serde_json::Value;
 use store::{AuditLog, Store};
 use tokio::sync::watch;
@@ -47,6 +49,10 @@ pub struct Setup {
     pub provider: Arc<Provider>,
     /// The functions.
     pub functions: Functions,
+    /// What upstreams are shown when they are asked for what they list.
+    pub credentials: Arc<Credentials>,
+    /// The object store.
+    pub objects: Objects,
     /// Reads the tools of MCP servers.
     pub client: egress::Client,
     /// The audit trail.

@@ -53,6 +53,56 @@ async fn what_may_not_be_dialled_is_not() {
     }
 }
 
+/// Addresses in the spellings of old: whatever the resolver makes of them, they lead to no metadata service and, where
+/// this machine is not allowed, not to this machine.
+#[tokio::test]
+async fn no_spelling_of_an_address_gets_around_the_check() {
+    let url = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".to_vec()).await;
+    let port = url.trim_end_matches('/').rsplit(':').next().unwrap().to_owned();
+    let everything = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    let open = Client::new(Reach { allowed: everything, loopback: true }).unwrap();
+    let not_dialled = |error: &EgressError| {
+        matches!(
+            error,
+            EgressError::Connect(
+                ConnectError::Refused(_) | ConnectError::Unresolved(_) | ConnectError::NoAddress
+            ) | EgressError::Url(_)
+        )
+    };
+    for host in [
+        "2852039166",
+        "0xa9fea9fe",
+        "0251.0376.0251.0376",
+        "0xa9.0xfe.0xa9.0xfe",
+        "169.254.43518",
+        "169.16689662",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "0.0.0.0",
+        "0",
+        "0x0",
+        "[::]",
+    ] {
+        let error = failure(&open, &format!("http://{host}:{port}/")).await;
+        assert!(not_dialled(&error), "{host}: {error}");
+    }
+    for host in [
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0x7f.1",
+        "127.1",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::1]",
+    ] {
+        let error = failure(&client(false), &format!("http://{host}:{port}/")).await;
+        assert!(not_dialled(&error), "{host}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn answers_are_bounded_in_size_and_time() {
     let large = [b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n".to_vec(), vec![b'x'; 5000]].concat();

@@ -1,9 +1,12 @@
 //! Last stage: the answer, as MCP and AgentCore write it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use domain::{Outcome, RequestId};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use mask::Mask;
 use mcp::jsonrpc::{
     self, FORBIDDEN, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND,
     MISSING_CAPABILITY, Malformed, PARSE_ERROR, UNAUTHENTICATED, UNSUPPORTED_VERSION,
@@ -99,6 +102,27 @@ impl Reply {
 
     fn with_code(self, code: i64) -> Self {
         Self { error: Some(code.to_string()), outcome: Outcome::Refused, code: Some(code), ..self }
+    }
+
+    /// The same reply with headers that its upstream sent.
+    pub(crate) fn with_headers(mut self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        self.headers.extend(headers);
+        self
+    }
+
+    /// The same reply without the secrets that a mask knows.
+    pub(crate) fn masked(mut self, mask: &Mask) -> Self {
+        self.content = match self.content {
+            Content::Message(message) => Content::Message(without_secrets(mask, message)),
+            Content::Result(id, result) => Content::Result(id, mask.text(&result).into_owned()),
+            content @ (Content::Nothing | Content::Document(_) | Content::Around(..)) => content,
+        };
+        for (_, value) in &mut self.headers {
+            if let Cow::Owned(masked) = mask.bytes(value.as_bytes()) {
+                *value = HeaderValue::from_bytes(&masked).unwrap_or(HeaderValue::from_static(""));
+            }
+        }
+        self
     }
 
     /// The same reply, under another status.
@@ -283,6 +307,14 @@ fn own_result(id: &str, result: &str, modern: bool) -> Vec<u8> {
         Some("}") => jsonrpc::result(id, "{\"resultType\":\"complete\"}"),
         Some(rest) => jsonrpc::result(id, &format!("{{\"resultType\":\"complete\",{rest}")),
         None => jsonrpc::result(id, result),
+    }
+}
+
+/// A message without the secrets that a mask knows; it is copied only if it holds one.
+pub(crate) fn without_secrets(mask: &Mask, message: Bytes) -> Bytes {
+    match mask.bytes(&message) {
+        Cow::Borrowed(_) => message,
+        Cow::Owned(masked) => masked.into(),
     }
 }
 

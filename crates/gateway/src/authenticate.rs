@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use aws::sigv4::{PathStyle, SignatureError, Signed};
+use aws::sigv4::{Credentials, PathStyle, SignatureError, Signed};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use domain::{Actor, Authorizer, JwtAuthorizer, Timestamp};
+use domain::{Actor, Authorizer, JwtAuthorizer, Secret, Timestamp};
+use http::HeaderMap;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -41,6 +42,8 @@ pub(crate) struct Caller {
     until: Timestamp,
     /// The tools that it may see, found out once.
     visible: OnceLock<Arc<Visible>>,
+    /// What it signs with, for targets that are called in its name.
+    signing: Option<Credentials>,
 }
 
 impl Caller {
@@ -61,6 +64,11 @@ impl Caller {
         }
     }
 
+    /// What it signs with.
+    pub(crate) fn signing(&self) -> Option<&Credentials> {
+        self.signing.as_ref()
+    }
+
     pub(crate) fn principal(&self) -> Option<&Principal> {
         self.principal.as_ref()
     }
@@ -71,7 +79,7 @@ impl Caller {
     }
 
     fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
-        Self { actor, principal, until, visible: OnceLock::new() }
+        Self { actor, principal, until, visible: OnceLock::new(), signing: None }
     }
 }
 
@@ -107,7 +115,7 @@ fn anyone(gate: &Gate) -> Arc<Caller> {
 }
 
 async fn by_token(lane: &Lane, gate: &Gate, jwt: &JwtAuthorizer, head: &Parts) -> Result<Arc<Caller>, Reply> {
-    let token = bearer(head).ok_or_else(|| Reply::unauthenticated(gate.challenge.missing()))?;
+    let token = bearer(&head.headers).ok_or_else(|| Reply::unauthenticated(gate.challenge.missing()))?;
     let now = lane.plane.setup.clock.now();
     let hash: [u8; 32] = digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap_or_default();
     if let Some(caller) = gate.callers.get(&hash).filter(|caller| now < caller.until) {
@@ -151,8 +159,8 @@ fn bearer_of(claims: &Claims, now: Timestamp) -> Caller {
 }
 
 /// The bearer token of a request (RFC 6750, section 2.1): in the header, once.
-fn bearer(head: &Parts) -> Option<&str> {
-    let mut headers = head.headers.get_all("authorization").iter();
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut headers = headers.get_all("authorization").iter();
     let (header, None) = (headers.next()?, headers.next()) else { return None };
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
@@ -199,7 +207,14 @@ fn by_signature(
         arn: identity.caller.arn().to_string(),
         access_key_id: identity.caller.access_key.to_string(),
     };
-    Ok(Arc::new(Caller::new(actor, Principal::iam(&identity.caller.arn()).ok(), now)))
+    let token = head.headers.get("x-amz-security-token").and_then(|token| token.to_str().ok());
+    let signing = Credentials {
+        access_key_id: identity.caller.access_key.to_string(),
+        secret: identity.secret.clone(),
+        session_token: token.map(Secret::new),
+    };
+    let caller = Caller::new(actor, Principal::iam(&identity.caller.arn()).ok(), now);
+    Ok(Arc::new(Caller { signing: Some(signing), ..caller }))
 }
 
 /// Whether the caller's policies allow `bedrock-agentcore:InvokeGateway` on this gateway.

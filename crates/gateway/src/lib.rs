@@ -22,6 +22,7 @@ mod resolve;
 mod arguments;
 mod authorize;
 
+mod credential;
 mod era;
 mod suspend;
 mod upstream;

@@ -1,6 +1,6 @@
 //! One request, from its arrival to its answer.
 //!
-//! `listen → authenticate → message → resolve → authorize → upstream → answer → audit`. Nothing that `resolve` learns is
+//! `listen → authenticate → message → resolve → authorize → credential → upstream → answer → audit`. Nothing that `resolve` learns is
 //! revealed before `authorize` has spoken. Each stage gives back its fact; the record of the request is put together
 //! from them at the end, on failure and on disconnect too.
 
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use credentials::Credentials;
 use domain::{Clock, Random, RequestId};
 use egress::{Client, EgressError};
 use functions::Functions;
@@ -43,6 +44,8 @@ pub struct Setup {
     pub principals: Arc<Principals>,
     /// The functions.
     pub functions: Functions,
+    /// What targets are shown.
+    pub credentials: Arc<Credentials>,
     /// The audit trail.
     pub audit: AuditLog,
     /// The names of this installation.

@@ -15,7 +15,7 @@ use mcp::upstream::Exchange;
 /// How long a client may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// The most calls that may wait at once.
-const MOST: usize = 10_000;
+const MOST: usize = 1_000;
 /// What our names begin with.
 pub(crate) const PREFIX: &str = "portcullis-";
 

@@ -48,6 +48,9 @@ impl RequestMeta {
     }
 }
 
+/// The largest capabilities that are kept, in bytes.
+const MAX_CAPABILITIES: usize = 16 * 1024;
+
 /// What a client can do on a server's behalf, as far as a server can make use of it: the members `elicitation`,
 /// `sampling` and `roots` of its capabilities.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +65,9 @@ impl Capabilities {
         let mut members: Members<'_> =
             serde_json::from_str(json).map_err(|error| format!("Invalid client capabilities: {error}"))?;
         members.retain(|name| USED.contains(&name));
+        if members.to_string().len() > MAX_CAPABILITIES {
+            return Err(format!("Invalid client capabilities: they have more than {MAX_CAPABILITIES} bytes"));
+        }
         Ok(if members.is_empty() { Self::default() } else { Self(members.to_string()) })
     }
 

@@ -221,6 +221,23 @@ pub(crate) enum TargetVerb {
         #[arg(long, value_name = "SHA256")]
         digest: Option<String>,
     },
+    /// Say what AWS would refuse of an OpenAPI document or a Smithy model; fails when it would refuse anything
+    Preflight {
+        #[command(flatten)]
+        settings: Settings,
+        /// The document: JSON or YAML
+        #[arg(required_unless_present = "gateway", conflicts_with = "gateway")]
+        file: Option<PathBuf>,
+        /// The name of the target that it will become
+        #[arg(long, value_name = "NAME", default_value = "target")]
+        target: String,
+        /// Look at the targets of this gateway instead
+        #[arg(long, value_name = "ID")]
+        gateway: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A target.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use compute::{Settings as ComputeSettings, SetupError, Supervisor};
 use control::ControlPlane;
+use credentials::Credentials;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
 use egress::Client;
 use functions::Functions;
@@ -80,6 +81,12 @@ impl House {
             Arc::clone(&names),
             Arc::clone(&provider),
         ));
+        let credentials = Arc::new(Credentials::new(
+            Arc::clone(&outbound),
+            store.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        ));
         let functions =
             Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
 
@@ -118,6 +125,8 @@ impl House {
             issuers: Arc::clone(&issuers),
             provider: Arc::clone(&provider),
             functions: functions.clone(),
+            credentials: Arc::clone(&credentials),
+            objects: objects.clone(),
             client: client.clone(),
             audit: audit.clone(),
             names: Arc::clone(&names),
@@ -135,6 +144,7 @@ impl House {
                 issuers,
                 principals: Arc::clone(&principals),
                 functions: functions.clone(),
+                credentials,
                 audit: audit.clone(),
                 names: Arc::clone(&names),
                 hosts: configuration.hosts.clone(),

@@ -14,6 +14,8 @@ const READERS: &[(&str, &str)] = &[
     ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
     ("crates/mask/src/forms.rs", "writes down the forms in which a secret is looked for"),
     ("crates/identity/src/outbound/client_form.rs", "proves to a token endpoint who a client is"),
+    ("crates/credentials/src/credential.rs", "puts a key or a token into a header"),
+    ("crates/credentials/src/key.rs", "puts a key into a query"),
     ("crates/compute/src/environment.rs", "hands a process its environment"),
     ("crates/control/src/cognito/user_pool_client.rs", "shows a client's secret to its owner"),
     ("crates/control/src/iam/access_key.rs", "shows a new key to its owner, once"),

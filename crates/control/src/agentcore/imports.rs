@@ -4,16 +4,26 @@
 use std::collections::HashSet;
 
 use aws_shapes::bedrock_agentcore_control::ApiGatewayToolConfiguration;
-use domain::Tool;
+use domain::{Document, Tool};
+use openapi::{Filter, Options, Override, Severity};
+use serde::Serialize;
+use serde_json::{Value, json};
 
+use super::schema_source::MAX_OBJECT;
 use crate::fault::{Failure, invalid};
 
+/// How many operations a remark names.
+const NAMED: usize = 5;
+/// The member of a Smithy model's metadata that says where its service is called, where that is not AWS's host.
+const ENDPOINT: &str = "/metadata/portcullis.endpoint";
+
 /// What a document gives.
+#[derive(Default)]
 pub(super) struct Imported {
     /// Its operations.
     pub(super) tools: Vec<Tool>,
-    /// What calls are signed for, where the document says so.
-    pub(super) signing_name: Option<String>,
+    /// What a Smithy model says about its service.
+    pub(super) service: Option<SmithyService>,
     /// What its owner should know: what AWS would refuse, and is served here.
     pub(super) remarks: Vec<String>,
     /// The headers that its operations set themselves, in lower case.
@@ -22,38 +32,163 @@ pub(super) struct Imported {
     pub(super) queries: HashSet<String>,
 }
 
+/// Where the service of a Smithy model is called, and what its calls are signed for.
+pub(super) struct SmithyService {
+    pub(super) signing_name: String,
+    pub(super) endpoint: Option<String>,
+    pub(super) endpoint_prefix: Option<String>,
+}
+
 impl Imported {
     /// Tools and nothing else.
     pub(super) fn of(tools: Vec<Tool>) -> Self {
-        Self {
-            tools,
-            signing_name: None,
-            remarks: Vec::new(),
-            headers: HashSet::new(),
-            queries: HashSet::new(),
-        }
+        Self { tools, ..Self::default() }
     }
 }
 
 /// The operations of an OpenAPI document.
-pub(super) fn openapi(_text: &str, field: &str) -> Result<Imported, Failure> {
-    Err(not_yet(field, "OpenAPI documents"))
-}
-
-/// The operations of a Smithy model.
-pub(super) fn smithy(_text: &str, field: &str) -> Result<Imported, Failure> {
-    Err(not_yet(field, "Smithy models"))
+pub(super) fn openapi(text: &str, most: usize, field: &str) -> Result<Imported, Failure> {
+    let options = Options { max_document_bytes: MAX_OBJECT, max_operations: most, ..Options::default() };
+    of_openapi(text, &options, field)
 }
 
 /// The operations of a stage's export that its filters name.
 pub(super) fn api_gateway(
-    _text: &str,
-    _configuration: &ApiGatewayToolConfiguration,
+    text: &str,
+    configuration: &ApiGatewayToolConfiguration,
+    most: usize,
     field: &str,
 ) -> Result<Imported, Failure> {
-    Err(not_yet(field, "API Gateway stages"))
+    let filters = configuration.tool_filters.iter().map(|filter| Filter {
+        path: filter.filter_path.clone(),
+        methods: filter.methods.iter().map(|method| method.as_str().to_owned()).collect(),
+    });
+    let overrides = configuration.tool_overrides.iter().flatten().map(|one| Override {
+        path: one.path.clone(),
+        method: one.method.as_str().to_owned(),
+        name: one.name.clone(),
+        description: one.description.clone(),
+    });
+    let options = Options {
+        max_document_bytes: MAX_OBJECT,
+        max_operations: most,
+        filters: filters.collect(),
+        overrides: overrides.collect(),
+        ..Options::default()
+    };
+    of_openapi(text, &options, field)
 }
 
-fn not_yet(field: &str, what: &str) -> Failure {
-    invalid(field, format!("{what} are not supported by Portcullis yet."))
+fn of_openapi(text: &str, options: &Options, field: &str) -> Result<Imported, Failure> {
+    let api = openapi::import(text, options).map_err(|error| invalid(field, sentence(&error)))?;
+    let mut imported = Imported::default();
+    for operation in &api.operations {
+        let mut definition = json!({ "inputSchema": operation.input_schema });
+        if !operation.description.is_empty() {
+            set(&mut definition, "description", json!(operation.description));
+        }
+        if let Some(output) = &operation.output_schema {
+            set(&mut definition, "outputSchema", json!(output));
+        }
+        let plan = planned(operation)?;
+        own_names(&plan, &mut imported);
+        imported.tools.push(tool(&operation.name, &definition, &json!(operation.input_schema), &plan));
+    }
+    let refused: Vec<_> =
+        api.findings.iter().filter(|finding| finding.severity == Severity::RefusedByAws).collect();
+    if let Some(first) = refused.first() {
+        let place = first.operation.as_ref().map_or_else(|| "the document".to_owned(), ToString::to_string);
+        imported.remarks.push(bounded(&format!(
+            "AWS would refuse {} of what this document holds, which is served here; the first is {place}: {}. \
+             `portcullis target preflight` lists all.",
+            refused.len(),
+            first.reason
+        )));
+    }
+    Ok(imported)
+}
+
+/// The operations of a Smithy model.
+pub(super) fn smithy(text: &str, field: &str) -> Result<Imported, Failure> {
+    let api = smithy::import(text, &smithy::Options::default())
+        .map_err(|error| invalid(field, sentence(&error)))?;
+    let mut imported = Imported::default();
+    for operation in &api.operations {
+        let definition =
+            json!({ "description": operation.description, "inputSchema": operation.input_schema });
+        let plan = planned(operation)?;
+        imported.tools.push(tool(&operation.name, &definition, &operation.input_schema, &plan));
+    }
+    if !api.refused.is_empty() {
+        let named: Vec<_> = api
+            .refused
+            .iter()
+            .take(NAMED)
+            .map(|refusal| format!("{} {}", refusal.operation, refusal.why))
+            .collect();
+        imported.remarks.push(bounded(&format!(
+            "{} operations of the model are no tools: {}.",
+            api.refused.len(),
+            named.join("; ")
+        )));
+    }
+    let endpoint = serde_json::from_str::<Value>(text)
+        .ok()
+        .and_then(|model| model.pointer(ENDPOINT).and_then(Value::as_str).map(str::to_owned));
+    if let Some(endpoint) = &endpoint {
+        smithy::Endpoint::explicit(endpoint).map_err(|error| invalid(field, sentence(&error)))?;
+    } else if api.endpoint_prefix.is_none() {
+        return Err(invalid(
+            field,
+            "The Smithy model does not say where its service is: give the service the trait aws.api#service with an \
+             endpointPrefix, or put its address into the model's metadata as portcullis.endpoint.",
+        ));
+    }
+    let signing_name = api.signing_name.clone().or_else(|| api.endpoint_prefix.clone()).unwrap_or_default();
+    imported.service = Some(SmithyService { signing_name, endpoint, endpoint_prefix: api.endpoint_prefix });
+    Ok(imported)
+}
+
+fn tool(name: &str, definition: &Value, input_schema: &Value, plan: &Value) -> Tool {
+    Tool {
+        name: name.to_owned(),
+        definition: Document(definition.to_string()),
+        input_schema: Document(input_schema.to_string()),
+        plan: Some(Document(plan.to_string())),
+    }
+}
+
+fn planned<T: Serialize>(operation: &T) -> Result<Value, Failure> {
+    serde_json::to_value(operation).map_err(|error| Failure::internal(&error))
+}
+
+/// Notes the headers and query parameters that an operation's plan sets itself.
+fn own_names(plan: &Value, imported: &mut Imported) {
+    for parameter in plan.pointer("/plan/parameters").and_then(Value::as_array).into_iter().flatten() {
+        let Some(name) = parameter.get("name").and_then(Value::as_str) else { continue };
+        match parameter.get("location").and_then(Value::as_str) {
+            Some("header") => imported.headers.insert(name.to_ascii_lowercase()),
+            Some("query") => imported.queries.insert(name.to_owned()),
+            _ => continue,
+        };
+    }
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// An error as a message of the API: a capital letter and a full stop.
+fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    bounded(&format!("{first}{}.", characters.as_str()))
+}
+
+/// A status reason has 2,048 characters at most.
+fn bounded(text: &str) -> String {
+    text.chars().take(1_024).collect()
 }

@@ -2,9 +2,13 @@
 
 use std::collections::HashSet;
 
-use domain::{McpServer, Target, Upstream};
+use credentials::{Brought, Credential, Need, RoleAccess};
+use domain::{Arn, Document, McpServer, Target, Upstream};
 use functions::FunctionName;
-use mcp::upstream::{Listed, Peer, Plain, Sender};
+use http::StatusCode;
+use mask::Mask;
+use mcp::UpstreamError;
+use mcp::upstream::{Listed, Peer, Sender};
 
 use super::outbound;
 use super::target_upstream::lists_itself;
@@ -41,7 +45,7 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
             }
         }
         Upstream::Mcp(server) if lists_itself(&target.upstream) => {
-            let mut listed = lists(plane, server).await?;
+            let mut listed = lists(plane, target, server).await?;
             found.remarks.append(&mut listed.remarks);
             found.listed = Some(listed);
         }
@@ -50,14 +54,39 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
     Ok(found)
 }
 
-async fn lists(plane: &ControlPlane, server: &McpServer) -> Result<Listed, String> {
+/// The lists of a server, which is shown what calls of the target will carry: the gateway's role asks, on behalf of
+/// nobody in particular.
+async fn lists(plane: &ControlPlane, target: &Target, server: &McpServer) -> Result<Listed, String> {
     let endpoint = &server.endpoint;
-    let sender = Sender { client: &plane.setup.client, dress: &Plain };
-    let most = plane.setup.quotas.tools_per_target;
-    let listed = mcp::Upstream::new(endpoint)
-        .list(sender, &Peer::default(), most)
-        .await
-        .map_err(|error| format!("The tools of {endpoint} cannot be read: {error}"))?;
+    let failed = |why: &dyn std::fmt::Display| format!("The tools of {endpoint} cannot be read: {why}");
+    let role = role(plane, target).await.map_err(|why| failed(&why))?;
+    let gateway = Arn::gateway(&target.scope, &target.gateway);
+    let need = Need {
+        scope: &target.scope,
+        gateway: &gateway,
+        role: &role,
+        outbound: &target.outbound,
+        service: None,
+        brought: Brought::default(),
+    };
+    let credentials = &plane.setup.credentials;
+    let mut credential = credentials.of(&need).await.map_err(|refused| failed(&refused))?;
+    let mut listed = asked(plane, endpoint, &credential).await;
+    if let Err(UpstreamError::Status(StatusCode::UNAUTHORIZED)) = listed
+        && credentials.forget(&need, &credential)
+    {
+        // A token that its server withdrew; a fresh one may be better.
+        credential = credentials.of(&need).await.map_err(|refused| failed(&refused))?;
+        listed = asked(plane, endpoint, &credential).await;
+    }
+    let listed = match (listed, credential.mask()) {
+        (Ok(listed), None) => listed,
+        (Ok(listed), Some(mask)) => without_secrets(listed, mask),
+        (Err(error), mask) => {
+            let reason = failed(&error);
+            return Err(mask.map_or_else(|| reason.clone(), |mask| mask.text(&reason).into_owned()));
+        }
+    };
     let mut seen = HashSet::new();
     for tool in &listed.tools {
         check_name(&tool.name)?;
@@ -66,4 +95,48 @@ async fn lists(plane: &ControlPlane, server: &McpServer) -> Result<Listed, Strin
         }
     }
     Ok(listed)
+}
+
+async fn asked(
+    plane: &ControlPlane,
+    endpoint: &str,
+    credential: &Credential,
+) -> Result<Listed, UpstreamError> {
+    let sender = Sender { client: &plane.setup.client, dress: credential };
+    let most = plane.setup.quotas.tools_per_target;
+    mcp::Upstream::new(endpoint).list(sender, &Peer::default(), most).await
+}
+
+/// The role of the target's gateway.
+async fn role(plane: &ControlPlane, target: &Target) -> Result<RoleAccess, String> {
+    let reading = async {
+        let mut tx = plane.setup.store.read().await?;
+        match tx.gateway(&target.scope, &target.gateway).await? {
+            Some(gateway) => RoleAccess::read(&mut tx, &gateway).await,
+            None => Ok(RoleAccess::None("the gateway is gone".into())),
+        }
+    };
+    reading.await.map_err(|error: store::StoreError| error.to_string())
+}
+
+/// What a server lists, without the secrets that it was shown: definitions are read by models.
+fn without_secrets(mut listed: Listed, mask: &Mask) -> Listed {
+    let clean = |text: &mut String| {
+        if let std::borrow::Cow::Owned(masked) = mask.text(text) {
+            *text = masked;
+        }
+    };
+    let document = |Document(text): &mut Document| clean(text);
+    for tool in &mut listed.tools {
+        clean(&mut tool.name);
+        document(&mut tool.definition);
+        document(&mut tool.input_schema);
+    }
+    let offers = &mut listed.offers;
+    for offer in [&mut offers.prompts, &mut offers.resources, &mut offers.templates].into_iter().flatten() {
+        clean(&mut offer.name);
+        document(&mut offer.definition);
+    }
+    listed.remarks.iter_mut().for_each(clean);
+    listed
 }

@@ -3,7 +3,7 @@
 //! role permissions" in the developer guide).
 
 use aws_shapes::bedrock_agentcore_control::S3Configuration;
-use domain::{AccountId, Arn};
+use objects::{Location, ReadError};
 
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
@@ -11,7 +11,7 @@ use crate::fault::{Failure, invalid};
 /// The largest schema in a request, in bytes ("Quotas": inline schema).
 const MAX_INLINE: usize = 1024 * 1024;
 /// The largest schema in the object store, in bytes ("Quotas": S3 schema).
-const MAX_OBJECT: usize = 10 * 1024 * 1024;
+pub(super) const MAX_OBJECT: usize = 10 * 1024 * 1024;
 
 /// Where a schema is, and which member of the request says so.
 pub(super) struct Source {
@@ -57,37 +57,40 @@ impl Source {
             )),
             Place::Inline(text) => Ok(text.clone()),
             Place::Object { uri, owner } => {
-                let (bucket, key) = split(uri).ok_or_else(|| {
+                let at = Location::parse(uri).ok_or_else(|| {
                     invalid(self.field, format!("{uri} must be s3://, a bucket, a slash and a key."))
                 })?;
-                let arn = Arn::new("s3", "", "", &format!("{bucket}/{key}"));
-                context.require("s3:GetObject", &arn, |conditions| conditions)?;
-                let bytes = object(context, bucket, key, owner.as_deref(), self.field).await?;
-                String::from_utf8(bytes)
-                    .map_err(|_| invalid(self.field, format!("{uri} is no text in UTF-8.")))
+                object(context, &at, owner.as_deref(), self.field).await
             }
         }
     }
 }
 
-fn split(uri: &str) -> Option<(&str, &str)> {
-    let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
-    (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key))
-}
-
-/// An object, whose reading the caller was allowed.
+/// An object of the store, read with the rights of the caller. A bucket of another account is nobody's to read: there
+/// are no policies of buckets that could open it.
+///
+/// # Errors
+/// When the caller may not read it, when it is not there, too large, or not in a bucket of `owner`.
 pub(super) async fn object(
     context: &Context,
-    bucket: &str,
-    key: &str,
+    at: &Location,
     owner: Option<&str>,
     field: &str,
-) -> Result<Vec<u8>, Failure> {
-    let _ = (context, owner, MAX_OBJECT, AccountId::first());
-    Err(invalid(
-        field,
-        format!(
-            "The object store has no s3://{bucket}/{key}: it is not there yet. Give the schema in the request."
-        ),
-    ))
+) -> Result<String, Failure> {
+    let objects = &context.setup().objects;
+    let bucket = objects.bucket(&at.bucket).await?;
+    let account = bucket.as_ref().map(|bucket| &bucket.scope.account);
+    context.require_of("s3:GetObject", &at.arn(), account)?;
+    if let (Some(owner), Some(account)) = (owner, account)
+        && owner != account.as_str()
+    {
+        return Err(invalid(field, format!("The bucket {} is not one of the account {owner}.", at.bucket)));
+    }
+    let limit = u64::try_from(MAX_OBJECT).unwrap_or(u64::MAX);
+    let bytes = objects.read(at, limit).await.map_err(|error| match error {
+        ReadError::Store(error) => Failure::from(error),
+        error => invalid(field, format!("The schema s3://{}/{} cannot be read: {error}.", at.bucket, at.key)),
+    })?;
+    String::from_utf8(bytes.into())
+        .map_err(|_| invalid(field, format!("s3://{}/{} is no text in UTF-8.", at.bucket, at.key)))
 }

@@ -6,9 +6,10 @@ use domain::{
     Arn, Document, Gateway, GatewayId, Offers, Outbound, Propagation, Target, TargetId, TargetStatus,
     Timestamp, Tool, Upstream, tool_name,
 };
+use objects::Location;
 use store::Tx;
 
-use super::imports::{self, Imported};
+use super::imports::{self, Imported, SmithyService};
 use super::schema_source::object;
 use super::target_upstream::{self, Described, kind, lists_itself, same_place};
 use super::{fit, outbound, propagation, providers, tools, written};
@@ -19,7 +20,8 @@ use crate::pinning::{self, Pins};
 /// The longest name of a tool with its target's prefix ("Quotas" of the gateway).
 const MAX_TOOL_NAME: usize = 256;
 
-/// Where the exports of API Gateway's stages are, as `{restApiId}/{stage}.json`.
+/// Where the exports of an account's stages of API Gateway are, as `{restApiId}/{stage}.json`: in a bucket of the
+/// account's with this name, a hyphen and the account's digits.
 const EXPORTS: &str = "portcullis-apigateway-exports";
 
 /// What CreateGatewayTarget and UpdateGatewayTarget configure.
@@ -86,10 +88,8 @@ impl Settings {
         let mut settings = self;
         let described = std::mem::replace(&mut settings.described, Described::Here(Vec::new()));
         let imported = import(described, &settings.upstream, context).await?;
-        if let (Upstream::Smithy { signing_name }, Some(found)) =
-            (&mut settings.upstream, imported.signing_name)
-        {
-            *signing_name = found;
+        if let Some(SmithyService { signing_name, endpoint, endpoint_prefix }) = imported.service {
+            settings.upstream = Upstream::Smithy { signing_name, endpoint, endpoint_prefix };
         }
         check_tools(context, name, &imported.tools)?;
         propagation::check_schema(&settings.propagation, &imported.headers, &imported.queries)?;
@@ -98,6 +98,7 @@ impl Settings {
 }
 
 async fn import(described: Described, upstream: &Upstream, context: &Context) -> Result<Imported, Failure> {
+    let most = context.setup().quotas.tools_per_target;
     match described {
         Described::Here(tools) => Ok(Imported::of(tools)),
         Described::Definitions(source) => {
@@ -108,7 +109,7 @@ async fn import(described: Described, upstream: &Upstream, context: &Context) ->
         }
         Described::OpenApi(source) => {
             let (text, field) = (source.text(context).await?, source.field());
-            aside(move || imports::openapi(&text, field)).await
+            aside(move || imports::openapi(&text, most, field)).await
         }
         Described::Smithy(source) => {
             let (text, field) = (source.text(context).await?, source.field());
@@ -122,12 +123,12 @@ async fn import(described: Described, upstream: &Upstream, context: &Context) ->
             let export = format!("/restapis/{rest_api}/stages/{stage}/exports/oas30");
             let arn = Arn::new("apigateway", context.scope.region.as_str(), "", &export);
             context.require("apigateway:GET", &arn, |conditions| conditions)?;
-            let key = format!("{rest_api}/{stage}.json");
-            let owner = context.scope.account.as_str();
-            let bytes = object(context, EXPORTS, &key, Some(owner), field).await?;
-            let text = String::from_utf8(bytes)
-                .map_err(|_| invalid(field, "The export of the stage is no text in UTF-8."))?;
-            aside(move || imports::api_gateway(&text, &configuration, field)).await
+            let at = Location {
+                bucket: format!("{EXPORTS}-{}", context.scope.account),
+                key: format!("{rest_api}/{stage}.json"),
+            };
+            let text = object(context, &at, Some(context.scope.account.as_str()), field).await?;
+            aside(move || imports::api_gateway(&text, &configuration, most, field)).await
         }
     }
 }

@@ -70,8 +70,10 @@ fn read_mcp(given: &McpTargetConfiguration) -> Result<(Upstream, Described), Fai
         }
         McpTargetConfiguration::SmithyModel(model) => {
             let source = api_schema(model, "targetConfiguration/mcp/smithyModel");
-            // The model says what its calls are signed for.
-            Ok((Upstream::Smithy { signing_name: String::new() }, Described::Smithy(source)))
+            // The model says where its service is and what its calls are signed for.
+            let upstream =
+                Upstream::Smithy { signing_name: String::new(), endpoint: None, endpoint_prefix: None };
+            Ok((upstream, Described::Smithy(source)))
         }
         McpTargetConfiguration::ApiGateway(stage) => read_stage(stage),
     }
@@ -185,6 +187,7 @@ pub(super) fn same_place(one: &Upstream, other: &Upstream) -> bool {
         (Upstream::Mcp(one), Upstream::Mcp(other)) => {
             one.endpoint == other.endpoint && one.static_tools == other.static_tools
         }
+        (Upstream::OpenApi, Upstream::OpenApi) | (Upstream::Smithy { .. }, Upstream::Smithy { .. }) => true,
         _ => one == other,
     }
 }

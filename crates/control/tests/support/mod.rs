@@ -28,6 +28,7 @@ use functions::Functions;
 use identity::issuer::Issuers;
 use identity::principal::Principals;
 use identity::provider::{IssuerStyle, Names, Provider};
+use objects::Objects;
 use serde_json::{Value, json};
 use store::{Account, AuditFilter, AuditLog, ChangeKind, MasterKey, Store};
 use tokio::runtime::Handle;
@@ -105,6 +106,20 @@ impl World {
             clock.clone(),
             random.clone(),
         );
+        let outbound = identity::outbound::Outbound::new(
+            store.clone(),
+            client.clone(),
+            clock.clone(),
+            random.clone(),
+            Arc::clone(&names),
+            Arc::clone(&provider),
+        );
+        let credentials = Arc::new(credentials::Credentials::new(
+            Arc::new(outbound),
+            store.clone(),
+            clock.clone(),
+            random.clone(),
+        ));
         let functions = Functions::new(
             store.clone(),
             compute::Supervisor::new(settings).unwrap(),
@@ -122,12 +137,24 @@ impl World {
             reached,
         };
         runtime.spawn(follower.follow());
+        let objects = Objects::new(objects::Setup {
+            store: store.clone(),
+            principals: Arc::clone(&principals),
+            audit: audit.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            hosts: Vec::new(),
+            region: domain::Region::parse(REGION).unwrap(),
+            limits: objects::Limits::default(),
+        });
         let plane = ControlPlane::new(Setup {
             store: store.clone(),
+            objects: objects.clone(),
             principals,
             issuers,
             provider,
             functions,
+            credentials,
             client,
             audit: audit.clone(),
             names,

@@ -9,6 +9,7 @@ use functions::Prepared;
 use mcp::headers::ParamHeaders;
 use serde_json::{Map, Value};
 
+use super::plan::{Plan, RestEntry, signed_for};
 use crate::arguments::Arguments;
 
 /// What stands between a target's name and a tool's.
@@ -42,6 +43,8 @@ pub(crate) struct ToolEntry {
     pub(crate) param_headers: ParamHeaders,
     /// Whether its results have a structure that was promised.
     pub(crate) has_output_schema: bool,
+    /// How it is called, where its target is a REST service.
+    pub(crate) plan: Option<Plan>,
     /// Its target's place.
     pub(crate) target: usize,
 }
@@ -63,6 +66,8 @@ pub(crate) struct TargetEntry {
     pub(crate) id: TargetId,
     pub(crate) name: String,
     pub(crate) outbound: Outbound,
+    /// What its calls are signed for, where `outbound` names nothing.
+    pub(crate) service: Option<String>,
     pub(crate) propagation: Propagation,
     pub(crate) upstream: UpstreamEntry,
 }
@@ -73,6 +78,8 @@ pub(crate) enum UpstreamEntry {
     Lambda { function: Arn, prepared: Option<Arc<Prepared>> },
     /// An MCP server.
     Mcp(McpEntry),
+    /// A REST service, whose tools have plans.
+    Rest(RestEntry),
     /// Nothing that can be called.
     Unserved,
 }
@@ -111,6 +118,7 @@ impl Catalogue {
                 id: target.id,
                 name: target.name,
                 outbound: target.outbound,
+                service: signed_for(&target.upstream),
                 propagation: target.propagation,
                 upstream,
             });
@@ -145,6 +153,7 @@ impl Catalogue {
             arguments: Arguments::AnyObject,
             param_headers: ParamHeaders::default(),
             has_output_schema: false,
+            plan: None,
             target: at,
         })
     }
@@ -190,6 +199,7 @@ impl Catalogue {
             arguments,
             param_headers,
             has_output_schema,
+            plan: Plan::of(target, tool),
             target: at,
             name: name.clone(),
         });

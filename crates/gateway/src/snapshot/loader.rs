@@ -16,7 +16,7 @@ use policy::{Engine, GatewayTools, ToolDefinition};
 use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
 use tokio::sync::watch;
 
-use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
+use super::{Catalogue, Gate, Guard, McpEntry, RestEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
 use crate::challenge::Challenge;
 
 /// How often another process' changes are looked for, where there may be other processes.
@@ -236,7 +236,12 @@ impl Loader {
                 UpstreamEntry::Lambda { function: function.clone(), prepared }
             }
             Upstream::Mcp(server) => UpstreamEntry::Mcp(McpEntry::of(target, server)),
-            _ => UpstreamEntry::Unserved,
+            Upstream::OpenApi | Upstream::ApiGateway { .. } => UpstreamEntry::Rest(RestEntry::by_operation()),
+            Upstream::Smithy { endpoint, endpoint_prefix, .. } => {
+                let at = (endpoint.as_deref(), endpoint_prefix.as_deref());
+                UpstreamEntry::Rest(RestEntry::of_model(scope, at.0, at.1))
+            }
+            Upstream::Http(_) => UpstreamEntry::Unserved,
         })
     }
 
@@ -299,6 +304,6 @@ fn calls(upstream: &UpstreamEntry, scope: &Scope, name: &str) -> bool {
     match upstream {
         UpstreamEntry::Lambda { function, .. } => FunctionName::parse(function.as_str(), scope)
             .is_some_and(|called| called.scope == *scope && called.name == name),
-        UpstreamEntry::Mcp(_) | UpstreamEntry::Unserved => false,
+        UpstreamEntry::Mcp(_) | UpstreamEntry::Rest(_) | UpstreamEntry::Unserved => false,
     }
 }

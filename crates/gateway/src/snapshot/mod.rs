@@ -6,16 +6,17 @@
 mod catalogue;
 mod gate;
 mod loader;
-mod role;
+mod plan;
 mod visible;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) use catalogue::{Catalogue, McpEntry, OfferEntry, TargetEntry, ToolEntry, UpstreamEntry, shown};
+pub(crate) use credentials::RoleAccess;
 pub(crate) use gate::{Gate, Guard, Rules};
 pub use loader::Loader;
-pub(crate) use role::RoleAccess;
+pub(crate) use plan::{Plan, RestEntry};
 pub(crate) use visible::Visible;
 
 /// All gateways that are served.

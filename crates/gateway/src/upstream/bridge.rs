@@ -56,7 +56,7 @@ pub(super) async fn asked_by_former(
     } else {
         ask_client(line, &asked.method, asked.params.as_deref()).await.unwrap_or_else(unanswerable)
     };
-    server.respond(line.sender, &exchange, &asked.request, &outcome).await?;
+    server.respond(line.sender(), &exchange, &asked.request, &outcome).await?;
     Ok(After::Answered(exchange))
 }
 
@@ -101,7 +101,8 @@ async fn ask_client(line: &Line<'_>, method: &str, params: Option<&str>) -> Opti
     let mut expected = session.expect()?;
     let params = params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
     let (id, method) = (expected.id, Value::from(method));
-    outlet.say(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}").into()).await;
+    let question = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}");
+    outlet.say(line.carried.masked(question.into())).await;
     (&mut expected.answer).await.ok()
 }
 
@@ -168,7 +169,7 @@ impl Line<'_> {
             return suspend(self, waiting.exchange, id, again).map(Some);
         };
         let outcome = format!("\"result\":{response}");
-        self.server.server.respond(self.sender, &waiting.exchange, &waiting.request, &outcome).await?;
+        self.server.server.respond(self.sender(), &waiting.exchange, &waiting.request, &outcome).await?;
         match self.hear(id, waiting.exchange).await? {
             Heard::Reply(reply) => Ok(Some(reply)),
             Heard::Again(_) => Err(Broken::Refused("it changed its protocol during a call".to_owned())),

@@ -26,10 +26,11 @@ pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>
     let gate = &turn.gate;
     let denied = |cause: &str| {
         tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %call.function, error = cause, "The gateway's role may not invoke a function.");
-        Failed::new(format!(
+        let detail = format!(
             "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
             call.function
-        ))
+        );
+        Failed::of_credential(detail, None, None)
     };
     let prepared = call.prepared.ok_or_else(|| {
         Failed::new(format!(
@@ -94,10 +95,8 @@ fn result(
     let payload = String::from_utf8_lossy(&completed.payload);
     if let Some(error) = &completed.function_error {
         let kind = error.error_type.as_deref().unwrap_or("an error");
-        return Err(Failed {
-            detail: format!("Lambda function {} failed with {kind}", call.function),
-            answer: Some(payload.into_owned()),
-        });
+        let detail = format!("Lambda function {} failed with {kind}", call.function);
+        return Err(Failed::new(detail).answered(payload));
     }
     if strict_enough(&payload).is_err() {
         return Err(Failed::new(format!(

@@ -5,15 +5,17 @@ use std::future::Future;
 
 use bytes::Bytes;
 use domain::tool_name;
-use http::{HeaderMap, HeaderName};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, StatusCode};
 use mcp::jsonrpc::CallParams;
-use mcp::upstream::{Ask, Era, Exchange, Plain, Said, Sender};
+use mcp::upstream::{Ask, Era, Exchange, Peer, Said, Sender};
 use mcp::{Members, UpstreamError};
 use serde_json::value::RawValue;
 
 use super::Failed;
 use super::bridge::{self, After};
 use crate::answer::Reply;
+use crate::credential::Carried;
 use crate::era::translated;
 use crate::snapshot::{McpEntry, TargetEntry, shown};
 use crate::turn::Turn;
@@ -43,14 +45,15 @@ pub(super) async fn ask(
     id: &str,
     asking: &Asking<'_>,
 ) -> Result<Reply, Failed> {
-    in_time(turn, target, server, async {
-        let line = Line::new(turn, target, server, asking);
+    let mut line = Line::new(turn, target, server, asking).await?;
+    let outcome = in_time(turn, target, server, async {
         match line.resumed(id).await? {
             Some(reply) => Ok(reply),
             None => line.begin(id, asking.call.members(asking.member, asking.name)).await,
         }
     })
-    .await
+    .await;
+    line.carried.masked_outcome(outcome)
 }
 
 /// Asks a server to complete an argument.
@@ -68,14 +71,25 @@ pub(super) async fn complete(
     let peer = turn.peer();
     let headers = propagated(turn, target);
     let ask = Ask { method, subject: None, members, meta: meta.as_deref(), headers: &headers, peer: &peer };
-    in_time(turn, target, server, async {
-        let sender = Sender { client: &turn.lane.client, dress: &Plain };
-        let mut exchange = server.server.open(sender, &ask).await?;
+    let mut carried = Carried::of(turn, target).await?;
+    let outcome = in_time(turn, target, server, async {
+        let mut exchange = open(&mut carried, server, &ask).await?;
         let answer = exchange.answer().await?;
         let (message, code) = translated(&answer, id, exchange.era(), turn.modern, method);
-        Ok(Reply::passed_on(message, code))
+        Ok(Reply::passed_on(message, code).with_headers(carried.handed_on(exchange.headers())))
     })
-    .await
+    .await;
+    carried.masked_outcome(outcome)
+}
+
+/// Opens an exchange; once more with a fresh token, when the one that was shown is not accepted.
+async fn open(carried: &mut Carried<'_>, server: &McpEntry, ask: &Ask<'_>) -> Result<Exchange, Broken> {
+    match server.server.open(carried.sender(), ask).await {
+        Err(UpstreamError::Status(StatusCode::UNAUTHORIZED)) if carried.renew().await? => {
+            Ok(server.server.open(carried.sender(), ask).await?)
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// The tools of the servers whose lists are read only when somebody asks for them, as far as the caller may see tools
@@ -84,21 +98,37 @@ pub(crate) async fn unlisted_tools(turn: &Turn) -> Vec<Bytes> {
     let peer = turn.peer();
     let mut tools = Vec::new();
     for (target, entry) in turn.gate.catalogue.servers().filter(|(_, server)| server.unlisted) {
-        let sender = Sender { client: &turn.lane.client, dress: &Plain };
-        match entry.server.list(sender, &peer, MOST_TOOLS).await {
-            Ok(listed) => tools.extend(
-                listed
-                    .tools
-                    .iter()
-                    .map(|tool| Bytes::from(shown(&tool_name(&target.name, &tool.name), &tool.definition.0))),
-            ),
-            Err(error) => tracing::warn!(
-                gateway.id = %turn.gate.gateway.id, target.id = %target.id, %error,
-                "The tools of a target cannot be listed; the others are."
-            ),
+        match listed(turn, target, entry, &peer).await {
+            Ok(listed) => tools.extend(listed),
+            Err(failed) => {
+                failed.noted(&turn.gate, "The tools of a target cannot be listed; the others are.");
+            }
         }
     }
     tools
+}
+
+async fn listed(
+    turn: &Turn,
+    target: &TargetEntry,
+    entry: &McpEntry,
+    peer: &Peer,
+) -> Result<Vec<Bytes>, Failed> {
+    let mut carried = Carried::of(turn, target).await?;
+    let listed = match entry.server.list(carried.sender(), peer, MOST_TOOLS).await {
+        Err(UpstreamError::Status(StatusCode::UNAUTHORIZED)) if carried.renew().await? => {
+            entry.server.list(carried.sender(), peer, MOST_TOOLS).await
+        }
+        listed => listed,
+    };
+    match listed {
+        Ok(listed) => {
+            let tools = listed.tools.iter();
+            let shown = tools.map(|tool| shown(&tool_name(&target.name, &tool.name), &tool.definition.0));
+            Ok(shown.map(|shown| carried.masked(shown.into())).collect())
+        }
+        Err(error) => Err(carried.masked_failure(failed(target, entry, &error.into()))),
+    }
 }
 
 /// Bounds the time that a server may take, and says whose failure it was.
@@ -111,11 +141,31 @@ async fn in_time(
     let patience = turn.lane.plane.setup.call_timeout;
     let answered = tokio::time::timeout(patience, work).await;
     let answered = answered.unwrap_or(Err(Broken::Upstream(UpstreamError::TimedOut(patience))));
-    let at = format!("the target {} (MCP server {})", target.name, server.server.endpoint());
     answered.map_err(|broken| match broken {
+        Broken::Failed(failed) => failed,
+        broken => failed(target, server, &broken),
+    })
+}
+
+/// A conversation that broke, as a failure of the leg that it broke on.
+fn failed(target: &TargetEntry, server: &McpEntry, broken: &Broken) -> Failed {
+    let endpoint = server.server.endpoint();
+    let at = format!("the target {} (MCP server {endpoint})", target.name);
+    let failed = match broken {
+        Broken::Upstream(error @ UpstreamError::Credential(_)) => {
+            return Failed::of_credential(format!("{at}: {error}"), None, None);
+        }
         Broken::Upstream(error) => Failed::new(format!("{at} failed: {error}")),
         Broken::Refused(why) => Failed::new(format!("{at}: {why}")),
-    })
+        Broken::Failed(_) => Failed::new(at),
+    };
+    let status = match broken {
+        Broken::Upstream(UpstreamError::Status(status) | UpstreamError::Legacy(status)) => {
+            Some(status.as_u16())
+        }
+        _ => None,
+    };
+    failed.at(endpoint.split('?').next().unwrap_or_default(), status)
 }
 
 /// Why a conversation with a server ended without an answer.
@@ -123,6 +173,14 @@ pub(super) enum Broken {
     Upstream(UpstreamError),
     /// It is us who ended it.
     Refused(String),
+    /// Something before the server failed.
+    Failed(Failed),
+}
+
+impl From<Failed> for Broken {
+    fn from(failed: Failed) -> Self {
+        Self::Failed(failed)
+    }
 }
 
 impl From<UpstreamError> for Broken {
@@ -136,19 +194,28 @@ pub(super) struct Line<'a> {
     pub(super) turn: &'a Turn,
     pub(super) server: &'a McpEntry,
     pub(super) asking: &'a Asking<'a>,
-    pub(super) sender: Sender<'a>,
+    pub(super) carried: Carried<'a>,
     headers: HeaderMap,
 }
 
 impl<'a> Line<'a> {
-    fn new(turn: &'a Turn, target: &'a TargetEntry, server: &'a McpEntry, asking: &'a Asking<'a>) -> Self {
+    async fn new(
+        turn: &'a Turn,
+        target: &'a TargetEntry,
+        server: &'a McpEntry,
+        asking: &'a Asking<'a>,
+    ) -> Result<Self, Failed> {
         let mut headers = propagated(turn, target);
         headers.extend(asking.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        Self { turn, server, asking, sender: Sender { client: &turn.lane.client, dress: &Plain }, headers }
+        Ok(Self { turn, server, asking, carried: Carried::of(turn, target).await?, headers })
+    }
+
+    pub(super) fn sender(&self) -> Sender<'_> {
+        self.carried.sender()
     }
 
     /// Asks with these members of the parameters.
-    async fn begin(&self, id: &str, mut members: String) -> Result<Reply, Broken> {
+    async fn begin(&mut self, id: &str, mut members: String) -> Result<Reply, Broken> {
         let peer = self.turn.peer();
         for _ in 0..MOST_ROUNDS {
             let ask = Ask {
@@ -159,7 +226,7 @@ impl<'a> Line<'a> {
                 headers: &self.headers,
                 peer: &peer,
             };
-            let exchange = self.server.server.open(self.sender, &ask).await?;
+            let exchange = open(&mut self.carried, self.server, &ask).await?;
             match self.hear(id, exchange).await? {
                 Heard::Reply(reply) => return Ok(reply),
                 Heard::Again(answers) => {
@@ -187,14 +254,14 @@ impl<'a> Line<'a> {
                     }
                 }
                 Some(Said::Answer(answer)) => {
-                    if exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error() {
-                        if let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
-                            return Ok(Heard::Again(answers));
-                        }
+                    let may_ask = exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error();
+                    if may_ask && let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
+                        return Ok(Heard::Again(answers));
                     }
                     let modern = self.turn.modern;
                     let (message, code) = translated(&answer, id, exchange.era(), modern, self.asking.method);
-                    return Ok(Heard::Reply(Reply::passed_on(message, code)));
+                    let headers = self.carried.handed_on(exchange.headers());
+                    return Ok(Heard::Reply(Reply::passed_on(message, code).with_headers(headers)));
                 }
             }
         }
@@ -208,7 +275,7 @@ impl<'a> Line<'a> {
             _ => false,
         };
         if let Some(outlet) = self.turn.outlet.as_ref().filter(|_| wanted) {
-            outlet.say(message).await;
+            outlet.say(self.carried.masked(message)).await;
         }
     }
 }
@@ -225,7 +292,7 @@ fn propagated(turn: &Turn, target: &TargetEntry) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in &target.propagation.request_headers {
         let given = HeaderName::try_from(name).ok().zip(turn.arrival.headers.get(name));
-        if let Some((name, value)) = given {
+        if let Some((name, value)) = given.filter(|(name, _)| *name != AUTHORIZATION) {
             headers.insert(name, value.clone());
         }
     }

@@ -2,24 +2,22 @@
 //! a [`Readable`] for what is offered besides.
 
 mod bridge;
+mod failed;
 mod lambda;
 mod mcp_server;
+mod rest;
 
-use domain::ExceptionLevel;
 use http::HeaderMap;
 use mcp::Members;
-use mcp::jsonrpc::INTERNAL_ERROR;
 
 use crate::answer::Reply;
 use crate::authorize::{Permitted, Readable};
-use crate::snapshot::{Gate, McpEntry, OfferEntry, TargetEntry, UpstreamEntry};
+use crate::snapshot::{McpEntry, OfferEntry, TargetEntry, UpstreamEntry};
 use crate::turn::Turn;
 
+pub(crate) use failed::Failed;
 use mcp_server::Asking;
 pub(crate) use mcp_server::unlisted_tools;
-
-/// What AgentCore says of a failure whose detail is not for the caller.
-const INTERNAL: &str = "An internal error occurred. Please retry later.";
 
 /// What is asked about a prompt or a resource.
 #[derive(Clone, Copy)]
@@ -33,7 +31,7 @@ pub(crate) struct Question<'a> {
 pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Reply {
     let tool = permitted.tool();
     let called = match turn.gate.catalogue.target(tool.target) {
-        None => Err(Failed::new("the tool's target is gone")),
+        None => Err(Failed::of_gateway("the tool's target is gone")),
         Some(target) => match &target.upstream {
             UpstreamEntry::Lambda { function, prepared } => {
                 let call = lambda::Call { target: &target.id, function, prepared: prepared.as_deref(), id };
@@ -51,7 +49,8 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 };
                 mcp_server::ask(turn, target, server, id, &asking).await
             }
-            UpstreamEntry::Unserved => Err(Failed::new("the tool's target cannot be called")),
+            UpstreamEntry::Rest(service) => rest::call(turn, permitted, target, service, id).await,
+            UpstreamEntry::Unserved => Err(Failed::of_gateway("the tool's target cannot be called")),
         },
     };
     called.unwrap_or_else(|failed| failed.into_result(&turn.gate, id))
@@ -61,7 +60,7 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
 pub(crate) async fn read(turn: &Turn, readable: &Readable<'_>, id: &str, question: Question<'_>) -> Reply {
     let offer = readable.offer();
     let Some((target, server)) = server_of(turn, offer) else {
-        return Failed::new("the target is gone").into_error(&turn.gate, id);
+        return Failed::of_gateway("the target is gone").into_error(&turn.gate, id);
     };
     let Question { method, member } = question;
     let asking =
@@ -73,7 +72,7 @@ pub(crate) async fn read(turn: &Turn, readable: &Readable<'_>, id: &str, questio
 /// Asks a server to complete an argument.
 pub(crate) async fn complete(turn: &Turn, offer: &OfferEntry, id: &str, params: Members<'_>) -> Reply {
     let Some((target, server)) = server_of(turn, offer) else {
-        return Failed::new("the target is gone").into_error(&turn.gate, id);
+        return Failed::of_gateway("the target is gone").into_error(&turn.gate, id);
     };
     let answered = mcp_server::complete(turn, target, server, id, params).await;
     answered.unwrap_or_else(|failed| failed.into_error(&turn.gate, id))
@@ -84,50 +83,5 @@ fn server_of<'g>(turn: &'g Turn, offer: &OfferEntry) -> Option<(&'g TargetEntry,
     match &target.upstream {
         UpstreamEntry::Mcp(server) => Some((target, server)),
         _ => None,
-    }
-}
-
-/// A call that came to nothing.
-pub(crate) struct Failed {
-    /// What happened, for the log and for those who debug.
-    pub(crate) detail: String,
-    /// What the target answered, for those who debug alone: it may hold what no log should.
-    pub(crate) answer: Option<String>,
-}
-
-impl Failed {
-    pub(crate) fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), answer: None }
-    }
-
-    /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
-    fn into_result(self, gate: &Gate, id: &str) -> Reply {
-        let result = match self.told(gate) {
-            Some(detail) => {
-                let detail = serde_json::Value::from(detail).to_string();
-                format!(
-                    "{{\"content\":[{{\"type\":\"text\",\"text\":{detail}}}],\"isError\":true,\
-                     \"_meta\":{{\"debug\":{{\"type\":\"text\",\"text\":{detail}}}}}}}"
-                )
-            }
-            None => mcp::jsonrpc::text_result(INTERNAL, true),
-        };
-        Reply::result(id, &result).failing("ToolExecutionError")
-    }
-
-    /// The same for what is no tool.
-    fn into_error(self, gate: &Gate, id: &str) -> Reply {
-        let detail = self.told(gate);
-        Reply::error(id, INTERNAL_ERROR, detail.as_deref().unwrap_or(INTERNAL)).failing("UpstreamError")
-    }
-
-    /// What the caller may know; the log knows it in any case.
-    fn told(self, gate: &Gate) -> Option<String> {
-        tracing::warn!(gateway.id = %gate.gateway.id, error = %self.detail, "A call of an upstream failed.");
-        let answer = self.answer.map(|answer| format!(": {answer}")).unwrap_or_default();
-        match gate.gateway.exception_level {
-            Some(ExceptionLevel::Debug) => Some(format!("{}{answer}", self.detail)),
-            None => None,
-        }
     }
 }

@@ -12,7 +12,7 @@ use domain::{AccessKeyId, AccessKeyStatus, AccountId, Caller, Clock, Document, H
 use iam::{Named, Policy, PolicyKind};
 use store::{Store, StoreError, Tx};
 
-pub use session::{Credentials, Lasts, issue};
+pub use session::{Credentials, Lasts, issue, issue_again};
 
 /// How many identities are remembered at most.
 const MOST: usize = 10_000;

@@ -65,8 +65,6 @@ pub fn issue(
     session_policies: Vec<Document>,
     lasts: Lasts,
 ) -> Result<Credentials, StoreError> {
-    const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let access_key = AccessKeyId::mint_temporary(random);
     let caller = Caller {
         account: role.account.clone(),
         principal: Principal::AssumedRole {
@@ -75,10 +73,31 @@ pub fn issue(
             id: role.id.clone(),
             session: session.to_owned(),
         },
-        access_key: access_key.clone(),
+        access_key: AccessKeyId::from_text(""),
         session_policies,
+        issued_at: None,
+        expires_at: None,
+    };
+    issue_again(store, random, &caller, lasts)
+}
+
+/// Opens a session like one that is known: of the same role, by the same name, with a key of its own.
+///
+/// # Errors
+/// [`StoreError`] when the token cannot be sealed.
+pub fn issue_again(
+    store: &Store,
+    random: &dyn Random,
+    like: &Caller,
+    lasts: Lasts,
+) -> Result<Credentials, StoreError> {
+    const SECRET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let access_key = AccessKeyId::mint_temporary(random);
+    let caller = Caller {
+        access_key: access_key.clone(),
         issued_at: Some(lasts.from),
         expires_at: Some(lasts.until),
+        ..like.clone()
     };
     let secret = random.text(40, SECRET);
     let sealed = Sealed { secret: secret.clone(), caller: caller.clone() };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use egress::EgressError;
-use http::Response;
+use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -79,8 +79,11 @@ impl Exchange {
         } else {
             // A server of the new era says its errors with a status; the message is what counts.
             let message = match era {
-                Era::Modern => whole(&mut body, MAX_ERROR).await.ok(),
-                Era::Legacy => None,
+                // Whoever is not let in may be let in with another credential.
+                Era::Modern if parts.status != StatusCode::UNAUTHORIZED => {
+                    whole(&mut body, MAX_ERROR).await.ok()
+                }
+                Era::Modern | Era::Legacy => None,
             };
             let message = message.filter(|message| Answer::read(message.clone(), id).is_some());
             Source::Whole(Some(message.ok_or(UpstreamError::Status(parts.status))?))

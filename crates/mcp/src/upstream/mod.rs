@@ -10,14 +10,14 @@ mod exchange;
 mod listing;
 mod session;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use egress::Client;
 use http::{Request, StatusCode};
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 pub use ask::{Ask, Peer};
 pub use error::UpstreamError;
@@ -74,7 +74,8 @@ pub struct Upstream {
     endpoint: String,
     /// 0 while it is not known, else 1 + the place of the era.
     era: AtomicU8,
-    probing: Mutex<()>,
+    /// When a session was last refused, and why: whoever waited for it waits no longer.
+    refused: Mutex<Option<(Instant, String)>>,
     /// The sessions with a server of the former era, one for each peer.
     sessions: Cache<String, Arc<Session>>,
     /// The id of the next request: every request has its own, whatever ids our clients use.
@@ -88,7 +89,7 @@ impl Upstream {
         Self {
             endpoint: endpoint.to_owned(),
             era: AtomicU8::new(0),
-            probing: Mutex::new(()),
+            refused: Mutex::new(None),
             sessions: Cache::new(SESSIONS),
             // Zero is the handshake's.
             next: AtomicU64::new(1),
@@ -152,10 +153,7 @@ impl Upstream {
         if let Some(era) = self.known_era() {
             return Ok((era, true));
         }
-        let _turn = self.probing.lock().await;
-        if let Some(era) = self.known_era() {
-            return Ok((era, true));
-        }
+        // Those who come while it is asked ask too: a server that hangs keeps nobody waiting for anybody.
         let era = self.probe(sender).await?;
         self.era.store(if era == Era::Legacy { 1 } else { 2 }, Ordering::Relaxed);
         Ok((era, false))

@@ -1,6 +1,6 @@
 //! Sessions with a server of the former era, and the question which era a server is of.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::ask::{Ask, Peer, Written};
 use super::exchange::{Exchange, Said};
@@ -33,9 +34,20 @@ impl Upstream {
         sender: Sender<'_>,
         peer: &Peer,
     ) -> Result<Arc<Session>, UpstreamError> {
+        let began = Instant::now();
         let opening = async {
+            // It is our turn because the one before failed: so has ours, if we were waiting for it.
+            let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some((_, why)) = refused.filter(|(at, _)| *at > began) {
+                return Err(UpstreamError::Malformed(why));
+            }
             let opened = tokio::time::timeout(PATIENCE, self.initialise(sender, peer)).await;
-            opened.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE))).map(Arc::new)
+            let opened = opened.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE))).map(Arc::new);
+            if let Err(error) = &opened {
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                *refused = Some((Instant::now(), error.to_string()));
+            }
+            opened
         };
         self.sessions.get_or_insert_async(&peer.session_key(), opening).await
     }

@@ -7,5 +7,6 @@ pub(crate) mod env;
 pub(crate) mod mail;
 mod open;
 pub(crate) mod pool;
+mod preflight;
 pub(crate) mod serve;
 pub(crate) mod target;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use store::{Page, Tx};
 
 use super::open::{Opened, block_on, open};
+use super::preflight::Report;
 use crate::bootstrap::event;
 use crate::command_line::{Target as Arguments, TargetVerb, WhichTarget};
 use crate::terminal::{Failure, say, table};
@@ -37,9 +38,47 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             let target = find(&mut opened.store.read().await?, &which).await?;
             if json { say(difference_json(&target)) } else { show(&target) }
         }),
+        TargetVerb::Preflight { file: Some(file), target, json, .. } => {
+            let text = std::fs::read_to_string(&file)
+                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+            judge(&[Report::of_document(&file.display().to_string(), &target, &text)], Shown::of(json))
+        }
+        TargetVerb::Preflight { settings, gateway, json, .. } => block_on(async {
+            let opened = open(&settings).await?;
+            let mut tx = opened.store.read().await?;
+            let gateway = find_gateway(&mut tx, &gateway.unwrap_or_default()).await?;
+            let targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
+            let reports: Vec<_> = targets.iter().map(Report::of_target).collect();
+            judge(&reports, Shown::of(json))
+        }),
         TargetVerb::Approve { settings, which, digest } => {
             block_on(async { approve(&open(&settings).await?, &which, digest.as_deref()).await })
         }
+    }
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy)]
+enum Shown {
+    Json,
+    Text,
+}
+
+impl Shown {
+    fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+/// Prints the reports, and fails when AWS would refuse anything.
+fn judge(reports: &[Report], shown: Shown) -> Result<(), Failure> {
+    match shown {
+        Shown::Json => say(Value::from(reports.iter().map(Report::json).collect::<Vec<_>>()))?,
+        Shown::Text => reports.iter().try_for_each(Report::show)?,
+    }
+    match reports.iter().map(Report::refused_by_aws).sum::<usize>() {
+        0 => Ok(()),
+        refused => Err(Failure::new(format!("{refused} findings would keep this from being served on AWS"))),
     }
 }
 

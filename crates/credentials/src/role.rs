@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::{AccessKeyId, Arn, Caller, Gateway, Holder, Principal, Role, Timestamp};
 use iam::{Context, Named, Policy, PolicyKind, PolicySets, Question, Requester};
+use identity::outbound::Role as ActingRole;
 use identity::principal::policies_of;
 use store::{StoreError, Tx};
 
@@ -12,16 +13,24 @@ const SERVICE: &str = "bedrock-agentcore.amazonaws.com";
 
 /// The role of a gateway.
 #[derive(Clone)]
-pub(crate) enum RoleAccess {
+pub enum RoleAccess {
     /// A session of the role, with its policies.
-    Session { caller: Box<Caller>, policies: Arc<[Named]> },
+    Session {
+        /// The session.
+        caller: Box<Caller>,
+        /// What the role's policies say.
+        policies: Arc<[Named]>,
+    },
     /// No session can be had, and why.
     None(Arc<str>),
 }
 
 impl RoleAccess {
     /// Reads the role of a gateway and assumes it on the gateway's behalf.
-    pub(crate) async fn read(tx: &mut Tx, gateway: &Gateway) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store fails.
+    pub async fn read(tx: &mut Tx, gateway: &Gateway) -> Result<Self, StoreError> {
         let none = |why: String| Ok(Self::None(why.into()));
         let name = gateway.role.resource().rsplit('/').next().unwrap_or_default();
         let role = tx.role(&gateway.scope.account, name).await?.filter(|role| role.arn() == gateway.role);
@@ -50,8 +59,22 @@ impl RoleAccess {
         Ok(Self::Session { caller: Box::new(caller), policies: policies.into() })
     }
 
+    /// The role as it acts for a gateway, or why it cannot.
+    ///
+    /// # Errors
+    /// Why no session can be had, in words for the gateway's owner.
+    pub fn session<'a>(&'a self, gateway: &'a Arn) -> Result<ActingRole<'a>, &'a str> {
+        match self {
+            Self::Session { caller, policies } => Ok(ActingRole { caller, policies, source: gateway }),
+            Self::None(why) => Err(why),
+        }
+    }
+
     /// Whether the role may invoke a function, by its own policies and the function's.
-    pub(crate) fn may_invoke(
+    ///
+    /// # Errors
+    /// Why it may not, as AWS words it.
+    pub fn may_invoke(
         &self,
         gateway: &Arn,
         function: &Arn,

@@ -1,0 +1,171 @@
+//! Sixth stage: what the upstream is shown, and what must not come back.
+//!
+//! A call carries the query parameters of the caller that its target lets through, and last of all the credential.
+
+use bytes::Bytes;
+use credentials::{Brought, Credential, Need};
+use domain::Secret;
+use http::{HeaderName, HeaderValue, Request, Uri};
+use mcp::upstream::{Dress, Sender};
+
+use crate::answer::{Reply, without_secrets};
+use crate::authenticate::bearer;
+use crate::snapshot::TargetEntry;
+use crate::turn::Turn;
+use crate::upstream::Failed;
+
+/// How much of its headers an upstream may have handed on, in bytes.
+const MAX_HEADERS: usize = 16 * 1024;
+
+/// What calls of one target carry on behalf of one request.
+pub(crate) struct Carried<'a> {
+    turn: &'a Turn,
+    target: &'a TargetEntry,
+    credential: Credential,
+}
+
+impl<'a> Carried<'a> {
+    /// What calls of a target carry.
+    pub(crate) async fn of(turn: &'a Turn, target: &'a TargetEntry) -> Result<Self, Failed> {
+        Ok(Self { turn, target, credential: credential(turn, target).await? })
+    }
+
+    /// The same for a target that has refused it with 401, if there is another: a token that came from its server anew.
+    /// Answers whether there is.
+    pub(crate) async fn renew(&mut self) -> Result<bool, Failed> {
+        let token = token(self.turn, self.target);
+        let need = need(self.turn, self.target, token.as_ref());
+        if !self.turn.lane.plane.setup.credentials.forget(&need, &self.credential) {
+            return Ok(false);
+        }
+        self.credential = credential(self.turn, self.target).await?;
+        Ok(true)
+    }
+
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        Sender { client: &self.turn.lane.client, dress: self }
+    }
+
+    /// A message of the upstream without what it was shown.
+    pub(crate) fn masked(&self, message: Bytes) -> Bytes {
+        match self.credential.mask() {
+            Some(mask) => without_secrets(mask, message),
+            None => message,
+        }
+    }
+
+    /// The same of a failure.
+    pub(crate) fn masked_failure(&self, failed: Failed) -> Failed {
+        match self.credential.mask() {
+            Some(mask) => failed.masked(mask),
+            None => failed,
+        }
+    }
+
+    /// What becomes of a call, without what the upstream was shown.
+    pub(crate) fn masked_outcome(&self, outcome: Result<Reply, Failed>) -> Result<Reply, Failed> {
+        match (self.credential.mask(), outcome) {
+            (None, outcome) => outcome,
+            (Some(mask), Ok(reply)) => Ok(reply.masked(mask)),
+            (Some(_), Err(failed)) => Err(self.masked_failure(failed)),
+        }
+    }
+
+    /// The headers of an answer that the caller gets.
+    pub(crate) fn handed_on(&self, headers: &http::HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+        let mut room = MAX_HEADERS;
+        let named = self.target.propagation.response_headers.iter();
+        let named = named.filter_map(|name| HeaderName::try_from(name).ok());
+        named
+            .flat_map(|name| headers.get_all(&name).iter().map(move |value| (name.clone(), value.clone())))
+            .take_while(|(name, value)| {
+                let taken = name.as_str().len() + value.len();
+                let fits = taken <= room;
+                room = room.saturating_sub(taken);
+                fits
+            })
+            .collect()
+    }
+}
+
+impl Dress for Carried<'_> {
+    fn dress(&self, request: &mut Request<Bytes>) -> Result<(), String> {
+        let allowed = &self.target.propagation.query_parameters;
+        if let Some(uri) = with_parameters(request.uri(), &self.turn.arrival.query, allowed) {
+            *request.uri_mut() = uri;
+        }
+        self.credential.dress(request)
+    }
+}
+
+/// A URL with those of the caller's query parameters that are allowed and that it does not have itself; `None` when it
+/// stays as it is.
+fn with_parameters(uri: &Uri, given: &str, allowed: &[String]) -> Option<Uri> {
+    if allowed.is_empty() || given.is_empty() {
+        return None;
+    }
+    let name = |pair: &str| form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned());
+    let own = uri.query().unwrap_or_default();
+    let set: Vec<String> = own.split('&').filter_map(name).collect();
+    let added: Vec<&str> = given
+        .split('&')
+        .filter(|pair| name(pair).is_some_and(|name| allowed.contains(&name) && !set.contains(&name)))
+        .collect();
+    if added.is_empty() {
+        return None;
+    }
+    let between = if own.is_empty() { "" } else { "&" };
+    let written = format!("{}?{own}{between}{}", uri.path(), added.join("&"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(written.parse().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+async fn credential(turn: &Turn, target: &TargetEntry) -> Result<Credential, Failed> {
+    let token = token(turn, target);
+    let found = turn.lane.plane.setup.credentials.of(&need(turn, target, token.as_ref())).await;
+    found.map_err(|refused| {
+        let detail = format!("the credential for the target {} cannot be had: {}", target.name, refused.why);
+        Failed::of_credential(detail, refused.endpoint, refused.status)
+    })
+}
+
+fn need<'a>(turn: &'a Turn, target: &'a TargetEntry, token: Option<&'a Secret>) -> Need<'a> {
+    Need {
+        scope: &turn.gate.gateway.scope,
+        gateway: &turn.gate.arn,
+        role: &turn.gate.role,
+        outbound: &target.outbound,
+        service: target.service.as_deref(),
+        brought: Brought { signing: turn.caller.signing(), token },
+    }
+}
+
+/// The token that the caller presented, for a target that gets it.
+fn token(turn: &Turn, target: &TargetEntry) -> Option<Secret> {
+    match target.outbound {
+        domain::Outbound::JwtPassthrough => bearer(&turn.arrival.headers).map(Secret::new),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_parameters_that_are_allowed_and_not_set_pass() {
+        let allowed = ["trace".to_owned(), "a b".to_owned()];
+        let passed = |uri: &str, given: &str| {
+            with_parameters(&uri.parse().unwrap(), given, &allowed).map(|uri| uri.to_string())
+        };
+        assert_eq!(passed("https://h/p", "trace=1&x=2").as_deref(), Some("https://h/p?trace=1"));
+        assert_eq!(
+            passed("https://h/p?q=1", "a%20b=%26&trace=3").as_deref(),
+            Some("https://h/p?q=1&a%20b=%26&trace=3")
+        );
+        assert_eq!(passed("https://h/p?%74race=own", "trace=1"), None);
+        assert_eq!(passed("https://h/p", "x=1"), None);
+        assert_eq!(passed("https://h/p", ""), None);
+    }
+}
