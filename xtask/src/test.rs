@@ -38,6 +38,7 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
 fn written_well(chore: &Chore) -> Result<(), Failure> {
     chore.say("format");
     chore.run(cargo().args(["fmt", "--all", "--check"]))?;
+    chore.run(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     codegen::run(chore, codegen::Mode::Check)?;
     tidy::run(chore)?;
     chore.say("lints");
