@@ -1,3 +1,5 @@
+//! What a credential puts on a request, and what it does not.
+
 use domain::{ApiKeyLocation, Arn, FixedClock, Timestamp};
 
 use super::*;

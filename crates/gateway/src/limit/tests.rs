@@ -1,3 +1,5 @@
+//! What limits count, whom they tell apart, and what they let through.
+
 use std::collections::BTreeMap;
 
 use domain::{AccountId, GatewayId, Period, Rate, Region, Scope};

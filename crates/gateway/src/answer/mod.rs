@@ -1,24 +1,24 @@
 //! Last stage: the answer, as MCP and AgentCore write it.
 
+mod refusals;
+mod wire;
+
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use domain::{Outcome, RequestId};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use domain::Outcome;
+use http::header::RETRY_AFTER;
+use http::{HeaderName, HeaderValue, StatusCode};
 use mask::Mask;
 use mcp::jsonrpc::{
-    self, FORBIDDEN, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND,
-    MISSING_CAPABILITY, Malformed, PARSE_ERROR, THROTTLED, UNAUTHENTICATED, UNSUPPORTED_VERSION,
+    self, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
+    PARSE_ERROR, THROTTLED, UNSUPPORTED_VERSION,
 };
 
-use crate::body::Body;
 use crate::intercept::{Answered, Changed};
 use crate::turn::Turn;
 
-/// What AWS says to a call that policies deny, whatever the reason and whether or not the tool exists.
-const DENIAL: &str = "AuthorizeActionException - Tool Execution Denied: Tool call not allowed due to policy enforcement \
-                      [No policy applies to the request (denied by default).]";
+pub(crate) use wire::{event, finish, identify, streaming};
 
 /// An answer, and what the audit record says of it.
 pub(crate) struct Reply {
@@ -190,25 +190,6 @@ impl Reply {
         self
     }
 
-    /// A request that is refused before its message counts.
-    pub(crate) fn refused(status: StatusCode, code: i64, message: &str) -> Self {
-        Self {
-            error: Some(code.to_string()),
-            outcome: Outcome::Refused,
-            ..Self::message(status, jsonrpc::error(None, code, message))
-        }
-    }
-
-    /// A body that is no message.
-    pub(crate) fn malformed(malformed: &Malformed) -> Self {
-        let message = jsonrpc::error(malformed.id.as_deref(), malformed.code, &malformed.detail);
-        Self {
-            error: Some(malformed.code.to_string()),
-            outcome: Outcome::Refused,
-            ..Self::message(StatusCode::BAD_REQUEST, message)
-        }
-    }
-
     /// A notification that was taken.
     pub(crate) fn accepted() -> Self {
         Self { content: Content::Nothing, ..Self::message(StatusCode::ACCEPTED, Vec::new()) }
@@ -217,82 +198,6 @@ impl Reply {
     /// A document that is no message.
     pub(crate) fn json(document: String) -> Self {
         Self { content: Content::Document(document.into()), ..Self::message(StatusCode::OK, Vec::new()) }
-    }
-
-    /// An error of an HTTP target's endpoint, in AWS's form.
-    pub(crate) fn http_error(status: StatusCode, kind: &str, message: &str) -> Self {
-        let document = serde_json::json!({ "__type": kind, "message": message }).to_string();
-        let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Refused };
-        Self { status, error: Some(kind.to_owned()), outcome, ..Self::json(document) }
-    }
-
-    /// No such gateway.
-    pub(crate) fn no_gateway(id: &str) -> Self {
-        let shown: String = id.chars().take(120).collect();
-        Self::refused(StatusCode::NOT_FOUND, INVALID_REQUEST, &format!("No gateway {shown} is served here"))
-    }
-
-    pub(crate) fn method_not_allowed() -> Self {
-        Self::refused(
-            StatusCode::METHOD_NOT_ALLOWED,
-            INVALID_REQUEST,
-            "This endpoint takes POST: it offers no stream to listen on",
-        )
-    }
-
-    /// A request without a token that is accepted (AgentCore: "Invalid Bearer token").
-    pub(crate) fn unauthenticated(challenge: Option<HeaderValue>) -> Self {
-        Self { challenge, ..Self::refused(StatusCode::UNAUTHORIZED, UNAUTHENTICATED, "Invalid Bearer token") }
-    }
-
-    /// A token that lacks the scopes.
-    pub(crate) fn insufficient_scope(challenge: Option<HeaderValue>) -> Self {
-        Self { challenge, ..Self::refused(StatusCode::FORBIDDEN, FORBIDDEN, "Insufficient scope") }
-    }
-
-    /// A signature that is not accepted, or a principal that may not invoke the gateway.
-    pub(crate) fn forbidden(message: &str) -> Self {
-        Self::refused(StatusCode::FORBIDDEN, FORBIDDEN, message)
-    }
-
-    /// Nothing can be said about the caller now.
-    pub(crate) fn unavailable(message: &str) -> Self {
-        Self {
-            outcome: Outcome::Failure,
-            ..Self::refused(StatusCode::SERVICE_UNAVAILABLE, INTERNAL_ERROR, message)
-        }
-    }
-
-    pub(crate) fn too_large() -> Self {
-        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, "The request is larger than 6 MB")
-    }
-
-    pub(crate) fn no_method(id: &str, method: &str) -> Self {
-        let shown: String = method.chars().take(64).collect();
-        Self::error(id, METHOD_NOT_FOUND, &format!("Method not found: {shown}"))
-    }
-
-    pub(crate) fn unknown_tool(id: &str, name: &str) -> Self {
-        let shown: String = name.chars().take(256).collect();
-        Self::error(id, INVALID_PARAMS, &format!("Unknown tool: {shown}"))
-    }
-
-    /// A call that policies deny: a tool's result, as on AWS.
-    pub(crate) fn denied(id: &str) -> Self {
-        Self {
-            error: Some("AuthorizeActionException".to_owned()),
-            outcome: Outcome::Refused,
-            ..Self::result(id, &jsonrpc::text_result(DENIAL, true))
-        }
-    }
-
-    /// A tool that could not do what it was asked.
-    pub(crate) fn tool_error(id: &str, text: &str) -> Self {
-        Self {
-            error: Some("ToolError".to_owned()),
-            outcome: Outcome::Failure,
-            ..Self::result(id, &jsonrpc::text_result(text, true))
-        }
     }
 
     /// Whether it turns the caller away, whatever the request was.
@@ -373,88 +278,4 @@ pub(crate) fn without_secrets(mask: &Mask, message: Bytes) -> Bytes {
         Cow::Borrowed(_) => message,
         Cow::Owned(masked) => masked.into(),
     }
-}
-
-/// A message as an event of a stream. Its data is one line: JSON has no line breaks of its own.
-pub(crate) fn event(message: Bytes) -> Bytes {
-    [OPEN, &one_line(message), CLOSE].concat().into()
-}
-
-/// What stands before the data of an event.
-const OPEN: &[u8] = b"event: message\ndata: ";
-/// What ends an event.
-const CLOSE: &[u8] = b"\n\n";
-
-/// A stream of messages that has begun.
-pub(crate) fn streaming(body: Body, request_id: &RequestId) -> Response<Body> {
-    let mut response = Response::new(body);
-    as_stream(response.headers_mut(), request_id);
-    response
-}
-
-fn as_stream(headers: &mut HeaderMap, request_id: &RequestId) {
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    // Proxies that gather answers let the events through at once (2026-07-28, "Receiving Messages").
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    identified(headers, request_id);
-}
-
-/// A response that is passed on, under the id of its request.
-pub(crate) fn identify(mut response: Response<Body>, request_id: &RequestId) -> Response<Body> {
-    identified(response.headers_mut(), request_id);
-    response
-}
-
-fn identified(headers: &mut HeaderMap, request_id: &RequestId) {
-    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert("x-amzn-requestid", id);
-    }
-}
-
-/// Turns a reply into a response.
-pub(crate) fn finish(reply: Reply, request_id: &RequestId) -> Response<Body> {
-    let stream = reply.is_stream;
-    let body = match reply.content {
-        Content::Nothing => None,
-        Content::Document(bytes) => Some(Body::whole(bytes)),
-        Content::Result(id, result) => Some(Body::whole(jsonrpc::result(&id, &result))),
-        Content::Message(bytes) if !stream => Some(Body::whole(bytes)),
-        Content::Message(bytes) => {
-            Some(Body::around(Bytes::from_static(OPEN), one_line(bytes), Bytes::from_static(CLOSE)))
-        }
-        Content::Around(before, shared) if stream => {
-            Some(Body::around([OPEN, &before].concat().into(), shared, [b"}", CLOSE].concat().into()))
-        }
-        Content::Around(before, shared) => Some(Body::around(before, shared, Bytes::from_static(b"}"))),
-    };
-    let has_body = body.is_some();
-    let mut response = Response::new(body.unwrap_or_default());
-    *response.status_mut() = reply.status;
-    let headers = response.headers_mut();
-    headers.extend(reply.headers);
-    if stream && has_body {
-        as_stream(headers, request_id);
-    } else if has_body {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    identified(headers, request_id);
-    if let Some(challenge) = reply.challenge {
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    }
-    if reply.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(ALLOW, HeaderValue::from_static("POST"));
-    }
-    if reply.status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
-}
-
-/// A message that an upstream wrote over several lines is put on one: between its tokens, JSON has only white space.
-fn one_line(message: Bytes) -> Bytes {
-    if !message.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        return message;
-    }
-    message.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
 }
