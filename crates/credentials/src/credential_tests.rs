@@ -1,3 +1,5 @@
+//! A credential on a request: where it goes, and what it replaces.
+
 use domain::{ApiKeyLocation, Arn, FixedClock, Timestamp};
 
 use super::*;
