@@ -321,7 +321,8 @@ class Scenery:
             request |= {"authorizerType": "CUSTOM_JWT", "authorizerConfiguration": authorizer}
         else:
             request |= {"authorizerType": authorizer}
-        request |= settings
+        # A setting that is None is left out: HTTP targets go with no protocolType.
+        request = {key: value for key, value in (request | settings).items() if value is not None}
         made = self.server.client("bedrock-agentcore-control").create_gateway(**request)
         # What only a creation takes is not repeated by an update.
         kept = {key: value for key, value in request.items() if key not in ("clientToken", "tags")}

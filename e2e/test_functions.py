@@ -17,8 +17,8 @@ from wire import Wire, text_of
 
 SAYS = [tool("say", seconds="number")]
 
-# The seed's: "Cross-Account Lambda Access".
-SEED_ROLE = "AgentCoreBetaLambdaExecuteRole"
+# Named otherwise than the seed's, which `test_seeds_cli.py` makes ("Cross-Account Lambda Access").
+SEED_ROLE = "RoleAcrossAccounts"
 
 
 def says(word: str) -> str:
@@ -62,6 +62,26 @@ def caller(gateway, arn: str, tools=None):
 
 
 # --- versions and aliases --------------------------------------------------------------------------------------------
+
+
+def test_code_comes_from_the_object_store_with_the_rights_of_the_caller(make, server, gateway, functions):
+    arn = make.function(says("old"))
+    short = arn.rpartition(":")[2]
+    s3, bucket = server.client("s3"), name("code").lower()
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="app.zip", Body=code("stored"))
+    functions.update_function_code(FunctionName=short, S3Bucket=bucket, S3Key="app.zip")
+    assert caller(gateway, arn)()[0] == "stored"
+    with pytest.raises(ClientError) as refused:
+        functions.update_function_code(FunctionName=short, S3Bucket=bucket, S3Key="none.zip")
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    with pytest.raises(ClientError) as refused:
+        functions.update_function_code(FunctionName=short, S3Bucket=bucket, S3Key="app.zip", ZipFile=code("x"))
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    user = make.user(allow("lambda:UpdateFunctionCode"))
+    with pytest.raises(ClientError) as refused:
+        user.client("lambda").update_function_code(FunctionName=short, S3Bucket=bucket, S3Key="app.zip")
+    assert "s3:GetObject" in str(refused.value) and f"arn:aws:s3:::{bucket}/app.zip" in str(refused.value)
 
 
 def test_a_target_calls_what_it_names(make, gateway, functions):

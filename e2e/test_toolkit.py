@@ -106,14 +106,13 @@ def test_the_toolkit_makes_a_gateway_and_its_default_role(server, toolkit, gatew
     assert toolkit.get_gateway(gateway_identifier=gateway["gatewayId"])["gateway"]["status"] == "READY"
 
 
-def test_the_toolkits_default_search_is_refused_by_name(toolkit, authorizer):
-    """Semantic search is a later feature: it must not be accepted and then be absent."""
-    with pytest.raises(ClientError) as raised:
-        toolkit.create_mcp_gateway(
-            name=scenery.name("toolkit"), role_arn=None, authorizer_config=authorizer["authorizer_config"]
-        )
-    error = raised.value.response["Error"]
-    assert error["Code"] == "ValidationException" and "searchType" in error["Message"], error
+def test_the_toolkits_default_search(server, toolkit, authorizer):
+    """The toolkit asks for semantic search unless it is told not to: the tool that searches is there, and the first."""
+    made = toolkit.create_mcp_gateway(
+        name=scenery.name("toolkit"), role_arn=None, authorizer_config=authorizer["authorizer_config"]
+    )
+    names = [found["name"] for found in Wire(made["gatewayUrl"], token(server, authorizer)).tools()]
+    assert names == ["x_amz_bedrock_agentcore_search"]
 
 
 def test_the_toolkits_default_function_answers(server, authorizer, gateway, target):

@@ -53,7 +53,8 @@ impl Client {
             }
             self.received.extend_from_slice(piece.get(..length).unwrap_or_default());
             let Some(head) = Head::read(&self.received).map_err(Failure::new)? else { continue };
-            if let Some(body) = self.received.get(head.length..head.length + head.body) {
+            let length = head.body.ok_or_else(|| Failure::new("the Runtime API answers in chunks"))?;
+            if let Some(body) = self.received.get(head.length..head.length + length) {
                 let id = head.header(b"lambda-runtime-aws-request-id").unwrap_or_default();
                 return Ok(Answer {
                     request_id: String::from_utf8_lossy(id).into_owned(),

@@ -4,10 +4,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io::Write as _;
 
-use bytes::Buf;
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,8 +21,10 @@ pub(crate) const LISTENS: &str = "listening on ";
 pub(crate) fn serve<H, F, B>(handler: H) -> Result<(), Failure>
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<B>>> + Send + 'static,
-    B: Buf + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     runtime()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

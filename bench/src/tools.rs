@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 /// What a call of an upstream's tool answers.
 pub(crate) const ANSWER: &str = "The report was filed under number 4711; nothing else is to be done.";
 
+/// How many messages the upstream sends before the answer when it streams.
+pub(crate) const EVENTS: usize = 16;
+
+/// Where the upstream is a REST service.
+pub(crate) const REST_PATH: &str = "/rest/reports";
+
+/// Where the upstream streams.
+pub(crate) const STREAM_PATH: &str = "/stream/mcp";
+
 /// How many tools the upstream can offer: a path of its own for each.
 pub(crate) const SIZES: [usize; 3] = [1, 100, 1_000];
 
@@ -31,6 +40,23 @@ pub(crate) fn definition(number: usize) -> Value {
         "name": name(number),
         "description": format!("Files a report in department {number}. Use this when a report is ready to be sent."),
         "inputSchema": schema(),
+    })
+}
+
+/// The REST service's document, whose one operation takes what every tool takes.
+pub(crate) fn document(server: &str) -> Value {
+    let answer = json!({ "type": "object", "properties": { "filed": { "type": "string" } } });
+    json!({
+        "openapi": "3.0.3",
+        "info": { "title": "Reports", "version": "1" },
+        "servers": [{ "url": server }],
+        "paths": { REST_PATH: { "post": {
+            "operationId": name(0),
+            "summary": "Files a report. Use this when a report is ready to be sent.",
+            "requestBody": { "required": true, "content": { "application/json": { "schema": schema() } } },
+            "responses": { "200": {
+                "description": "It is filed", "content": { "application/json": { "schema": answer } } } },
+        } } },
     })
 }
 

@@ -1,4 +1,4 @@
-//! The chores of the project, one verb each: `cargo xtask codegen | tidy | test | bench | dev`.
+//! The chores of the project, one verb each: `cargo xtask codegen | tidy | test | bench | fuzz | dev`.
 //!
 //! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
 //! ignored folder (PostgreSQL from the system's packages), and says so.
@@ -7,6 +7,7 @@ mod bench;
 mod chore;
 mod codegen;
 mod dev;
+mod fuzz;
 mod node;
 mod postgres;
 mod python;
@@ -51,6 +52,15 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Try what reads the bytes of strangers with many of them, each target for a bounded time
+    Fuzz {
+        /// How long each target is tried
+        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        seconds: u32,
+        /// Only this target
+        #[arg(long, value_name = "NAME")]
+        target: Option<String>,
+    },
     /// Run a server for development, rebuilt when it is started
     Dev {
         /// What `portcullis serve` shall get
@@ -65,6 +75,7 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&Chore::begin("tidy")),
         Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
         Verb::Bench { arguments } => bench::run(&Chore::begin("bench"), &arguments),
+        Verb::Fuzz { seconds, target } => fuzz::run(&Chore::begin("fuzz"), seconds, target.as_deref()),
         Verb::Dev { arguments } => dev::run(&Chore::begin("dev"), &arguments),
     };
     match done {

@@ -38,6 +38,7 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
 fn written_well(chore: &Chore) -> Result<(), Failure> {
     chore.say("format");
     chore.run(cargo().args(["fmt", "--all", "--check"]))?;
+    chore.run(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     codegen::run(chore, codegen::Mode::Check)?;
     tidy::run(chore)?;
     chore.say("lints");
@@ -50,9 +51,11 @@ fn written_well(chore: &Chore) -> Result<(), Failure> {
 fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), Failure> {
     chore.say("building the binary");
     chore.run(cargo().args(["build", "--package", "portcullis"]))?;
+    chore.run(cargo().args(["build", "--package", "portcullis-openapi", "--example", "import"]))?;
     let python = python::environment(chore, "mcp1")?;
     let modern = python::environment(chore, "mcp2")?;
     let upstreams = python::environment(chore, "upstreams")?;
+    let converter = python::environment(chore, "openapi")?;
     let node = node::environment(chore)?;
     let binary = project().join("target/debug/portcullis");
     for database in ["sqlite".to_owned(), cluster.url()] {
@@ -65,9 +68,15 @@ fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), F
             .env("PORTCULLIS_E2E_DATABASE", &database)
             .env("PORTCULLIS_E2E_MODERN_PYTHON", &modern)
             .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
+            .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
+            .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
             .env("PORTCULLIS_E2E_NODE", &node)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");
+        // The import of public documents touches no database: once is enough.
+        if name != "sqlite" {
+            tests.arg("--ignore=e2e/test_openapi_scale.py");
+        }
         if let Some(only) = &extent.only {
             tests.args(["-k", only]);
         }

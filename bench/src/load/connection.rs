@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::plan::Plan;
-use crate::message::Head;
+use crate::message::{Chunks, Head, take_chunks};
 
 pub(super) struct Connection {
     stream: TcpStream,
@@ -14,6 +14,8 @@ pub(super) struct Connection {
     /// Where in the request the id stands.
     id_at: usize,
     received: Vec<u8>,
+    /// The body of an answer in chunks.
+    unpacked: Vec<u8>,
 }
 
 /// An answer.
@@ -40,6 +42,7 @@ impl Connection {
             request: [head, body].concat().into_bytes(),
             id_at,
             received: Vec::with_capacity(512 * 1024),
+            unpacked: Vec::new(),
         })
     }
 
@@ -52,13 +55,19 @@ impl Connection {
         place.ok_or("the id has no place")?.copy_from_slice(id.to_string().as_bytes());
         self.stream.write_all(&self.request).await.map_err(|error| error.to_string())?;
         self.received.clear();
+        self.unpacked.clear();
         let (status, body) = self.receive().await?;
-        Ok(Answer { status, body: self.received.get(body..).unwrap_or_default() })
+        let body = match body {
+            Some(at) => self.received.get(at..).unwrap_or_default(),
+            None => &self.unpacked,
+        };
+        Ok(Answer { status, body })
     }
 
-    /// Reads an answer; gives its status, and where its body begins.
-    async fn receive(&mut self) -> Result<(u16, usize), String> {
+    /// Reads an answer; gives its status, and where its body begins unless that came in chunks.
+    async fn receive(&mut self) -> Result<(u16, Option<usize>), String> {
         let mut known = None;
+        let mut next_chunk = 0;
         loop {
             let read = self.stream.read_buf(&mut self.received).await.map_err(|error| error.to_string())?;
             if read == 0 {
@@ -66,12 +75,20 @@ impl Connection {
             }
             if known.is_none() {
                 let head = Head::read(&self.received)?;
-                known = head.map(|head| (head.status, head.length, head.length + head.body));
+                known = head.map(|head| (head.status, head.length, head.body));
+                next_chunk = known.map_or(0, |(_, begin, _)| begin);
             }
-            if let Some((status, body, whole)) = known
-                && self.received.len() >= whole
-            {
-                return Ok((status, body));
+            match known {
+                Some((status, begin, Some(length))) if self.received.len() >= begin + length => {
+                    return Ok((status, Some(begin)));
+                }
+                Some((status, _, None)) => {
+                    match take_chunks(&self.received, next_chunk, &mut self.unpacked)? {
+                        Chunks::Next(at) => next_chunk = at,
+                        Chunks::Over => return Ok((status, None)),
+                    }
+                }
+                _ => {}
             }
         }
     }

@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) expected: String,
     /// How many bytes a right answer has at least.
     pub(crate) least: usize,
+    /// How many events a right answer has; none when it is no stream.
+    pub(crate) events: usize,
     /// How many connections call at once.
     pub(crate) concurrency: usize,
     /// How long is called before anything counts.
@@ -65,16 +67,27 @@ impl Plan {
         if answer.status != 200 {
             return Err(format!("status {}: {}", answer.status, shown()));
         }
-        // What differs stands at the beginning, so that long answers need not be searched.
-        let beginning = answer.body.get(..answer.body.len().min(1_024)).unwrap_or_default();
+        // What differs stands at the beginning, or in the last event, so that long answers need not be searched.
+        let length = answer.body.len();
+        let (searched, end) = match self.events {
+            0 => (answer.body.get(..length.min(1_024)), &b"}"[..]),
+            _ => (answer.body.get(length.saturating_sub(1_024)..), &b"}\n\n"[..]),
+        };
+        let searched = searched.unwrap_or_default();
         let id = format!("\"id\":{id}");
-        let right = holds(beginning, id.as_bytes())
-            && holds(beginning, self.expected.as_bytes())
-            && !holds(beginning, b"\"isError\":true")
-            && answer.body.len() >= self.least
-            && answer.body.ends_with(b"}");
+        let right = holds(searched, id.as_bytes())
+            && holds(searched, self.expected.as_bytes())
+            && !holds(searched, b"\"isError\":true")
+            && length >= self.least
+            && answer.body.ends_with(end)
+            && (self.events == 0 || events(answer.body) == self.events);
         if right { Ok(()) } else { Err(format!("a wrong answer: {}", shown())) }
     }
+}
+
+/// How many events a stream has.
+fn events(stream: &[u8]) -> usize {
+    stream.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"data:")).count()
 }
 
 fn holds(text: &[u8], part: &[u8]) -> bool {

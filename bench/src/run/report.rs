@@ -12,7 +12,7 @@ use super::scenario::{Asked, Scenario, Subject, largest};
 use super::stage::{POLICIES, Which};
 use crate::failure::Failure;
 use crate::load::Measured;
-use crate::tools::SIZES;
+use crate::tools::{EVENTS, SIZES};
 
 /// What a call through the gateway may cost more than through the bare proxy, in microseconds of processor time.
 const CALL_TARGET_US: f64 = 60.0;
@@ -173,7 +173,10 @@ impl Report {
 
     /// How the figures stand to the targets, in words.
     fn targets(&self) -> Vec<String> {
-        [self.calls(), self.list(), self.growth()].into_iter().flatten().collect()
+        [self.calls(), self.operation(), self.stream(), self.list(), self.growth()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     fn calls(&self) -> Option<String> {
@@ -191,6 +194,33 @@ impl Report {
              (target {CALL_TARGET_US:.0}): {}",
             verdict(most <= CALL_TARGET_US)
         ))
+    }
+
+    fn operation(&self) -> Option<String> {
+        let more = self.more(Which::OpenApi, Asked::Rest)?;
+        Some(format!(
+            "an operation of a REST service, 16 at once: {more:.1} µs of processor time more than the bare proxy \
+             (target {CALL_TARGET_US:.0}): {}",
+            verdict(more <= CALL_TARGET_US)
+        ))
+    }
+
+    /// Each message of a stream is read, masked and written for itself: the target is about each.
+    fn stream(&self) -> Option<String> {
+        let more = self.more(Which::Streaming, Asked::Stream)?;
+        let messages = EVENTS + 1;
+        let each = more / messages as f64;
+        Some(format!(
+            "a stream of {messages} messages, 16 at once: {more:.1} µs of processor time more than the bare proxy, \
+             {each:.1} a message (target {CALL_TARGET_US:.0} a message): {}",
+            verdict(each <= CALL_TARGET_US)
+        ))
+    }
+
+    /// What a gateway's answer costs more than the proxy's.
+    fn more(&self, which: Which, asked: Asked) -> Option<f64> {
+        let scenario = Scenario { subject: Subject::Gateway(which), asked, concurrency: 16 };
+        Some(self.find(&scenario)?.processor_us - self.beside(&scenario)?.processor_us)
     }
 
     fn list(&self) -> Option<String> {

@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use super::machine::Running;
-use super::stage::{FUNCTION_POLICIES, POLICIES, READ_TOOL, Stage, TARGET, Which};
+use super::stage::{OTHER_POLICIES, POLICIES, READ_TOOL, Stage, TARGET, Which};
 use crate::failure::Failure;
 use crate::load::Plan;
-use crate::tools::{self, ANSWER, SIZES};
+use crate::tools::{self, ANSWER, EVENTS, REST_PATH, SIZES, STREAM_PATH};
 
 /// How many call at once.
 const CONCURRENCIES: [usize; 3] = [1, 16, 64];
@@ -16,7 +16,7 @@ const WARM_UP_MS: u64 = 600;
 /// Who is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// The MCP server itself.
+    /// The MCP server or REST service itself.
     Upstream,
     /// The bare reverse proxy in front of it.
     Proxy,
@@ -31,6 +31,10 @@ pub(super) enum Asked {
     Call { tool: usize },
     /// A list of so many tools.
     List { tools: usize },
+    /// An operation of the REST service.
+    Rest,
+    /// A call whose answer is a stream of events.
+    Stream,
 }
 
 /// One thing to measure.
@@ -56,6 +60,9 @@ fn at(concurrency: usize) -> Vec<Scenario> {
     }
     asked.push((Subject::Gateway(largest()), Asked::Call { tool: READ_TOOL }));
     asked.push((Subject::Gateway(Which::Function), call));
+    for (which, other) in [(Which::OpenApi, Asked::Rest), (Which::Streaming, Asked::Stream)] {
+        asked.extend([(Subject::Upstream, other), (Subject::Proxy, other), (Subject::Gateway(which), other)]);
+    }
     for tools in SIZES {
         let Which::Mcp { policies, .. } = largest() else { continue };
         let list = Asked::List { tools };
@@ -83,7 +90,7 @@ impl Scenario {
     pub(super) fn beside(&self) -> Self {
         let asked = match self.asked {
             Asked::Call { .. } => Asked::Call { tool: 0 },
-            list @ Asked::List { .. } => list,
+            other => other,
         };
         Self { subject: Subject::Proxy, asked, ..*self }
     }
@@ -92,7 +99,7 @@ impl Scenario {
     pub(super) fn policies(&self) -> Option<usize> {
         match self.subject {
             Subject::Gateway(Which::Mcp { policies, .. }) => Some(policies),
-            Subject::Gateway(Which::Function) => Some(FUNCTION_POLICIES),
+            Subject::Gateway(Which::Function | Which::OpenApi | Which::Streaming) => Some(OTHER_POLICIES),
             Subject::Upstream | Subject::Proxy | Subject::Gateway(Which::Unguarded) => None,
         }
     }
@@ -113,6 +120,8 @@ impl Subject {
             Self::Proxy => "bare proxy",
             Self::Gateway(Which::Mcp { .. }) => "gateway, MCP server",
             Self::Gateway(Which::Function) => "gateway, function",
+            Self::Gateway(Which::OpenApi) => "gateway, REST service",
+            Self::Gateway(Which::Streaming) => "gateway, streaming",
             Self::Gateway(Which::Unguarded) => "gateway, unguarded",
         }
     }
@@ -124,6 +133,8 @@ impl Asked {
             Self::Call { tool: READ_TOOL } => "call, an argument is read".to_owned(),
             Self::Call { .. } => "call".to_owned(),
             Self::List { tools } => format!("list of {tools}"),
+            Self::Rest => "call of an operation".to_owned(),
+            Self::Stream => format!("call, {EVENTS} events and an answer"),
         }
     }
 
@@ -135,6 +146,16 @@ impl Asked {
                 ("tools/call", json!({ "name": name, "arguments": tools::arguments() }))
             }
             Self::List { .. } => ("tools/list", json!({})),
+            Self::Rest if target.is_none() => return operation(),
+            Self::Rest => {
+                let name = format!("{prefix}{}", tools::name(0));
+                ("tools/call", json!({ "name": name, "arguments": tools::arguments() }))
+            }
+            Self::Stream => {
+                let name = format!("{prefix}{}", tools::name(0));
+                let meta = json!({ "progressToken": "bench" });
+                ("tools/call", json!({ "name": name, "arguments": tools::arguments(), "_meta": meta }))
+            }
         };
         format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"{method}\",\"params\":{params}}}", Plan::ID)
     }
@@ -142,10 +163,16 @@ impl Asked {
     /// How many bytes the answer has at least.
     fn least(self) -> usize {
         match self {
-            Self::Call { .. } => 0,
+            Self::Call { .. } | Self::Rest | Self::Stream => 0,
             Self::List { tools } => (0..tools).map(|tool| tools::definition(tool).to_string().len()).sum(),
         }
     }
+}
+
+/// What the REST service is sent without a gateway: the arguments, and an id that tells its answer from others.
+fn operation() -> String {
+    let arguments = tools::arguments().to_string();
+    format!("{},\"id\":{}}}", arguments.trim_end_matches('}'), Plan::ID)
 }
 
 /// The parts that run.
@@ -159,7 +186,11 @@ pub(super) struct Parts {
 impl Parts {
     /// The plan of a scenario.
     pub(super) fn plan(&self, scenario: &Scenario, seconds: f64) -> Result<Plan, Failure> {
-        let own = format!("/{}/mcp", scenario.tools());
+        let own = match scenario.asked {
+            Asked::Rest => REST_PATH.to_owned(),
+            Asked::Stream => STREAM_PATH.to_owned(),
+            Asked::Call { .. } | Asked::List { .. } => format!("/{}/mcp", scenario.tools()),
+        };
         let (part, path, target, token) = match scenario.subject {
             Subject::Upstream => (&self.upstream, own, None, None),
             Subject::Proxy => (&self.proxy, own, None, None),
@@ -183,6 +214,7 @@ impl Parts {
             body: scenario.asked.body(target),
             expected,
             least: scenario.asked.least(),
+            events: if scenario.asked == Asked::Stream { EVENTS + 1 } else { 0 },
             concurrency: scenario.concurrency,
             warm_up_ms: WARM_UP_MS,
             window_ms: (seconds.max(0.1) * 1_000.0) as u64,

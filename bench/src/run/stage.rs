@@ -17,12 +17,12 @@ use zip::write::SimpleFileOptions;
 use super::aws::{Aws, text};
 use super::machine::Machine;
 use crate::failure::Failure;
-use crate::tools::{self, SIZES};
+use crate::tools::{self, SIZES, STREAM_PATH};
 
 /// How many policies each engine has.
 pub(super) const POLICIES: [usize; 3] = [10, 100, 1_000];
-/// The engine that guards the function's gateway.
-pub(super) const FUNCTION_POLICIES: usize = 100;
+/// The engine that guards the gateways whose sizes do not vary.
+pub(super) const OTHER_POLICIES: usize = 100;
 /// The name of every target.
 pub(super) const TARGET: &str = "Reports";
 /// The tool of the largest gateways about which there is a policy that reads an argument.
@@ -38,6 +38,10 @@ pub(super) enum Which {
     Mcp { tools: usize, policies: usize },
     /// In front of the function.
     Function,
+    /// In front of the REST service.
+    OpenApi,
+    /// In front of the MCP server, and answers with streams.
+    Streaming,
     /// In front of the MCP server, with neither authorizer nor policies.
     Unguarded,
 }
@@ -86,7 +90,7 @@ pub(super) async fn set_up(
     };
     let mut gateways = Vec::new();
     let guarded = SIZES.into_iter().flat_map(|tools| POLICIES.map(|policies| Which::Mcp { tools, policies }));
-    for which in guarded.chain([Which::Function, Which::Unguarded]) {
+    for which in guarded.chain([Which::Function, Which::OpenApi, Which::Streaming, Which::Unguarded]) {
         say(&format!("the gateway {}", name(which)));
         gateways.push(gateway(&aws, &ground, which).await?);
     }
@@ -160,6 +164,9 @@ async fn gateway(aws: &Aws, ground: &Ground, which: Which) -> Result<Gateway, Fa
         let authorizer = json!({ "discoveryUrl": ground.discovery_url, "allowedClients": [ground.client] });
         settings.insert("authorizerConfiguration".to_owned(), json!({ "customJWTAuthorizer": authorizer }));
     }
+    if let (Some(mcp), Which::Streaming) = (settings.pointer_mut("/protocolConfiguration/mcp"), which) {
+        mcp["streamingConfiguration"] = json!({ "enableResponseStreaming": true });
+    }
     let made = aws.agentcore(Method::POST, "/gateways/", &settings).await?;
     let (id, arn) = (text(&made, "/gatewayId")?, text(&made, "/gatewayArn")?);
     aws.until(&format!("/gateways/{id}/"), "READY").await?;
@@ -170,9 +177,15 @@ async fn gateway(aws: &Aws, ground: &Ground, which: Which) -> Result<Gateway, Fa
 }
 
 fn target(ground: &Ground, which: Which) -> Value {
-    let tools = match which {
-        Which::Mcp { tools, .. } => tools,
-        Which::Unguarded => 1,
+    let path = match which {
+        Which::Mcp { tools, .. } => format!("/{tools}/mcp"),
+        Which::Unguarded => "/1/mcp".to_owned(),
+        Which::Streaming => STREAM_PATH.to_owned(),
+        Which::OpenApi => {
+            let document = tools::document(&format!("http://{}", ground.upstream)).to_string();
+            let schema = json!({ "openApiSchema": { "inlinePayload": document } });
+            return json!({ "name": TARGET, "targetConfiguration": { "mcp": schema } });
+        }
         Which::Function => {
             let lambda = json!({ "lambdaArn": ground.function, "toolSchema": { "inlinePayload": [tools::definition(0)] } });
             return json!({
@@ -182,7 +195,7 @@ fn target(ground: &Ground, which: Which) -> Value {
             });
         }
     };
-    let endpoint = format!("http://{}/{tools}/mcp", ground.upstream);
+    let endpoint = format!("http://{}{path}", ground.upstream);
     json!({ "name": TARGET, "targetConfiguration": { "mcp": { "mcpServer": { "endpoint": endpoint } } } })
 }
 
@@ -244,7 +257,7 @@ fn about_one_tool(gateway: &str, tool: usize) -> String {
 fn engine_of(which: Which) -> Option<usize> {
     match which {
         Which::Mcp { policies, .. } => Some(policies),
-        Which::Function => Some(FUNCTION_POLICIES),
+        Which::Function | Which::OpenApi | Which::Streaming => Some(OTHER_POLICIES),
         Which::Unguarded => None,
     }
 }
@@ -253,6 +266,8 @@ fn name(which: Which) -> String {
     match which {
         Which::Mcp { tools, policies } => format!("bench-{tools}-tools-{policies}-policies"),
         Which::Function => "bench-function".to_owned(),
+        Which::OpenApi => "bench-openapi".to_owned(),
+        Which::Streaming => "bench-streaming".to_owned(),
         Which::Unguarded => "bench-unguarded".to_owned(),
     }
 }

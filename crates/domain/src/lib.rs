@@ -56,5 +56,6 @@ pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use secret::Secret;
 pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
 pub use target::{
-    Document, Held, HttpService, Listing, McpServer, Offer, Offers, Target, Tool, Upstream, tool_name,
+    Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
+    tool_name,
 };

@@ -189,6 +189,9 @@ pub struct Held {
     pub since: Timestamp,
 }
 
+/// The input schema of what takes no input: a request to an HTTP target, as policies see it.
+pub const NO_INPUT: &str = "{\"type\":\"object\",\"properties\":{}}";
+
 /// The name that clients see: `{target}___{tool}`, with three underscores.
 #[must_use]
 pub fn tool_name(target: &str, tool: &str) -> String {

@@ -9,10 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use mask::Mask;
 use mcp::jsonrpc::{
     self, FORBIDDEN, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND,
-    MISSING_CAPABILITY, Malformed, PARSE_ERROR, UNAUTHENTICATED, UNSUPPORTED_VERSION,
+    MISSING_CAPABILITY, Malformed, PARSE_ERROR, THROTTLED, UNAUTHENTICATED, UNSUPPORTED_VERSION,
 };
 
 use crate::body::Body;
+use crate::intercept::{Answered, Changed};
 use crate::turn::Turn;
 
 /// What AWS says to a call that policies deny, whatever the reason and whether or not the tool exists.
@@ -85,9 +86,60 @@ impl Reply {
         }
     }
 
+    /// An answer as an interceptor wants it: one of its own, or what it left of `reply`.
+    pub(crate) fn intercepted(reply: Option<Self>, answered: Answered, changed: Changed) -> Self {
+        let mut reply = reply.unwrap_or_else(|| Self {
+            content: Content::Nothing,
+            ..Self::message(StatusCode::OK, Vec::new())
+        });
+        if let Some(body) = answered.body {
+            reply.content = Content::Message(body);
+        }
+        if changed == Changed::All {
+            // What the message's code would make of the status is not asked any more.
+            reply.code = None;
+            reply.status = answered.status.unwrap_or(reply.status);
+            for (name, value) in answered.headers {
+                reply.headers.retain(|(present, _)| *present != name);
+                reply.headers.push((name, value));
+            }
+        }
+        if reply.status.is_client_error() || reply.status.is_server_error() {
+            reply.outcome = Outcome::Refused;
+            reply.error.get_or_insert_with(|| "Intercepted".to_owned());
+        }
+        reply
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The message, where there is one.
+    pub(crate) fn written(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Message(message) => Some(message.clone()),
+            Content::Around(before, shared) => Some([&before[..], &shared[..], b"}"].concat().into()),
+            Content::Result(id, result) => Some(jsonrpc::result(id, result).into()),
+            Content::Nothing | Content::Document(_) => None,
+        }
+    }
+
     /// Nothing to say.
     pub(crate) fn nothing() -> Self {
         Self { content: Content::Nothing, ..Self::message(StatusCode::NO_CONTENT, Vec::new()) }
+    }
+
+    /// A request that is one too many (AgentCore, "MCP protocol contract").
+    pub(crate) fn throttled(id: Option<&str>, detail: &str) -> Self {
+        let message = jsonrpc::error(id, THROTTLED, detail);
+        Self::message(StatusCode::TOO_MANY_REQUESTS, message).with_code(THROTTLED)
+    }
+
+    /// The same reply, which tells when another try is worth it.
+    pub(crate) fn retry_after(mut self, seconds: u128) -> Self {
+        self.headers.push((RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))));
+        self
     }
 
     /// A JSON-RPC error in answer to a request.
@@ -167,6 +219,13 @@ impl Reply {
         Self { content: Content::Document(document.into()), ..Self::message(StatusCode::OK, Vec::new()) }
     }
 
+    /// An error of an HTTP target's endpoint, in AWS's form.
+    pub(crate) fn http_error(status: StatusCode, kind: &str, message: &str) -> Self {
+        let document = serde_json::json!({ "__type": kind, "message": message }).to_string();
+        let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Refused };
+        Self { status, error: Some(kind.to_owned()), outcome, ..Self::json(document) }
+    }
+
     /// No such gateway.
     pub(crate) fn no_gateway(id: &str) -> Self {
         let shown: String = id.chars().take(120).collect();
@@ -238,7 +297,10 @@ impl Reply {
 
     /// Whether it turns the caller away, whatever the request was.
     pub(crate) fn denies_access(&self) -> bool {
-        matches!(self.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        matches!(
+            self.status,
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+        )
     }
 
     /// The same reply, with the audit record saying that it is a failure.
@@ -292,12 +354,7 @@ impl Reply {
 
     /// The message alone, for a stream that has begun.
     pub(crate) fn into_message(self) -> Option<Bytes> {
-        match self.content {
-            Content::Message(message) => Some(message),
-            Content::Around(before, shared) => Some([&before[..], &shared[..], b"}"].concat().into()),
-            Content::Result(id, result) => Some(jsonrpc::result(&id, &result).into()),
-            Content::Nothing | Content::Document(_) => None,
-        }
+        self.written()
     }
 }
 
@@ -341,6 +398,12 @@ fn as_stream(headers: &mut HeaderMap, request_id: &RequestId) {
     // Proxies that gather answers let the events through at once (2026-07-28, "Receiving Messages").
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     identified(headers, request_id);
+}
+
+/// A response that is passed on, under the id of its request.
+pub(crate) fn identify(mut response: Response<Body>, request_id: &RequestId) -> Response<Body> {
+    identified(response.headers_mut(), request_id);
+    response
 }
 
 fn identified(headers: &mut HeaderMap, request_id: &RequestId) {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, RequestId};
+use http::StatusCode;
 
 use crate::answer::Reply;
 use crate::authenticate::Caller;
-use crate::authorize::{Decided, Ruling};
+use crate::authorize::{Decided, Passage, Ruling};
 use crate::pipeline::Plane;
 use crate::snapshot::Gate;
 
@@ -84,6 +85,19 @@ impl Record {
         self.set(|event| event.tool = Some(name.chars().take(256).collect()));
     }
 
+    /// Nothing had to be asked to allow it.
+    pub(crate) fn allowed(&mut self) {
+        self.set(|event| event.decision = Decision::Allow);
+    }
+
+    /// A limit turned it away.
+    pub(crate) fn throttled(&mut self, limit: &str) {
+        self.set(|event| {
+            event.decision = Decision::Deny;
+            event.reason = Some(format!("the rate limit {limit}"));
+        });
+    }
+
     /// What was decided.
     pub(crate) fn ruling(&mut self, ruling: &Ruling<'_>) {
         // What the decision is where no policy was asked.
@@ -93,6 +107,19 @@ impl Record {
             Ruling::Denied(decided) => (decided, Decision::Deny),
             Ruling::Unknown => return,
         };
+        self.decided(decided, undecided);
+    }
+
+    /// What was decided about a request to an HTTP target.
+    pub(crate) fn passage(&mut self, passage: &Passage<'_>) {
+        match passage {
+            Passage::Permitted(_, decided) => self.decided(decided, Decision::Allow),
+            Passage::Denied(decided) => self.decided(decided, Decision::Deny),
+            Passage::Unknown => {}
+        }
+    }
+
+    fn decided(&mut self, decided: &Decided, undecided: Decision) {
         let Decided { allowed, binds, policies, reason } = decided;
         self.set(|event| {
             event.decision = match (allowed, binds) {
@@ -104,6 +131,19 @@ impl Record {
             event.policies = policies.iter().map(ToString::to_string).collect();
             event.reason.clone_from(reason);
         });
+    }
+
+    /// Hands the record of a request over that was answered by a service behind, or in its place.
+    pub(crate) async fn passed(mut self, status: StatusCode) {
+        self.set(|event| {
+            event.outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Success };
+            if status.is_client_error() || status.is_server_error() {
+                event.error = Some(status.as_u16().to_string());
+            }
+        });
+        if let Some(event) = self.finished() {
+            self.plane.setup.audit.record(event).await;
+        }
     }
 
     /// Hands the record over.

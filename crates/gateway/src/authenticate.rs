@@ -4,6 +4,7 @@
 //! only for a key that exists. What was verified is remembered by the hash of the whole token until it ends, at most ten
 //! minutes, so that keys that were withdrawn and issuers that changed are noticed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use identity::token::{self, Claims, LEEWAY, Rejection};
 use policy::Principal;
 
 use crate::answer::Reply;
+use crate::limit::{self, Key};
 use crate::pipeline::Lane;
 use crate::snapshot::{Gate, Visible};
 
@@ -40,6 +42,8 @@ pub(crate) struct Caller {
     principal: Option<Principal>,
     /// Until when it is believed.
     until: Timestamp,
+    /// What its token says, as far as the gateway's rate limits ask for it.
+    claims: BTreeMap<String, String>,
     /// The tools that it may see, found out once.
     visible: OnceLock<Arc<Visible>>,
     /// What it signs with, for targets that are called in its name.
@@ -73,13 +77,19 @@ impl Caller {
         self.principal.as_ref()
     }
 
+    /// What its token says of the claims that rate limits ask for.
+    pub(crate) fn claims(&self) -> &BTreeMap<String, String> {
+        &self.claims
+    }
+
     /// The tools of the gateway that this caller may see. A caller belongs to one gate, so they do not change.
     pub(crate) fn visible(&self, gate: &Gate) -> &Arc<Visible> {
         self.visible.get_or_init(|| gate.visible_to(self.principal.as_ref()))
     }
 
     fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
-        Self { actor, principal, until, visible: OnceLock::new(), signing: None }
+        let (claims, visible) = (BTreeMap::new(), OnceLock::new());
+        Self { actor, principal, until, claims, visible, signing: None }
     }
 }
 
@@ -142,12 +152,12 @@ async fn by_token(lane: &Lane, gate: &Gate, jwt: &JwtAuthorizer, head: &Parts) -
             return Err(Reply::unauthenticated(gate.challenge.invalid()));
         }
     }
-    let caller = Arc::new(bearer_of(&claims, now));
+    let caller = Arc::new(bearer_of(gate, &claims, now));
     gate.callers.insert(hash, Arc::clone(&caller));
     Ok(caller)
 }
 
-fn bearer_of(claims: &Claims, now: Timestamp) -> Caller {
+fn bearer_of(gate: &Gate, claims: &Claims, now: Timestamp) -> Caller {
     let actor = Actor::Token {
         issuer: claims.issuer.clone(),
         subject: claims.subject.clone(),
@@ -155,7 +165,12 @@ fn bearer_of(claims: &Claims, now: Timestamp) -> Caller {
     };
     let until = claims.expires_at.plus(LEEWAY).min(now.plus(BELIEVED));
     let subject = claims.subject.as_deref().unwrap_or_default();
-    Caller::new(actor, Principal::oauth(subject, &claims.all).ok(), until)
+    let asked = gate.limits.keys().filter_map(|key| match key {
+        Key::Claim(name) => Some((name.clone(), limit::claim(&claims.all, name)?)),
+        _ => None,
+    });
+    let caller = Caller::new(actor, Principal::oauth(subject, &claims.all).ok(), until);
+    Caller { claims: asked.collect(), ..caller }
 }
 
 /// The bearer token of a request (RFC 6750, section 2.1): in the header, once.

@@ -3,13 +3,13 @@
 //! Under ENFORCE one and the same denial answers a tool that is forbidden and one that does not exist: whoever may not
 //! use a tool cannot find out that it is there. Only a tool of the caller's own list gets an error that speaks about it.
 
-use domain::{PolicyId, PolicyMode, Timestamp};
+use domain::{HttpService, PolicyId, PolicyMode, Timestamp};
 use mcp::jsonrpc::CallParams;
 use policy::Call;
 use serde_json::value::RawValue;
 
 use crate::authenticate::Caller;
-use crate::snapshot::{Gate, Guard, OfferEntry, Rules, ToolEntry};
+use crate::snapshot::{Gate, Guard, OfferEntry, Rules, TargetEntry, ToolEntry};
 
 /// A call that may be made.
 ///
@@ -56,6 +56,55 @@ impl<'a> Readable<'a> {
 /// Lets a caller who was recognised read a prompt or a resource.
 pub(crate) fn readable<'a>(_: &Caller, offer: &'a OfferEntry, call: &'a CallParams<'a>) -> Readable<'a> {
     Readable { offer, call }
+}
+
+/// A request that may go to an HTTP target. Its fields are private, as those of [`Permitted`].
+pub(crate) struct Passable<'a> {
+    target: &'a TargetEntry,
+    service: &'a HttpService,
+}
+
+impl<'a> Passable<'a> {
+    pub(crate) fn target(&self) -> &'a TargetEntry {
+        self.target
+    }
+
+    pub(crate) fn service(&self) -> &'a HttpService {
+        self.service
+    }
+}
+
+/// What became of a request to an HTTP target before it was made.
+pub(crate) enum Passage<'a> {
+    Permitted(Passable<'a>, Decided),
+    /// There is no such target, and the caller may know.
+    Unknown,
+    Denied(Decided),
+}
+
+/// Decides about a request to an HTTP target: the action is the target's name alone, and there is no input.
+pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Timestamp) -> Passage<'a> {
+    let found = gate.catalogue.http_target(target);
+    let permitted = |decided| match found {
+        Some((target, service)) => Passage::Permitted(Passable { target, service }, decided),
+        None => Passage::Unknown,
+    };
+    let Guard::Policies { mode, rules } = &gate.guard else { return permitted(Decided::default()) };
+    let binds = *mode == PolicyMode::Enforce;
+    let decided = match (rules, caller.principal()) {
+        (Rules::Broken(problem), _) => {
+            tracing::error!(gateway.id = %gate.gateway.id, error = %problem, "The policies cannot be evaluated.");
+            denied(binds, "the policies cannot be evaluated")
+        }
+        (_, None) => denied(binds, "the caller cannot be described to the policies"),
+        (_, Some(_)) if found.is_none() => denied(binds, "no such target"),
+        (Rules::Ready(engine), Some(principal)) => {
+            let decision = engine.decide(principal, &Call { tool: target, arguments: "{}", now });
+            let reason = reason(&decision);
+            Decided { allowed: Some(decision.allow), binds, reason, policies: decision.determining }
+        }
+    };
+    if decided.allowed != Some(true) && binds { Passage::Denied(decided) } else { permitted(decided) }
 }
 
 /// What was decided, for the record.

@@ -1,12 +1,18 @@
 //! The body of an answer: a few pieces, written one after the other without being copied together, or a stream of
 //! events.
 
-use std::convert::Infallible;
+use std::future::Future as _;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::limit::Open;
+use mask::{Mask, Masker};
 
 use crate::stream::Live;
 
@@ -18,6 +24,8 @@ enum Kind {
     Pieces { pieces: [Bytes; 3], next: usize },
     /// Events, as they happen.
     Live(Box<Live>),
+    /// What an upstream says, as it says it.
+    Passing(Box<Passing>),
 }
 
 impl Default for Body {
@@ -44,12 +52,36 @@ impl Body {
         Self(Kind::Live(Box::new(live)))
     }
 
+    /// What an upstream says, until this moment at most.
+    pub(crate) fn passing(incoming: Incoming, until: Instant) -> Self {
+        let deadline = Box::pin(sleep_until(until));
+        Self(Kind::Passing(Box::new(Passing { incoming, deadline, masker: None, _open: Vec::new() })))
+    }
+
+    /// The same body without the secrets that a mask knows.
+    pub(crate) fn masked(mut self, mask: &Mask) -> Self {
+        if let Kind::Passing(passing) = &mut self.0 {
+            passing.masker = Some(mask.stream());
+        }
+        self
+    }
+
+    /// The same body, which rate limits count as open as long as it is read.
+    pub(crate) fn holding(mut self, open: Vec<Open>) -> Self {
+        if let Kind::Passing(passing) = &mut self.0 {
+            passing._open = open;
+        }
+        self
+    }
+
     /// How many bytes are left, where that is known.
     fn left(&self) -> Option<u64> {
         match &self.0 {
             Kind::Pieces { pieces, next } => {
                 Some(pieces.iter().skip(*next).map(|piece| piece.len() as u64).sum())
             }
+            Kind::Passing(passing) if passing.masker.is_none() => passing.incoming.size_hint().exact(),
+            Kind::Passing(_) => None,
             Kind::Live(_) => None,
         }
     }
@@ -57,13 +89,14 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         let piece = match &mut self.0 {
+            Kind::Passing(passing) => return passing.poll_data(context),
             Kind::Live(live) => std::task::ready!(live.poll_event(context)),
             Kind::Pieces { pieces, next } => {
                 let found = pieces.iter_mut().enumerate().skip(*next).find(|(_, piece)| !piece.is_empty());
@@ -77,10 +110,54 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left() == Some(0)
+        match &self.0 {
+            Kind::Passing(passing) => passing.masker.is_none() && passing.incoming.is_end_stream(),
+            _ => self.left() == Some(0),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         self.left().map_or_else(SizeHint::new, SizeHint::with_exact)
+    }
+}
+
+/// What an upstream says. An end before its time breaks the connection: a part must not pass for the whole.
+struct Passing {
+    incoming: Incoming,
+    deadline: Pin<Box<Sleep>>,
+    /// Takes out what must not come back; gone when everything has been said.
+    masker: Option<Masker>,
+    /// Held, because it does something when it is dropped.
+    _open: Vec<Open>,
+}
+
+impl Passing {
+    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        loop {
+            match Pin::new(&mut self.incoming).poll_frame(context) {
+                // Trailers are left out: no list of headers speaks about them.
+                Poll::Ready(Some(Ok(frame))) if !frame.is_data() => {}
+                Poll::Ready(Some(Ok(frame))) => match (&mut self.masker, frame.into_data()) {
+                    (None, Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    (Some(masker), Ok(data)) => {
+                        let masked = masker.push(&data);
+                        if !masked.is_empty() {
+                            return Poll::Ready(Some(Ok(Frame::data(masked.into()))));
+                        }
+                    }
+                    (_, Err(_)) => {}
+                },
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(io::Error::other(error)))),
+                Poll::Ready(None) => {
+                    let rest = self.masker.take().map(Masker::finish).filter(|rest| !rest.is_empty());
+                    return Poll::Ready(rest.map(|rest| Ok(Frame::data(rest.into()))));
+                }
+                Poll::Pending => break,
+            }
+        }
+        match self.deadline.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into()))),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }

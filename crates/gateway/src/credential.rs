@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use credentials::{Brought, Credential, Need};
 use domain::Secret;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
+use mask::Mask;
 use mcp::upstream::{Dress, Sender};
 
 use crate::answer::{Reply, without_secrets};
@@ -44,6 +46,11 @@ impl<'a> Carried<'a> {
 
     pub(crate) fn sender(&self) -> Sender<'_> {
         Sender { client: &self.turn.lane.client, dress: self }
+    }
+
+    /// What must not come back, if anything is shown at all.
+    pub(crate) fn mask(&self) -> Option<&Mask> {
+        self.credential.mask()
     }
 
     /// A message of the upstream without what it was shown.
@@ -94,7 +101,12 @@ impl Dress for Carried<'_> {
         if let Some(uri) = with_parameters(request.uri(), &self.turn.arrival.query, allowed) {
             *request.uri_mut() = uri;
         }
-        self.credential.dress(request)
+        self.credential.dress(request)?;
+        // What an interceptor gave goes before it ("Header propagation from interceptor lambda").
+        if let Some(given) = &self.turn.authorization {
+            request.headers_mut().insert(AUTHORIZATION, given.clone());
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,10 @@ mod message;
 mod modern;
 mod session;
 
+mod limit;
+
+mod intercept;
+
 mod resolve;
 
 mod arguments;
@@ -33,8 +37,11 @@ mod stream;
 
 mod audit;
 
+mod forward;
+
 mod list;
 mod offers;
+mod search;
 mod snapshot;
 
 pub use body::Body;

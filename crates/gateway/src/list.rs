@@ -83,7 +83,7 @@ fn capabilities_of(gate: &Gate, modern: bool) -> Value {
     if !catalogue.prompts.is_empty() {
         can.insert("prompts".to_owned(), unchanging());
     }
-    if !(catalogue.resources.is_empty() && catalogue.templates.is_empty()) {
+    if catalogue.has_resources() {
         can.insert("resources".to_owned(), unchanging());
     }
     if catalogue.completes() {

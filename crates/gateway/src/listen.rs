@@ -5,7 +5,7 @@
 //! rebinding a name (2025-11-25, "Security Warning").
 
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Version as HttpVersion};
 use mcp::Version;
 use mcp::jsonrpc::{INVALID_REQUEST, Message};
 
@@ -45,6 +45,15 @@ impl Arrival {
     pub(crate) fn keep(&mut self, head: Parts) {
         self.query = head.uri.query().unwrap_or_default().to_owned();
         self.headers = head.headers;
+    }
+
+    /// What is kept of the head of a request to an HTTP target.
+    pub(crate) fn of_http(head: Parts) -> Self {
+        let (headers, query) = (HeaderMap::new(), String::new());
+        let mut arrival =
+            Self { spoken: Spoken::Unsaid, as_stream: false, ends_session: false, headers, query };
+        arrival.keep(head);
+        arrival
     }
 
     /// The value of a header that is text.
@@ -101,6 +110,16 @@ pub(crate) fn inspect(setup: &Setup, gate: &Gate, head: &Parts) -> Result<Arriva
         ));
     }
     Ok(Arrival { as_stream: accepted(gate, &head.headers)?, ..arrival })
+}
+
+/// Looks at the head of a request to an HTTP target, which may have any form but that of a proxy's.
+pub(crate) fn inspect_http(setup: &Setup, gate: &Gate, head: &Parts) -> Result<(), Reply> {
+    if head.version < HttpVersion::HTTP_2 && head.uri.scheme().is_some() {
+        let detail = "Requests are taken by their path, and not by a whole URL";
+        return Err(Reply::http_error(StatusCode::BAD_REQUEST, "ValidationException", detail));
+    }
+    check_host(setup, gate, head)?;
+    check_origin(setup, &head.headers)
 }
 
 /// The host that a request names: of its URL with HTTP/2, of its header else.

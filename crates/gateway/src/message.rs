@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 use mcp::Version;
-use mcp::jsonrpc::{self, CallParams, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split};
+use mcp::jsonrpc::{
+    self, CallParams, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split,
+};
 use serde_json::value::RawValue;
 
 use crate::answer::Reply;
@@ -13,9 +15,40 @@ const MOST_MESSAGES: usize = 100;
 
 /// What a body holds.
 pub(crate) enum Messages<'a> {
-    One(Message<'a>),
+    One(Written<'a>),
     /// Messages of an array, each of which stands for itself.
-    Batch(Vec<Result<Message<'a>, Reply>>),
+    Batch(Vec<Result<Written<'a>, Reply>>),
+}
+
+/// A message, and how it was written.
+pub(crate) struct Written<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) message: Message<'a>,
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Reply> {
+        let message = Message::parse(bytes).map_err(|malformed| unreadable(&malformed))?;
+        Ok(Self { bytes, message })
+    }
+}
+
+impl<'a> Written<'a> {
+    /// The message as one that may stand for another: of the same kind, and under the same id, by which its client
+    /// knows the answer.
+    pub(crate) fn instead_of(self, other: &Message<'_>) -> Result<Message<'a>, Reply> {
+        let same = match (&self.message, other) {
+            (Message::Request { id, .. }, Message::Request { id: before, .. })
+            | (Message::Answer { id, .. }, Message::Answer { id: before, .. }) => id.get() == before.get(),
+            (Message::Notification { .. }, Message::Notification { .. }) => true,
+            _ => false,
+        };
+        if same {
+            return Ok(self.message);
+        }
+        let detail = "An interceptor put a message of another kind or id in place of this one";
+        Err(Reply::refused(StatusCode::INTERNAL_SERVER_ERROR, INTERNAL_ERROR, detail))
+    }
 }
 
 /// Reads a body.
@@ -23,9 +56,9 @@ pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival) -> Result<Messages<'a>
     let invalid = |detail: &str| Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, detail);
     match jsonrpc::split(body).map_err(|malformed| unreadable(&malformed))? {
         Split::One(bytes) => {
-            let message = Message::parse(bytes).map_err(|malformed| unreadable(&malformed))?;
-            check_version(&message, arrival)?;
-            Ok(Messages::One(message))
+            let written = Written::parse(bytes)?;
+            check_version(&written.message, arrival)?;
+            Ok(Messages::One(written))
         }
         Split::Batch(messages) => {
             if !matches!(arrival.spoken, Spoken::Unsaid | Spoken::Former(Version::V2025_03_26)) {
@@ -37,12 +70,12 @@ pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival) -> Result<Messages<'a>
             if messages.len() > MOST_MESSAGES {
                 return Err(invalid("A batch may have 100 messages at most"));
             }
-            let messages: Vec<_> = messages
-                .into_iter()
-                .map(|bytes| Message::parse(bytes).map_err(|malformed| unreadable(&malformed)))
-                .collect();
+            let messages: Vec<_> = messages.into_iter().map(Written::parse).collect();
             // 2025-03-26, "Initialization": the first request must not be part of a batch.
-            let initialises = |message: &Result<Message<'_>, Reply>| matches!(message, Ok(Message::Request { method, .. }) if method == "initialize");
+            let initialises = |written: &Result<Written<'_>, Reply>| {
+                let message = written.as_ref().map(|written| &written.message);
+                matches!(message, Ok(Message::Request { method, .. }) if method == "initialize")
+            };
             if messages.iter().any(initialises) {
                 return Err(invalid("`initialize` must not be part of a batch"));
             }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Reply;
 use crate::authorize::Permitted;
+use crate::listen::Spoken;
 use crate::snapshot::Gate;
 use crate::turn::Turn;
 
@@ -42,7 +43,11 @@ pub(crate) fn check(turn: &mut Turn, message: &Message<'_>) -> Result<(), Reply>
     }
     let meta = RequestMeta::read(params).map_err(|problem| Reply::error(id, INVALID_PARAMS, &problem))?;
     let Some(version) = meta.version.as_deref() else {
-        return Err(missing(id, "protocolVersion"));
+        // Whoever names a version that nobody knows may be of either era.
+        return Err(match turn.arrival.spoken {
+            Spoken::Unknown => unsupported(&turn.gate, id, named_version(headers)),
+            _ => missing(id, "protocolVersion"),
+        });
     };
     if meta.capabilities.is_none() {
         return Err(missing(id, "clientCapabilities"));
@@ -76,7 +81,8 @@ pub(crate) fn check(turn: &mut Turn, message: &Message<'_>) -> Result<(), Reply>
 /// Whether the headers of a call say what its marked arguments say.
 pub(crate) fn check_param_headers(turn: &Turn, id: &str, permitted: &Permitted<'_>) -> Result<(), Reply> {
     let marked = &permitted.tool().param_headers;
-    if !turn.modern || marked.is_empty() {
+    // The headers speak of the arguments that the client wrote, and not of those that an interceptor put in their place.
+    if !turn.modern || turn.rewritten || marked.is_empty() {
         return Ok(());
     }
     let arguments: Value = serde_json::from_str(permitted.arguments()).unwrap_or_default();

@@ -21,15 +21,27 @@ use crate::upstream::{self, Question};
 const PAGE: usize = 100;
 
 pub(crate) fn prompts(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
-    page(turn, id, params, "prompts", &turn.gate.catalogue.prompts)
+    let catalogue = &turn.gate.catalogue;
+    if catalogue.prompts.is_empty() {
+        return Reply::no_method(id, "prompts/list");
+    }
+    page(turn, id, params, "prompts", &catalogue.prompts)
 }
 
 pub(crate) fn resources(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
-    page(turn, id, params, "resources", &turn.gate.catalogue.resources)
+    let catalogue = &turn.gate.catalogue;
+    if !catalogue.has_resources() {
+        return Reply::no_method(id, "resources/list");
+    }
+    page(turn, id, params, "resources", &catalogue.resources)
 }
 
 pub(crate) fn templates(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
-    page(turn, id, params, "resourceTemplates", &turn.gate.catalogue.templates)
+    let catalogue = &turn.gate.catalogue;
+    if !catalogue.has_resources() {
+        return Reply::no_method(id, "resources/templates/list");
+    }
+    page(turn, id, params, "resourceTemplates", &catalogue.templates)
 }
 
 fn page(turn: &Turn, id: &str, params: Option<&RawValue>, member: &str, all: &[OfferEntry]) -> Reply {

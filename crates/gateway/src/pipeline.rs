@@ -1,6 +1,7 @@
 //! One request, from its arrival to its answer.
 //!
-//! `listen → authenticate → message → resolve → authorize → credential → upstream → answer → audit`. Nothing that `resolve` learns is
+//! `listen → authenticate → message → limit → intercept → resolve → authorize → credential → upstream → intercept →
+//! answer → audit`. Nothing that `resolve` learns is
 //! revealed before `authorize` has spoken. Each stage gives back its fact; the record of the request is put together
 //! from them at the end, on failure and on disconnect too.
 
@@ -13,7 +14,7 @@ use credentials::Credentials;
 use domain::{Clock, Random, RequestId};
 use egress::{Client, EgressError};
 use functions::Functions;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use identity::issuer::Issuers;
 use identity::principal::Principals;
@@ -25,13 +26,16 @@ use crate::answer::Reply;
 use crate::audit::Record;
 use crate::authorize::{Ruling, authorize};
 use crate::body::Body;
-use crate::message::Messages;
+use crate::intercept::Seen;
+use crate::message::{Messages, Written};
 use crate::session::Sessions;
 use crate::snapshot::{Gate, Snapshot};
 use crate::suspend::Suspensions;
 use crate::turn::Turn;
+use crate::upstream::Failed;
 use crate::{
-    answer, authenticate, list, listen, message, modern, offers, resolve, session, stream, upstream,
+    answer, authenticate, intercept, limit, list, listen, message, modern, offers, resolve, search, session,
+    stream, upstream,
 };
 
 /// Everything that the data plane stands on.
@@ -173,7 +177,8 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
 }
 
 /// One message and its answer.
-async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Reply {
+async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Reply {
+    let Written { bytes, message } = written;
     if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
         record.action(method);
     }
@@ -185,6 +190,41 @@ async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Re
     };
     if let Err(reply) = known {
         return reply;
+    }
+    if let Err(reply) = limit::check(turn, &message, bytes, record) {
+        return reply;
+    }
+    let asked = match &message {
+        Message::Request { id, method, .. } => Some((id.get(), &**method == "tools/call")),
+        _ => None,
+    };
+    // Nothing passes that an interceptor should have seen and did not.
+    let unseen = |turn: &Turn, failed: Failed| match asked {
+        Some((id, true)) => failed.into_result(&turn.gate, id),
+        Some((id, false)) => failed.into_error(&turn.gate, id),
+        None => failed.into_error(&turn.gate, "null").with_status(StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    let answered = match intercept::request(turn, bytes).await {
+        Ok(Seen::Unchanged) => answer(turn, message, record).await,
+        Ok(Seen::Changed(body)) => {
+            match Written::parse(&body).and_then(|written| written.instead_of(&message)) {
+                Ok(changed) => answer(turn, changed, record).await,
+                Err(reply) => reply,
+            }
+        }
+        Ok(Seen::Answered(reply)) => reply,
+        Err(failed) => return unseen(turn, failed),
+    };
+    match intercept::response(turn, answered).await {
+        Ok(reply) => reply,
+        Err(failed) => unseen(turn, failed),
+    }
+}
+
+/// The answer to a message, as it came or as it was changed.
+async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply {
+    if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
+        record.action(method);
     }
     let (id, method, params) = match message {
         Message::Notification { .. } => return Reply::accepted(),
@@ -221,6 +261,9 @@ async fn reply(turn: &mut Turn, message: Message<'_>, record: &mut Record) -> Re
 /// A call of a tool.
 async fn call(turn: &Turn, id: &str, call: CallParams<'_>, record: &mut Record) -> Reply {
     record.tool(&call.name);
+    if call.name == search::NAME && turn.gate.searches() {
+        return search::find(turn, id, &call, record).await;
+    }
     let tool = resolve::tool(&turn.gate, &call.name);
     let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, turn.now());
     record.ruling(&ruling);

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -22,13 +23,22 @@ use crate::turn::Turn;
 const WAITING: usize = 16;
 
 /// Where messages go that are said before the answer.
-pub(crate) struct Outlet(mpsc::Sender<Bytes>);
+pub(crate) struct Outlet {
+    sender: mpsc::Sender<Bytes>,
+    begun: AtomicBool,
+}
 
 impl Outlet {
+    /// Whether anything was said.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
     /// Says a message to the client; waits while the client reads slowly.
     pub(crate) async fn say(&self, message: Bytes) {
         // Without a reader the whole request is about to be dropped.
-        drop(self.0.send(message).await);
+        self.begun.store(true, Ordering::Relaxed);
+        drop(self.sender.send(message).await);
     }
 }
 
@@ -44,7 +54,7 @@ pub(crate) async fn respond(
         return answer::finish(reply.written_for(&turn), request_id);
     }
     let (sender, mut messages) = mpsc::channel(WAITING);
-    turn.outlet = Some(Outlet(sender));
+    turn.outlet = Some(Outlet { sender, begun: AtomicBool::new(false) });
     let mut work: Work = Box::pin(async move {
         let reply = converse(&mut turn, &body, record).await;
         reply.written_for(&turn)

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use domain::{RequestId, Timestamp};
+use http::HeaderValue;
 use mcp::RequestMeta;
 use mcp::upstream::Peer;
 
 use crate::authenticate::Caller;
+use crate::intercept::Shown;
+use crate::limit::Open;
 use crate::listen::Arrival;
 use crate::pipeline::Lane;
 use crate::session::Session;
@@ -26,6 +29,14 @@ pub(crate) struct Turn {
     pub(crate) meta: RequestMeta,
     /// The session of an earlier one.
     pub(crate) session: Option<Arc<Session>>,
+    /// What interceptors are shown of the message.
+    pub(crate) shown: Shown,
+    /// Whether an interceptor changed it: its headers speak of what the client wrote.
+    pub(crate) rewritten: bool,
+    /// The credential that an interceptor gave for the upstream.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// What rate limits count as open while this lives.
+    pub(crate) open: Vec<Open>,
     /// Where notifications go while the answer is made, for a client that listens.
     pub(crate) outlet: Option<Outlet>,
 }
@@ -47,6 +58,10 @@ impl Turn {
             modern: false,
             meta: RequestMeta::default(),
             session: None,
+            shown: Shown::default(),
+            rewritten: false,
+            authorization: None,
+            open: Vec::new(),
             outlet: None,
         }
     }

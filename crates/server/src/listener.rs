@@ -215,6 +215,7 @@ impl Worker {
     async fn answer(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         match route {
             Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
+            Route::Http(gateway, place) => self.lane.forward(&gateway, &place, request, peer).await,
             Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
             Route::Control | Route::Objects => control_edge::answer(&self.house, request, peer).await,
             Route::Token(hint) => oidc::token(&self.house, hint, request, peer).await,

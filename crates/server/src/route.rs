@@ -18,6 +18,8 @@ pub(crate) enum Route {
     Welcome,
     /// A gateway's MCP endpoint.
     Mcp(String),
+    /// An HTTP target of a gateway, by the path under the gateway.
+    Http(String, String),
     /// A gateway's protected-resource metadata.
     ResourceMetadata(String),
     /// A pool's metadata.
@@ -52,7 +54,8 @@ pub(crate) fn of(head: &Parts) -> Route {
             ["mcp"] => Route::Mcp(gateway),
             [".well-known", "oauth-protected-resource"]
             | [".well-known", "oauth-protected-resource", "mcp"] => Route::ResourceMetadata(gateway),
-            _ => Route::Control,
+            [] => Route::Control,
+            _ => Route::Http(gateway, head.uri.path().to_owned()),
         };
     }
     let pool = |id: &str| UserPoolId::from_text(id);
@@ -61,6 +64,15 @@ pub(crate) fn of(head: &Parts) -> Route {
         ["gateways", id, ".well-known", "oauth-protected-resource"]
         | [".well-known", "oauth-protected-resource", "gateways", id, "mcp"] => {
             Route::ResourceMetadata((*id).to_owned())
+        }
+        // What the control plane has at the same place is the control plane's.
+        ["gateways", id, _, ..] if aws::service_by_path(head.method.as_str(), head.uri.path()).is_none() => {
+            let path = head.uri.path();
+            let under = path.strip_prefix("/gateways/").and_then(|rest| rest.strip_prefix(*id));
+            match under {
+                Some(under) if under.starts_with('/') => Route::Http((*id).to_owned(), under.to_owned()),
+                _ => Route::Control,
+            }
         }
         [id, ".well-known", "openid-configuration" | "oauth-authorization-server"]
         | [".well-known", "openid-configuration" | "oauth-authorization-server", id] => {
@@ -160,6 +172,17 @@ mod tests {
             ("POST", local, "/gateways/g-1/mcp/", Route::Mcp("g-1".into())),
             ("GET", local, "/gateways/g-1/", Route::Control),
             ("POST", local, "/gateways/g-1/targets/", Route::Control),
+            ("GET", local, "/gateways/g-1/targets/t-1", Route::Control),
+            ("POST", local, "/gateways/g-1/web/a/b?c=d", Route::Http("g-1".into(), "/web/a/b".into())),
+            ("GET", local, "/gateways/g-1/web", Route::Http("g-1".into(), "/web".into())),
+            ("GET", local, "/gateways/g-1/web/../x", Route::Http("g-1".into(), "/web/../x".into())),
+            ("GET", local, "/gateways/g-1//web", Route::Http("g-1".into(), "//web".into())),
+            (
+                "PUT",
+                "g-1.gateway.bedrock-agentcore.us-west-2.amazonaws.com",
+                "/targets/x/",
+                Route::Http("g-1".into(), "/targets/x/".into()),
+            ),
             (
                 "GET",
                 local,

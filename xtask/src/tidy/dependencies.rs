@@ -11,7 +11,7 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>, Failure> {
     let rooms: Vec<_> = std::fs::read_dir(root.join("crates"))?.flatten().map(|entry| entry.path()).collect();
     let ours: BTreeSet<String> =
         rooms.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();
-    for folder in rooms.iter().cloned().chain([root.join("xtask"), root.join("bench")]) {
+    for folder in rooms.iter().cloned().chain([root.join("xtask"), root.join("bench"), root.join("fuzz")]) {
         let manifest = folder.join("Cargo.toml");
         if manifest.exists() {
             used.extend(dependencies(&manifest)?);

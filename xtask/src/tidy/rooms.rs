@@ -67,6 +67,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "openapi",
             "policy",
             "smithy",
+            "search",
             "store",
         ],
     ),

@@ -328,12 +328,26 @@ pub struct FunctionCode {
     /// `ZipFile`.
     #[serde(rename = "ZipFile", default, skip_serializing_if = "Option::is_none")]
     pub zip_file: Option<Blob>,
+    /// `S3Bucket`.
+    #[serde(rename = "S3Bucket", default, skip_serializing_if = "Option::is_none")]
+    pub s3_bucket: Option<String>,
+    /// `S3Key`.
+    #[serde(rename = "S3Key", default, skip_serializing_if = "Option::is_none")]
+    pub s3_key: Option<String>,
 }
 
 pub(super) static FUNCTION_CODE_SCHEMA: Schema = Schema::Structure(&[
     body("ZipFile", &Schema::Blob { max: None }),
-    body("S3Bucket", &Schema::NotHonoured),
-    body("S3Key", &Schema::NotHonoured),
+    body(
+        "S3Bucket",
+        &Schema::Text {
+            min: Some(3),
+            max: Some(63),
+            pattern: Some("[0-9A-Za-z.\\-_]*[0-9A-Za-z\\-_]"),
+            sensitive: false,
+        },
+    ),
+    body("S3Key", &Schema::Text { min: Some(1), max: Some(1024), pattern: Some(".*"), sensitive: false }),
     body("S3ObjectVersion", &Schema::NotHonoured),
     body("S3ObjectStorageMode", &Schema::NotHonoured),
     body("ImageUri", &Schema::NotHonoured),
@@ -552,6 +566,12 @@ pub struct UpdateFunctionCodeRequest {
     /// `ZipFile`.
     #[serde(rename = "ZipFile", default, skip_serializing_if = "Option::is_none")]
     pub zip_file: Option<Blob>,
+    /// `S3Bucket`.
+    #[serde(rename = "S3Bucket", default, skip_serializing_if = "Option::is_none")]
+    pub s3_bucket: Option<String>,
+    /// `S3Key`.
+    #[serde(rename = "S3Key", default, skip_serializing_if = "Option::is_none")]
+    pub s3_key: Option<String>,
     /// `Architectures`.
     #[serde(rename = "Architectures", default, skip_serializing_if = "Option::is_none")]
     pub architectures: Option<Vec<Architecture>>,
@@ -569,8 +589,8 @@ pub struct UpdateFunctionCodeRequest {
 pub(super) static UPDATE_FUNCTION_CODE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 label("FunctionName", &Schema::Text { min: Some(1), max: Some(140), pattern: Some("(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"), sensitive: false }).required(),
 body("ZipFile", &Schema::Blob { max: None }),
-body("S3Bucket", &Schema::NotHonoured),
-body("S3Key", &Schema::NotHonoured),
+body("S3Bucket", &Schema::Text { min: Some(3), max: Some(63), pattern: Some("[0-9A-Za-z.\\-_]*[0-9A-Za-z\\-_]"), sensitive: false }),
+body("S3Key", &Schema::Text { min: Some(1), max: Some(1024), pattern: Some(".*"), sensitive: false }),
 body("S3ObjectVersion", &Schema::NotHonoured),
 body("S3ObjectStorageMode", &Schema::NotHonoured),
 body("ImageUri", &Schema::NotHonoured),

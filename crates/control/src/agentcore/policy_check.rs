@@ -7,7 +7,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{Arn, Gateway, GatewayId, Policy, PolicyValidation, Target, TargetId, tool_name};
+use domain::{
+    Arn, Gateway, GatewayId, NO_INPUT, Policy, PolicyValidation, Target, TargetId, Upstream, tool_name,
+};
 use policy::{GatewayTools, Schema, ToolDefinition, Validation};
 use store::{Page, Tx};
 
@@ -120,9 +122,12 @@ struct Offered {
 
 impl Offered {
     fn new(gateway: &Gateway, targets: &[Target]) -> Self {
-        let tools = targets.iter().flat_map(|target| {
+        let own = targets.iter().flat_map(|target| {
             target.tools.iter().map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
         });
+        // An HTTP target is an action of its own, without an input.
+        let passages = targets.iter().filter(|target| matches!(target.upstream, Upstream::Http(_)));
+        let tools = own.chain(passages.map(|target| (target.name.clone(), NO_INPUT.to_owned())));
         Self { arn: Arn::gateway(&gateway.scope, &gateway.id), tools: tools.collect() }
     }
 

@@ -45,7 +45,8 @@ impl FunctionOperations<Context> for Lambda {
         let settings = Settings::read(input)?;
         let allowed = context.authorize(&Arn::function(&name.scope, &name.name))?;
         roles::require_pass_role(context, &settings.role, roles::LAMBDA)?;
-        let digest = inspect(settings.archive.clone()).await?;
+        let archive = settings.code.archive(context).await?;
+        let digest = inspect(archive.clone()).await?;
         let mut function = Function {
             name: name.name,
             scope: name.scope,
@@ -58,7 +59,7 @@ impl FunctionOperations<Context> for Lambda {
             timeout_seconds: settings.timeout_seconds,
             memory_mib: settings.memory_mib,
             code_sha256: digest.to_base64(),
-            code_size: u64::try_from(settings.archive.len()).unwrap_or(u64::MAX),
+            code_size: u64::try_from(archive.len()).unwrap_or(u64::MAX),
             updated_at: context.now,
             revision_id: RequestId::mint(&*context.setup().random).to_string(),
             revision: 1,
@@ -67,12 +68,10 @@ impl FunctionOperations<Context> for Lambda {
         check_free(&mut tx, &function).await?;
         check_role(&mut tx, &function, context.now).await?;
         let environment = settings.environment;
-        tx.insert_function(&function, &environment, &settings.archive).await.map_err(
-            |error| match error {
-                StoreError::Exists => exists(&function.name),
-                error => error.into(),
-            },
-        )?;
+        tx.insert_function(&function, &environment, &archive).await.map_err(|error| match error {
+            StoreError::Exists => exists(&function.name),
+            error => error.into(),
+        })?;
         let published = match to_publish {
             true => Some(publish(context, &mut tx, &mut function, &environment, None).await?),
             false => None,

@@ -5,6 +5,7 @@
 //! version or an alias) is heard in every decision about it.
 
 mod alias;
+mod code;
 mod describe;
 mod function;
 mod invoke;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use aws::{Fault, FieldFault};
-use aws_shapes::Blob;
 use aws_shapes::lambda::{
     Architecture, CreateFunctionRequest, Runtime, SERVICE, UpdateFunctionConfigurationRequest,
 };
@@ -14,11 +13,10 @@ use compute::Digest;
 use compute::package::{self, MAX_UNPACKED_BYTES, PackageError};
 use domain::{Arn, FunctionRuntime, Secret};
 
+use super::code::Source;
 use super::invalid;
 use crate::fault::Failure;
 
-/// The largest archive, in bytes: 50 MiB ("Lambda quotas").
-const MAX_ARCHIVE_BYTES: usize = 50 * 1024 * 1024;
 /// The most that an environment may measure as JSON, in bytes: 4 KiB ("Lambda quotas").
 const MAX_ENVIRONMENT_BYTES: usize = 4 * 1024;
 /// How long an invocation may take, in seconds, and how long when nobody says.
@@ -35,7 +33,7 @@ pub(super) struct Settings {
     pub(super) timeout_seconds: u32,
     pub(super) memory_mib: u32,
     pub(super) environment: BTreeMap<String, Secret>,
-    pub(super) archive: Bytes,
+    pub(super) code: Source,
 }
 
 impl Settings {
@@ -62,7 +60,7 @@ impl Settings {
             timeout_seconds,
             memory_mib,
             environment: read_environment(variables)?,
-            archive: read_archive(input.code.zip_file)?,
+            code: Source::read(input.code.zip_file, input.code.s3_bucket, input.code.s3_key)?,
         })
     }
 }
@@ -185,22 +183,4 @@ fn read_environment(variables: BTreeMap<String, String>) -> Result<BTreeMap<Stri
         return Err(invalid(format!("{UNABLE} exceeded the 4KB limit. Bytes measured: {measured}")));
     }
     Ok(variables.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
-}
-
-/// The code of a function, from where a request says that it is. Archives come in the request itself; one that lies in a
-/// bucket would be fetched here.
-pub(super) fn read_archive(zip_file: Option<Blob>) -> Result<Bytes, Failure> {
-    let archive =
-        zip_file.map(|file| file.0).ok_or_else(|| invalid("Please provide a source for function code."))?;
-    if archive.is_empty() {
-        return Err(invalid("Uploaded file must be a non-empty zip"));
-    }
-    if archive.len() > MAX_ARCHIVE_BYTES {
-        let message = format!(
-            "The deployment package has {} bytes, and at most {MAX_ARCHIVE_BYTES} are allowed.",
-            archive.len()
-        );
-        return Err(Fault::new("RequestTooLargeException", message).into());
-    }
-    Ok(archive.into())
 }

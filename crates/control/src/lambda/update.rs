@@ -6,9 +6,10 @@ use aws_shapes::lambda::{
 };
 use domain::{Function, RequestId};
 
+use super::code::Source;
 use super::describe::describe;
 use super::function::{check_role, check_room};
-use super::settings::{Changes, check_architectures, inspect, read_archive};
+use super::settings::{Changes, check_architectures, inspect};
 use super::version::publish;
 use super::{check_revision, find_whole};
 use crate::context::Context;
@@ -22,7 +23,7 @@ pub(super) async fn code(
 ) -> Result<FunctionConfiguration, Failure> {
     let found = find_whole(context, &input.function_name).await?;
     check_architectures(&input.architectures.unwrap_or_default())?;
-    let archive = read_archive(input.zip_file)?;
+    let archive = Source::read(input.zip_file, input.s3_bucket, input.s3_key)?.archive(context).await?;
     let digest = inspect(archive.clone()).await?;
     let mut tx = found.allowed.begin().await?;
     let mut function = found.present(&mut tx).await?;

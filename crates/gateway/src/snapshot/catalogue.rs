@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use domain::{Arn, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name};
+use domain::{
+    Arn, HttpService, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name,
+};
 use functions::Prepared;
 use mcp::headers::ParamHeaders;
 use serde_json::{Map, Value};
 
 use super::plan::{Plan, RestEntry, signed_for};
 use crate::arguments::Arguments;
+use crate::search::Searcher;
 
 /// What stands between a target's name and a tool's.
 const JOINT: &str = "___";
@@ -25,6 +28,8 @@ pub(crate) struct Catalogue {
     /// One for each URI: that of the target with the lowest `resourcePriority`.
     pub(crate) resources: Vec<OfferEntry>,
     pub(crate) templates: Vec<OfferEntry>,
+    /// Finds tools, where that is offered.
+    pub(crate) searcher: Searcher,
 }
 
 /// One tool.
@@ -80,6 +85,8 @@ pub(crate) enum UpstreamEntry {
     Mcp(McpEntry),
     /// A REST service, whose tools have plans.
     Rest(RestEntry),
+    /// An HTTP service, under the target's own path.
+    Http(HttpService),
     /// Nothing that can be called.
     Unserved,
 }
@@ -158,6 +165,21 @@ impl Catalogue {
         })
     }
 
+    /// The HTTP target of this name.
+    pub(crate) fn http_target(&self, name: &str) -> Option<(&TargetEntry, &HttpService)> {
+        let target = self.targets.iter().find(|target| target.name == name)?;
+        match &target.upstream {
+            UpstreamEntry::Http(service) => Some((target, service)),
+            _ => None,
+        }
+    }
+
+    /// The name of the target that gives a resource.
+    pub(crate) fn target_of_resource(&self, uri: &str) -> Option<&str> {
+        let resource = self.resources.iter().find(|resource| resource.name == uri)?;
+        self.target(resource.target).map(|target| target.name.as_str())
+    }
+
     pub(crate) fn target(&self, place: usize) -> Option<&TargetEntry> {
         self.targets.get(place)
     }
@@ -168,6 +190,11 @@ impl Catalogue {
             UpstreamEntry::Mcp(server) => Some((target, server)),
             _ => None,
         })
+    }
+
+    /// Whether there are resources, or templates of them.
+    pub(crate) fn has_resources(&self) -> bool {
+        !(self.resources.is_empty() && self.templates.is_empty())
     }
 
     /// Whether an upstream sends log messages.
@@ -211,6 +238,16 @@ impl TargetEntry {
     /// Whether its lists are read only when somebody asks for them.
     pub(crate) fn is_unlisted(&self) -> bool {
         matches!(&self.upstream, UpstreamEntry::Mcp(server) if server.unlisted)
+    }
+}
+
+impl UpstreamEntry {
+    /// The function that is called.
+    pub(crate) fn function(&self) -> Option<&Arn> {
+        match self {
+            Self::Lambda { function, .. } => Some(function),
+            _ => None,
+        }
     }
 }
 

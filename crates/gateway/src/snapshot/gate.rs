@@ -10,6 +10,8 @@ use quick_cache::sync::Cache;
 use super::{Catalogue, RoleAccess, Visible};
 use crate::authenticate::Caller;
 use crate::challenge::Challenge;
+use crate::intercept::Interceptors;
+use crate::limit::Limits;
 
 /// How many callers of one gateway are remembered.
 const CALLERS: usize = 10_000;
@@ -27,6 +29,9 @@ pub(crate) struct Gate {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) guard: Guard,
     pub(crate) role: RoleAccess,
+    /// How much may be asked.
+    pub(crate) limits: Limits,
+    pub(crate) interceptors: Arc<Interceptors>,
     pub(crate) challenge: Challenge,
     /// Verified tokens, by hash. They belong to this gate: another configuration verifies again.
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
@@ -58,6 +63,8 @@ impl Gate {
         catalogue: Arc<Catalogue>,
         guard: Guard,
         role: RoleAccess,
+        limits: Limits,
+        interceptors: Arc<Interceptors>,
         challenge: Challenge,
     ) -> Self {
         let supported = gateway.mcp.as_ref().and_then(|mcp| mcp.supported_versions.as_ref());
@@ -72,6 +79,8 @@ impl Gate {
             catalogue,
             guard,
             role,
+            limits,
+            interceptors,
             challenge,
             callers: Cache::new(CALLERS),
             anyone: OnceLock::new(),
@@ -81,7 +90,9 @@ impl Gate {
 
     /// The same gateway, asking everyone again who they are, with another role.
     pub(crate) fn with_role(&self, role: RoleAccess, challenge: Challenge) -> Self {
-        Self::new(self.gateway.clone(), Arc::clone(&self.catalogue), self.guard.clone(), role, challenge)
+        let (gateway, catalogue) = (self.gateway.clone(), Arc::clone(&self.catalogue));
+        let (limits, interceptors) = (self.limits.clone(), Arc::clone(&self.interceptors));
+        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge)
     }
 
     /// Whether a host is the one that AWS would give this gateway.
@@ -103,6 +114,11 @@ impl Gate {
     pub(crate) fn lists_unlisted(&self) -> bool {
         let binds = matches!(self.guard, Guard::Policies { mode: PolicyMode::Enforce, .. });
         !binds && self.catalogue.targets.iter().any(super::TargetEntry::is_unlisted)
+    }
+
+    /// Whether the tool that finds tools is offered.
+    pub(crate) fn searches(&self) -> bool {
+        self.gateway.mcp.as_ref().is_some_and(|mcp| mcp.search)
     }
 
     /// Whether the whole list of tools is one page.

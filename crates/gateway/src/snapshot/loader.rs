@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::{Authorizer, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId, tool_name};
+use domain::{Arn, Authorizer, Gateway, GatewayId, NO_INPUT, Scope, Target, Upstream, UserPoolId, tool_name};
 use egress::Client;
-use functions::{FunctionName, Functions};
+use functions::{FunctionName, Functions, Prepared};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
@@ -18,6 +18,8 @@ use tokio::sync::watch;
 
 use super::{Catalogue, Gate, Guard, McpEntry, RestEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
 use crate::challenge::Challenge;
+use crate::intercept::{Interceptor, Interceptors};
+use crate::limit::Limits;
 
 /// How often another process' changes are looked for, where there may be other processes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -68,7 +70,7 @@ impl Loader {
         let mut gates = HashMap::new();
         for gateway in tx.all_gateways().await? {
             if gateway.status.serves() {
-                let gate = self.compile(&mut tx, gateway).await?;
+                let gate = self.compile(&mut tx, gateway, None).await?;
                 gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
             }
         }
@@ -139,7 +141,8 @@ impl Loader {
             };
             match found.filter(|gateway| gateway.status.serves()) {
                 Some(gateway) => {
-                    let gate = self.compile(&mut tx, gateway).await?;
+                    let before = present.gate(id.as_str()).map(|gate| &**gate);
+                    let gate = self.compile(&mut tx, gateway, before).await?;
                     gates.insert(id.to_string(), Arc::new(gate));
                 }
                 None => {
@@ -177,10 +180,11 @@ impl Loader {
             ChangeKind::Function => {
                 self.functions.forget(&change.scope, &change.id);
                 work.gateways.extend(ids(&mut present.gates.values().filter(|gate| {
-                    gate.catalogue
-                        .targets
-                        .iter()
-                        .any(|target| calls(&target.upstream, &change.scope, &change.id))
+                    let targets =
+                        gate.catalogue.targets.iter().filter_map(|target| target.upstream.function());
+                    let mut functions =
+                        targets.chain(gate.gateway.interceptors.iter().map(|it| &it.function));
+                    functions.any(|function| names(function, &change.scope, &change.id))
                 })));
             }
             ChangeKind::Iam => {
@@ -211,7 +215,13 @@ impl Loader {
         }
     }
 
-    async fn compile(&self, tx: &mut Tx, gateway: Gateway) -> Result<Gate, StoreError> {
+    /// Compiles a gateway; `before` is what it was.
+    async fn compile(
+        &self,
+        tx: &mut Tx,
+        gateway: Gateway,
+        before: Option<&Gate>,
+    ) -> Result<Gate, StoreError> {
         let mut targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
         targets.retain(|target| target.status.serves());
         targets.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
@@ -223,16 +233,17 @@ impl Loader {
         }
         let role = RoleAccess::read(tx, &gateway).await?;
         let challenge = self.challenge(tx, &gateway).await?;
-        Ok(Gate::new(gateway, Arc::new(Catalogue::of(with_upstreams)), guard, role, challenge))
+        let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
+        let limits = Limits::of(limits, before.map(|gate| &gate.limits));
+        let catalogue = Arc::new(Catalogue::of(with_upstreams));
+        let interceptors = Arc::new(self.interceptors(&gateway).await?);
+        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge))
     }
 
     async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
         Ok(match &target.upstream {
             Upstream::Lambda { function } => {
-                let prepared = match FunctionName::parse(function.as_str(), scope) {
-                    Some(name) => self.functions.find_named(&name).await?,
-                    None => None,
-                };
+                let prepared = self.function(scope, function).await?;
                 UpstreamEntry::Lambda { function: function.clone(), prepared }
             }
             Upstream::Mcp(server) => UpstreamEntry::Mcp(McpEntry::of(target, server)),
@@ -241,8 +252,37 @@ impl Loader {
                 let at = (endpoint.as_deref(), endpoint_prefix.as_deref());
                 UpstreamEntry::Rest(RestEntry::of_model(scope, at.0, at.1))
             }
-            Upstream::Http(_) => UpstreamEntry::Unserved,
+            Upstream::Http(service) => UpstreamEntry::Http(service.clone()),
         })
+    }
+
+    /// The function of this ARN, if there is one here.
+    async fn function(&self, scope: &Scope, arn: &Arn) -> Result<Option<Arc<Prepared>>, StoreError> {
+        match FunctionName::parse(arn.as_str(), scope) {
+            Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
+                self.functions.find(&name.scope, &name.name).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn interceptors(&self, gateway: &Gateway) -> Result<Interceptors, StoreError> {
+        let mut interceptors = Interceptors::default();
+        for given in &gateway.interceptors {
+            let interceptor = Interceptor {
+                function: given.function.clone(),
+                prepared: self.function(&gateway.scope, &given.function).await?,
+                pass_headers: given.pass_headers,
+                without_response_body: given.without_response_body,
+            };
+            if given.on_request {
+                interceptors.request = Some(interceptor.clone());
+            }
+            if given.on_response {
+                interceptors.response = Some(interceptor);
+            }
+        }
+        Ok(interceptors)
     }
 
     async fn guard(&self, tx: &mut Tx, gateway: &Gateway, targets: &[Target]) -> Result<Guard, StoreError> {
@@ -255,7 +295,7 @@ impl Loader {
             .filter(|policy| policy.status.decides())
             .filter_map(|policy| Some((policy.id, policy.in_force?)))
             .collect();
-        let arn = domain::Arn::gateway(&gateway.scope, &gateway.id);
+        let arn = Arn::gateway(&gateway.scope, &gateway.id);
         let tools: Vec<_> = targets
             .iter()
             .flat_map(|target| {
@@ -265,6 +305,10 @@ impl Loader {
                     .map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
             })
             .collect();
+        // An HTTP target is an action of its own, without an input.
+        let passages = targets.iter().filter(|target| matches!(target.upstream, Upstream::Http(_)));
+        let passages = passages.map(|target| (target.name.clone(), NO_INPUT.to_owned()));
+        let tools: Vec<_> = tools.into_iter().chain(passages).collect();
         let compiling = tokio::task::spawn_blocking(move || {
             let definitions =
                 tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
@@ -300,10 +344,7 @@ fn scope_of(changes: &[Change], present: &Snapshot, id: &GatewayId) -> Option<Sc
         .or_else(|| present.gate(id.as_str()).map(|gate| gate.gateway.scope.clone()))
 }
 
-fn calls(upstream: &UpstreamEntry, scope: &Scope, name: &str) -> bool {
-    match upstream {
-        UpstreamEntry::Lambda { function, .. } => FunctionName::parse(function.as_str(), scope)
-            .is_some_and(|called| called.scope == *scope && called.name == name),
-        UpstreamEntry::Mcp(_) | UpstreamEntry::Rest(_) | UpstreamEntry::Unserved => false,
-    }
+fn names(function: &Arn, scope: &Scope, name: &str) -> bool {
+    FunctionName::parse(function.as_str(), scope)
+        .is_some_and(|called| called.scope == *scope && called.name == name)
 }

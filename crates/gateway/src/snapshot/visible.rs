@@ -55,18 +55,26 @@ impl Visible {
                 gate.catalogue.tools().iter().filter(|tool| self.contains(tool.place)).collect();
             let count = tools.len().div_ceil(size).max(1);
             let mut chunks = tools.chunks(size.min(tools.len().max(1)));
-            (1..=count).map(|number| Page::of(chunks.next().unwrap_or_default(), number < count)).collect()
+            let first = if gate.searches() { crate::search::DEFINITION } else { "" };
+            (1..=count)
+                .map(|number| {
+                    let before = if number == 1 { first } else { "" };
+                    Page::of(before, chunks.next().unwrap_or_default(), number < count)
+                })
+                .collect()
         })
     }
 }
 
 impl Page {
-    fn of(tools: &[&ToolEntry], more: bool) -> Self {
+    /// A page of tools, with the definition `before` in front of them, if it is not empty.
+    fn of(before: &str, tools: &[&ToolEntry], more: bool) -> Self {
         let last = tools.last().map(|tool| tool.name.clone()).unwrap_or_default();
         let mut text = Vec::with_capacity(tools.iter().map(|tool| tool.shown.len() + 1).sum::<usize>() + 64);
         text.extend_from_slice(b"{\"tools\":[");
-        for (at, tool) in tools.iter().enumerate() {
-            if at > 0 {
+        text.extend_from_slice(before.as_bytes());
+        for tool in tools {
+            if !text.ends_with(b"[") {
                 text.push(b',');
             }
             text.extend_from_slice(&tool.shown);

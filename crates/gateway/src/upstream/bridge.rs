@@ -102,7 +102,10 @@ async fn ask_client(line: &Line<'_>, method: &str, params: Option<&str>) -> Opti
     let params = params.map(|params| format!(",\"params\":{params}")).unwrap_or_default();
     let (id, method) = (expected.id, Value::from(method));
     let question = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":{method}{params}}}");
-    outlet.say(line.carried.masked(question.into())).await;
+    // What the interceptor fails to see is not asked.
+    let question = crate::intercept::said(line.turn, line.carried.masked(question.into())).await;
+    let question = question.map_err(|failed| failed.noted(&line.turn.gate, "An interceptor failed.")).ok()?;
+    outlet.say(question).await;
     (&mut expected.answer).await.ok()
 }
 

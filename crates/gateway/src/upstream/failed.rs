@@ -1,6 +1,7 @@
 //! A call that came to nothing: which leg of it failed, for the log and for those who debug.
 
 use domain::ExceptionLevel;
+use http::StatusCode;
 use mask::Mask;
 use mcp::jsonrpc::INTERNAL_ERROR;
 
@@ -21,6 +22,8 @@ pub(crate) struct Failed {
     endpoint: Option<String>,
     /// What it answered with.
     status: Option<u16>,
+    /// What an HTTP target's caller is answered with.
+    answered: StatusCode,
 }
 
 /// A part of the way.
@@ -44,7 +47,14 @@ impl Leg {
 impl Failed {
     /// The target failed.
     pub(crate) fn new(detail: impl Into<String>) -> Self {
-        Self { detail: detail.into(), answer: None, leg: Leg::Target, endpoint: None, status: None }
+        Self {
+            detail: detail.into(),
+            answer: None,
+            leg: Leg::Target,
+            endpoint: None,
+            status: None,
+            answered: StatusCode::BAD_GATEWAY,
+        }
     }
 
     /// The gateway itself did.
@@ -64,6 +74,16 @@ impl Failed {
     /// The same, at an endpoint that answered with a status, if it answered.
     pub(crate) fn at(self, endpoint: &str, status: Option<u16>) -> Self {
         Self { endpoint: Some(endpoint.to_owned()), status, ..self }
+    }
+
+    /// What is not here, which its caller may know.
+    pub(crate) fn absent(detail: impl Into<String>) -> Self {
+        Self { answered: StatusCode::NOT_FOUND, ..Self::of_gateway(detail) }
+    }
+
+    /// The same, for want of time.
+    pub(crate) fn late(self) -> Self {
+        Self { answered: StatusCode::GATEWAY_TIMEOUT, ..self }
     }
 
     /// The same, with what the target answered.
@@ -91,7 +111,7 @@ impl Failed {
     }
 
     /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
-    pub(super) fn into_result(self, gate: &Gate, id: &str) -> Reply {
+    pub(crate) fn into_result(self, gate: &Gate, id: &str) -> Reply {
         let result = match self.told(gate) {
             Some(detail) => {
                 let detail = serde_json::Value::from(detail).to_string();
@@ -106,9 +126,19 @@ impl Failed {
     }
 
     /// The same for what is no tool.
-    pub(super) fn into_error(self, gate: &Gate, id: &str) -> Reply {
+    pub(crate) fn into_error(self, gate: &Gate, id: &str) -> Reply {
         let detail = self.told(gate);
         Reply::error(id, INTERNAL_ERROR, detail.as_deref().unwrap_or(INTERNAL)).failing("UpstreamError")
+    }
+
+    /// The same for an HTTP target.
+    pub(crate) fn into_http(self, gate: &Gate) -> Reply {
+        let status = self.answered;
+        if status == StatusCode::NOT_FOUND {
+            return Reply::http_error(status, "ResourceNotFoundException", &self.detail);
+        }
+        let detail = self.told(gate);
+        Reply::http_error(status, "InternalServerException", detail.as_deref().unwrap_or(INTERNAL))
     }
 
     /// What the caller may know; the log knows it in any case.

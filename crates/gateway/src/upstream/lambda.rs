@@ -23,20 +23,32 @@ pub(super) struct Call<'a> {
 }
 
 pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>) -> Result<Reply, Failed> {
+    let event = Bytes::copy_from_slice(permitted.arguments().as_bytes());
+    let context = client_context(turn, permitted, call).into();
+    let completed = invoke(turn, call.function, call.prepared, event, Some(context)).await?;
+    result(turn, permitted, call, &completed)
+}
+
+/// Invokes a function as the gateway's role.
+pub(crate) async fn invoke(
+    turn: &Turn,
+    arn: &Arn,
+    prepared: Option<&Prepared>,
+    event: Bytes,
+    client_context: Option<Bytes>,
+) -> Result<Completed, Failed> {
     let gate = &turn.gate;
     let denied = |cause: &str| {
-        tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %call.function, error = cause, "The gateway's role may not invoke a function.");
+        tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %arn, error = cause, "The gateway's role may not invoke a function.");
         let detail = format!(
-            "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
-            call.function
+            "Access denied while invoking Lambda function {arn}. Check the permissions on the Lambda function and Gateway execution role, and retry the request."
         );
         Failed::of_credential(detail, None, None)
     };
-    let prepared = call.prepared.ok_or_else(|| {
+    let prepared = prepared.ok_or_else(|| {
         Failed::new(format!(
-            "Lambda function {} does not exist. Create it with the version or alias that the target names, or point \
-             the target to one that does.",
-            call.function
+            "Lambda function {arn} does not exist. Create it with the version or alias that is named, or name one that \
+             does."
         ))
     })?;
     let setup = &turn.lane.plane.setup;
@@ -44,26 +56,20 @@ pub(super) async fn call(turn: &Turn, permitted: &Permitted<'_>, call: &Call<'_>
         .may_invoke(&gate.arn, &prepared.arn, prepared.resource_policy.as_ref(), setup.clock.now())
         .map_err(|cause| denied(&cause))?;
     let invocation = Invocation {
-        payload: Bytes::copy_from_slice(permitted.arguments().as_bytes()),
-        client_context: Some(client_context(turn, permitted, call).into()),
+        payload: event,
+        client_context,
         request_id: RequestId::mint(&*setup.random).to_string(),
         trace_id: None,
     };
     let invoking = setup.functions.invoke(prepared, invocation);
-    let completed = match tokio::time::timeout(setup.call_timeout, invoking).await {
-        Ok(Ok(completed)) => completed,
-        Ok(Err(error)) => {
-            return Err(Failed::new(format!("Lambda function {}: {error}", call.function)));
-        }
+    match tokio::time::timeout(setup.call_timeout, invoking).await {
+        Ok(Ok(completed)) => Ok(completed),
+        Ok(Err(error)) => Err(Failed::new(format!("Lambda function {arn}: {error}"))),
         Err(_) => {
             let seconds = setup.call_timeout.as_secs();
-            return Err(Failed::new(format!(
-                "Lambda function {} did not answer within {seconds} seconds.",
-                call.function
-            )));
+            Err(Failed::new(format!("Lambda function {arn} did not answer within {seconds} seconds.")))
         }
-    };
-    result(turn, permitted, call, &completed)
+    }
 }
 
 /// What the function learns besides the arguments. The values are ids and names: the ones that could hold a quote are

@@ -3,11 +3,12 @@
 
 mod bridge;
 mod failed;
+pub(crate) mod http;
 mod lambda;
 mod mcp_server;
 mod rest;
 
-use http::HeaderMap;
+use ::http::HeaderMap;
 use mcp::Members;
 
 use crate::answer::Reply;
@@ -16,6 +17,7 @@ use crate::snapshot::{McpEntry, OfferEntry, TargetEntry, UpstreamEntry};
 use crate::turn::Turn;
 
 pub(crate) use failed::Failed;
+pub(crate) use lambda::invoke;
 use mcp_server::Asking;
 pub(crate) use mcp_server::unlisted_tools;
 
@@ -50,7 +52,9 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 mcp_server::ask(turn, target, server, id, &asking).await
             }
             UpstreamEntry::Rest(service) => rest::call(turn, permitted, target, service, id).await,
-            UpstreamEntry::Unserved => Err(Failed::of_gateway("the tool's target cannot be called")),
+            UpstreamEntry::Http(_) | UpstreamEntry::Unserved => {
+                Err(Failed::of_gateway("the tool's target cannot be called"))
+            }
         },
     };
     called.unwrap_or_else(|failed| failed.into_result(&turn.gate, id))

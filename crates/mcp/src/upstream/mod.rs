@@ -134,9 +134,10 @@ impl Upstream {
                 let written = Written::legacy(ask, id);
                 let session = self.session(sender, ask.peer).await?;
                 let sent = self.send(sender, &written, Some(&session), ask.headers).await?;
-                let forgotten = sent.status() == StatusCode::NOT_FOUND && session.id.is_some();
-                let (response, session) = if forgotten {
-                    // The server has forgotten the session (2025-06-18, "Session Management", item 3).
+                // The server has forgotten the session (2025-06-18, "Session Management", item 3). Some say so as of a
+                // session that they never knew, with 400: the request was not taken, so it may be made again.
+                let refused = matches!(sent.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
+                let (response, session) = if refused && session.id.is_some() {
                     self.forget(ask.peer, &session);
                     let session = self.session(sender, ask.peer).await?;
                     (self.send(sender, &written, Some(&session), ask.headers).await?, session)

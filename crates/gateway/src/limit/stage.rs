@@ -1,0 +1,97 @@
+//! The stage: what a message says of itself is held against the limits, and nothing else is looked up for it. Whether a
+//! tool exists does not count, so nobody learns it from being turned away.
+
+use std::time::Duration;
+
+use domain::Actor;
+use mcp::Members;
+use mcp::jsonrpc::Message;
+use serde_json::Value;
+
+use super::{Facts, Key, Throttled};
+use crate::answer::Reply;
+use crate::audit::Record;
+use crate::turn::Turn;
+
+/// What stands between a target's name and a tool's.
+const JOINT: &str = "___";
+
+/// Counts a message, or turns it away. `written` is the message as it came.
+pub(crate) fn check(
+    turn: &mut Turn,
+    message: &Message<'_>,
+    written: &[u8],
+    record: &mut Record,
+) -> Result<(), Reply> {
+    if turn.gate.limits.is_empty() {
+        return Ok(());
+    }
+    let (id, method, params) = match message {
+        Message::Request { id, method, params } => (Some(id.get()), &**method, *params),
+        Message::Notification { method, params } => (None, &**method, *params),
+        // An answer is part of a call that was counted.
+        Message::Answer { .. } => return Ok(()),
+    };
+    let subject = params.and_then(|params| Members::parse(params).ok()).and_then(|params| match method {
+        "tools/call" | "prompts/get" => params.text("name"),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => params.text("uri"),
+        _ => None,
+    });
+    let subject = subject.as_deref();
+    let whole = subject.filter(|_| method == "tools/call");
+    let target = match method {
+        "tools/call" | "prompts/get" => {
+            subject.and_then(|name| name.split_once(JOINT)).map(|(target, _)| target)
+        }
+        _ => subject.and_then(|uri| turn.gate.catalogue.target_of_resource(uri)),
+    };
+    let own = |whole: &'_ str| whole.split_once(JOINT).map_or(0, |(target, _)| target.len() + JOINT.len());
+    let facts = Facts {
+        target,
+        tool: whole.map(|whole| [whole, whole.get(own(whole)..).unwrap_or(whole)]),
+        principal: principal(turn),
+        claims: turn.caller.claims(),
+        headers: &turn.arrival.headers,
+        body: body(turn, written),
+    };
+    let admitted = turn.gate.limits.admit(&facts, turn.now());
+    match admitted {
+        Ok(open) => {
+            turn.open.extend(open);
+            Ok(())
+        }
+        Err(throttled) => Err(refuse(turn, &throttled, record, |detail| Reply::throttled(id, detail))),
+    }
+}
+
+/// The ARNs of a caller that signed: sessions of a role are one, whatever they call themselves.
+pub(crate) fn principal(turn: &Turn) -> Option<[&str; 2]> {
+    let Actor::Iam { arn, .. } = turn.caller.actor() else { return None };
+    Some([turn.caller.principal().map_or(arn.as_str(), policy::Principal::id), arn])
+}
+
+/// The body, where a limit asks for it. One that can be read in two ways is read in none.
+pub(crate) fn body(turn: &Turn, written: &[u8]) -> Option<Value> {
+    let asked = turn.gate.limits.keys().any(|key| matches!(key, Key::Body(_)));
+    asked.then(|| strict_json::parse(written).ok()).flatten()
+}
+
+/// Turns a request away, and says so in its record.
+pub(crate) fn refuse(
+    turn: &Turn,
+    throttled: &Throttled,
+    record: &mut Record,
+    write: impl FnOnce(&str) -> Reply,
+) -> Reply {
+    let Throttled { limit, after } = throttled;
+    tracing::info!(gateway.id = %turn.gate.gateway.id, limit = %limit, "A request is throttled.");
+    record.throttled(limit);
+    match after {
+        None => write(&format!("Rate limit exceeded: {limit} lets nothing through")),
+        Some(after) => {
+            // Rounded up: who waits for as long as told is let through.
+            let seconds = after.as_millis().div_ceil(Duration::from_secs(1).as_millis()).max(1);
+            write(&format!("Rate limit exceeded: {limit}. Try again in {seconds} s")).retry_after(seconds)
+        }
+    }
+}

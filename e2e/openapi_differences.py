@@ -1,0 +1,157 @@
+"""Why a tool requires other arguments here than FastMCP's tool of the same operation.
+
+Each entry is an explanation and what must be so in the document for it to hold; a difference that no entry explains
+fails its test. `there` lists arguments that only FastMCP requires, `here` those that only we require.
+"""
+
+import re
+
+from openapi_documents import Document
+
+# Of the connection, or described by other parts of a document (OpenAPI 3.1.1, "Parameter Object").
+ELSEWHERE = {
+    *("accept", "content-type", "authorization", "host", "content-length", "transfer-encoding", "connection"),
+    *("upgrade", "te", "trailer", "keep-alive", "expect", "cookie"),
+}
+KINDS = ("json", "x-www-form-urlencoded", "multipart/", "xml", "text/")
+
+
+class Difference:
+    """The difference between two sets of required arguments, with all that may explain it."""
+
+    def __init__(self, document: Document, item: dict, operation: dict, here: set, there: set):
+        self.document = document
+        self.here, self.there = here, there
+        self.parameters = document.parameters(item, operation)
+        self.references = []
+        for raw in [*(item.get("parameters") or []), *(operation.get("parameters") or [])]:
+            self.references.append((document.follow(raw).get("name"), chain(document, raw)))
+        self.body = document.body(operation)
+        content = self.body.get("content") or {}
+        # The first of JSON, form, multipart, XML and text here; the document's first there.
+        chosen = sorted(content, key=preference)[:1]
+        self.is_structured = bool(chosen) and preference(chosen[0]) < KINDS.index("text/")
+        self.schema_here = content[chosen[0]].get("schema") or {} if chosen else {}
+        self.schemas_there = [media.get("schema") or {} for media in content.values()]
+        self.members = document.members(self.schema_here)
+        self.demands = document.demands(self.schema_here) if self.body.get("required") else set()
+        self.keys = document.credentials()
+        self.reasons, self.left = set(), set()
+        for name in there - here:
+            self.sort(name, THERE, "there")
+        for name in here - there:
+            self.sort(name, HERE, "here")
+
+    def sort(self, name: str, classes: dict, where: str):
+        for why, holds in classes.items():
+            if holds(self, name):
+                self.reasons.add(why)
+                return
+        self.left.add(f"{name} only {where}")
+
+    def named(self, name: str) -> list:
+        return [parameter for parameter in self.parameters if parameter.name == name]
+
+
+def preference(media_type: str) -> int:
+    return next((at for at, kind in enumerate(KINDS) if kind in media_type.lower()), len(KINDS))
+
+
+def chain(document: Document, raw) -> list:
+    """The references from here to what is meant."""
+    seen = []
+    document.follow(raw, seen)
+    return seen
+
+
+def is_credential(difference: Difference, name: str) -> bool:
+    return any(
+        (one.name.lower() if one.place == "header" else one.name, one.place) in difference.keys
+        for one in difference.named(name)
+    )
+
+
+def is_elsewhere(difference: Difference, name: str) -> bool:
+    return any(one.place == "header" and one.name.lower() in ELSEWHERE for one in difference.named(name))
+
+
+def is_suffixed_there(difference: Difference, name: str) -> bool:
+    base, _, place = name.rpartition("__")
+    uses = len(difference.named(base)) + (base in difference.members)
+    return uses > 1 and any(one.place == place for one in difference.named(base))
+
+
+def keeps_its_name_here(difference: Difference, name: str) -> bool:
+    return any(f"{name}__{one.place}" in difference.there for one in difference.named(name))
+
+
+def whole_there(difference: Difference) -> set:
+    """What FastMCP may call a body that is one argument."""
+    names = {"body", "body_data"}
+    for schema in difference.schemas_there:
+        for branch in difference.document.branches(schema):
+            names.add(re.sub(r"[^a-zA-Z0-9_]", "_", str(branch.get("title", "body")).lower()))
+    return names
+
+
+def is_whole_body_there(difference: Difference, name: str) -> bool:
+    return "body" not in difference.here and name in whole_there(difference) and not difference.named(name)
+
+
+def is_body_by_title(difference: Difference, name: str) -> bool:
+    return "body" in difference.here and name in whole_there(difference)
+
+
+def is_body_by_name(difference: Difference, name: str) -> bool:
+    return name == "body" and bool(difference.there & whole_there(difference))
+
+
+def is_member_here(difference: Difference, name: str) -> bool:
+    return name in difference.demands and bool(difference.there & whole_there(difference))
+
+
+def has_alternatives(difference: Difference) -> bool:
+    words = ("oneOf", "anyOf", "not", "if", "patternProperties")
+    return any(word in branch for branch in difference.document.branches(difference.schema_here) for word in words)
+
+
+def is_whole_for_alternatives(difference: Difference, name: str) -> bool:
+    return name == "body" and difference.is_structured and has_alternatives(difference)
+
+
+def is_whole_for_text(difference: Difference, name: str) -> bool:
+    return name == "body" and not difference.is_structured
+
+
+def is_member_of_alternatives(difference: Difference, name: str) -> bool:
+    return "body" in difference.here and name in difference.demands and has_alternatives(difference)
+
+
+def is_member_of_text(difference: Difference, name: str) -> bool:
+    return "body" in difference.here and name in difference.demands and not difference.is_structured
+
+
+def is_unread_pointer(difference: Difference, name: str) -> bool:
+    return any(
+        name == found and any("~" in reference or "%" in reference for reference in references)
+        for found, references in difference.references
+    )
+
+
+THERE = {
+    "a credential is the gateway's to attach, and no argument": is_credential,
+    "a header that OpenAPI has described elsewhere, or the connection's, is no argument": is_elsewhere,
+    "of arguments of one name, one keeps it here; there all that are no body's get their place": is_suffixed_there,
+    "a body's members are arguments here; there it is one argument": is_whole_body_there,
+    "a body that is one argument is `body` here; there it has its schema's title": is_body_by_title,
+    "a body of alternatives (`oneOf` and the like) is one argument here; there the members that all have are": is_member_of_alternatives,
+    "a body that is text or bytes is one argument here; there its schema's members are": is_member_of_text,
+}
+HERE = {
+    "of arguments of one name, one keeps it here; there all that are no body's get their place": keeps_its_name_here,
+    "a body's members are arguments here; there it is one argument": is_member_here,
+    "a body that is one argument is `body` here; there it has its schema's title": is_body_by_name,
+    "a body of alternatives (`oneOf` and the like) is one argument here; there the members that all have are": is_whole_for_alternatives,
+    "a body that is text or bytes is one argument here; there its schema's members are": is_whole_for_text,
+    "a reference with an escape (`~1`, RFC 6901) is followed here; there what it leads to is left out": is_unread_pointer,
+}
