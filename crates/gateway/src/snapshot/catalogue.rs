@@ -87,8 +87,6 @@ pub(crate) enum UpstreamEntry {
     Rest(RestEntry),
     /// An HTTP service, under the target's own path.
     Http(HttpService),
-    /// Nothing that can be called.
-    Unserved,
 }
 
 /// An MCP server.

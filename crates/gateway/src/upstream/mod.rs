@@ -52,9 +52,7 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 mcp_server::ask(turn, target, server, id, &asking).await
             }
             UpstreamEntry::Rest(service) => rest::call(turn, permitted, target, service, id).await,
-            UpstreamEntry::Http(_) | UpstreamEntry::Unserved => {
-                Err(Failed::of_gateway("the tool's target cannot be called"))
-            }
+            UpstreamEntry::Http(_) => Err(Failed::of_gateway("the tool's target cannot be called")),
         },
     };
     called.unwrap_or_else(|failed| failed.into_result(&turn.gate, id))
