@@ -1,4 +1,4 @@
-//! What a credential puts on a request, and what it does not.
+//! A credential on a request: where it goes, and what it replaces.
 
 use domain::{ApiKeyLocation, Arn, FixedClock, Timestamp};
 

@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use domain::Secret;
 use mask::Mask;
 
-/// How many are remembered.
-const MOST: usize = 4_096;
+/// How many are remembered. A mask of a long token takes some hundred kilobytes.
+const MOST: usize = 512;
 /// How many secrets one mask has at most. Those that were replaced stay in it for a while: whoever was shown one still
 /// has it, and it may still be good.
 const MOST_SECRETS: usize = 64;

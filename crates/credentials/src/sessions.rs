@@ -17,8 +17,8 @@ use crate::Refused;
 const LIFE: Duration = Duration::from_secs(60 * 60);
 /// How long before its end it is no longer used.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
-/// How many are kept.
-const MOST: usize = 10_000;
+/// How many are kept, each with its mask.
+const MOST: usize = 1_000;
 
 pub(crate) struct Sessions {
     store: Store,

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 
 use crate::answer::{self, Reply};
 use crate::audit::Record;
-use crate::authorize::{Passage, pass};
+use crate::authorize::{Passable, Passage, pass};
 use crate::body::Body;
 use crate::intercept::http::SeenHttp;
 use crate::limit::{self, Facts};
@@ -99,22 +99,34 @@ impl Lane {
             Passage::Unknown => return Err(no_target(place.target)),
             Passage::Denied(_) => return Err(denied()),
         };
-        let forwarded = match Carried::of(&turn, passable.target()).await {
-            Ok(carried) => {
-                let forwarded = forward(&turn, &passable, &method, place.below, body, &carried).await;
-                forwarded.map(|forwarded| forwarded.masked(carried.mask()))
-            }
-            Err(failed) => Err(failed),
-        };
-        let Forwarded { status, headers, body } = match forwarded {
-            Ok(forwarded) => forwarded,
-            Err(failed) => return Err(failed.into_http(gate)),
-        };
+        let Forwarded { status, headers, body } =
+            match asked(&turn, &passable, &method, place.below, body).await {
+                Ok(forwarded) => forwarded,
+                Err(failed) => return Err(failed.into_http(gate)),
+            };
         let open = std::mem::take(&mut turn.open);
         finished(&turn, status, headers, body.holding(open), &shown)
             .await
             .map_err(|failed| failed.into_http(gate))
     }
+}
+
+/// Asks a service with the target's credential; once more with a fresh token, when the one that was shown is not
+/// accepted. What comes back is without it.
+async fn asked(
+    turn: &Turn,
+    passable: &Passable<'_>,
+    method: &Method,
+    below: &str,
+    body: Bytes,
+) -> Result<Forwarded, Failed> {
+    let mut carried = Carried::of(turn, passable.target()).await?;
+    let mut forwarded = forward(turn, passable, method, below, body.clone(), &carried).await;
+    let refused = matches!(&forwarded, Ok(forwarded) if forwarded.status == StatusCode::UNAUTHORIZED);
+    if refused && carried.renew().await? {
+        forwarded = forward(turn, passable, method, below, body, &carried).await;
+    }
+    forwarded?.masked(carried.mask())
 }
 
 /// Counts a request, or turns it away.

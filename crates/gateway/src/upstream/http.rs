@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use domain::HttpService;
-use http::header::{ACCEPT_ENCODING, HeaderName, HeaderValue};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use mask::Mask;
@@ -62,14 +62,18 @@ pub(crate) struct Forwarded {
 }
 
 impl Forwarded {
-    /// The same without what the service was shown.
-    pub(crate) fn masked(mut self, mask: Option<&Mask>) -> Self {
-        let Some(mask) = mask else { return self };
+    /// The same without what the service was shown. What is compressed cannot be searched for it, and does not pass.
+    pub(crate) fn masked(mut self, mask: Option<&Mask>) -> Result<Self, Failed> {
+        let Some(mask) = mask else { return Ok(self) };
+        if self.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+            let detail = "the service answered with a body that is compressed, although it was asked not to";
+            return Err(Failed::new(detail));
+        }
         for value in self.headers.values_mut() {
             let masked = mask.bytes(value.as_bytes()).into_owned();
             *value = HeaderValue::from_bytes(&masked).unwrap_or_else(|_| HeaderValue::from_static(""));
         }
-        Self { body: self.body.masked(mask), ..self }
+        Ok(Self { body: self.body.masked(mask), ..self })
     }
 }
 
