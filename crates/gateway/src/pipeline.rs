@@ -1,7 +1,7 @@
 //! One request, from its arrival to its answer.
 //!
-//! `listen → authenticate → message → limit → intercept → resolve → authorize → upstream → intercept → answer → audit`. Nothing that `resolve` learns is
-//! revealed before `authorize` has spoken. Each stage gives back its fact; the record of the request is put together
+//! `listen → authenticate → message → limit → intercept → resolve → authorize → upstream → intercept → answer → audit`.
+//! Nothing that `resolve` learns is revealed before `authorize` has spoken. Each stage gives back its fact; the record of the request is put together
 //! from them at the end, on failure and on disconnect too.
 
 use std::net::IpAddr;

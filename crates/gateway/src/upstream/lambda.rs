@@ -41,14 +41,12 @@ pub(crate) async fn invoke(
     let denied = |cause: &str| {
         tracing::info!(gateway.id = %gate.gateway.id, lambda.arn = %arn, error = cause, "The gateway's role may not invoke a function.");
         Failed::new(format!(
-            "Access denied while invoking Lambda function {}. Check the permissions on the Lambda function and Gateway execution role, and retry the request.",
-            arn
+            "Access denied while invoking Lambda function {arn}. Check the permissions on the Lambda function and Gateway execution role, and retry the request."
         ))
     };
     let prepared = prepared.ok_or_else(|| {
         Failed::new(format!(
-            "Lambda function {} does not exist. Create it, or point the target to one that does.",
-            arn
+            "Lambda function {arn} does not exist. Create it, or point the target to one that does."
         ))
     })?;
     let setup = &turn.lane.plane.setup;

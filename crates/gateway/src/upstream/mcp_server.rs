@@ -197,10 +197,9 @@ impl<'a> Line<'a> {
                     }
                 }
                 Some(Said::Answer(answer)) => {
-                    if exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error() {
-                        if let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
-                            return Ok(Heard::Again(answers));
-                        }
+                    let may_ask = exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error();
+                    if may_ask && let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
+                        return Ok(Heard::Again(answers));
                     }
                     let modern = self.turn.modern;
                     let (message, code) = translated(&answer, id, exchange.era(), modern, self.asking.method);
