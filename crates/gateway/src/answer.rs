@@ -6,12 +6,13 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use mcp::jsonrpc::{
     self, FORBIDDEN, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND,
-    MISSING_CAPABILITY, Malformed, PARSE_ERROR, THROTTLED, UNAUTHENTICATED, UNSUPPORTED_VERSION,
+    MISSING_CAPABILITY, Malformed, PARSE_ERROR, UNAUTHENTICATED, UNSUPPORTED_VERSION,
 };
 
 use crate::body::Body;
-use crate::intercept::{Answered, Changed};
 use crate::turn::Turn;
+
+mod shaped;
 
 /// What AWS says to a call that policies deny, whatever the reason and whether or not the tool exists.
 const DENIAL: &str = "AuthorizeActionException - Tool Execution Denied: Tool call not allowed due to policy enforcement \
@@ -83,31 +84,6 @@ impl Reply {
         }
     }
 
-    /// An answer as an interceptor wants it: one of its own, or what it left of `reply`.
-    pub(crate) fn intercepted(reply: Option<Self>, answered: Answered, changed: Changed) -> Self {
-        let mut reply = reply.unwrap_or_else(|| Self {
-            content: Content::Nothing,
-            ..Self::message(StatusCode::OK, Vec::new())
-        });
-        if let Some(body) = answered.body {
-            reply.content = Content::Message(body);
-        }
-        if changed == Changed::All {
-            // What the message's code would make of the status is not asked any more.
-            reply.code = None;
-            reply.status = answered.status.unwrap_or(reply.status);
-            for (name, value) in answered.headers {
-                reply.headers.retain(|(present, _)| *present != name);
-                reply.headers.push((name, value));
-            }
-        }
-        if reply.status.is_client_error() || reply.status.is_server_error() {
-            reply.outcome = Outcome::Refused;
-            reply.error.get_or_insert_with(|| "Intercepted".to_owned());
-        }
-        reply
-    }
-
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -125,18 +101,6 @@ impl Reply {
     /// Nothing to say.
     pub(crate) fn nothing() -> Self {
         Self { content: Content::Nothing, ..Self::message(StatusCode::NO_CONTENT, Vec::new()) }
-    }
-
-    /// A request that is one too many (AgentCore, "MCP protocol contract").
-    pub(crate) fn throttled(id: Option<&str>, detail: &str) -> Self {
-        let message = jsonrpc::error(id, THROTTLED, detail);
-        Self::message(StatusCode::TOO_MANY_REQUESTS, message).with_code(THROTTLED)
-    }
-
-    /// The same reply, which tells when another try is worth it.
-    pub(crate) fn retry_after(mut self, seconds: u128) -> Self {
-        self.headers.push((RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))));
-        self
     }
 
     /// A JSON-RPC error in answer to a request.
@@ -193,13 +157,6 @@ impl Reply {
     /// A document that is no message.
     pub(crate) fn json(document: String) -> Self {
         Self { content: Content::Document(document.into()), ..Self::message(StatusCode::OK, Vec::new()) }
-    }
-
-    /// An error of an HTTP target's endpoint, in AWS's form.
-    pub(crate) fn http_error(status: StatusCode, kind: &str, message: &str) -> Self {
-        let document = serde_json::json!({ "__type": kind, "message": message }).to_string();
-        let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Refused };
-        Self { status, error: Some(kind.to_owned()), outcome, ..Self::json(document) }
     }
 
     /// No such gateway.

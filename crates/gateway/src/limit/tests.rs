@@ -1,3 +1,5 @@
+//! Limits under a clock that is told the time: who is counted with whom, when another try is worth it, what is kept.
+
 use std::collections::BTreeMap;
 
 use domain::{AccountId, GatewayId, Period, Rate, Region, Scope};
