@@ -2,6 +2,7 @@
 steps into by the name of the tool."""
 
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -172,6 +173,11 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     epoch = 0
 
+    def get_request(self):
+        connection, address = super().get_request()
+        self.open_connections.append(connection)
+        return connection, address
+
     def handle_error(self, *_):
         pass
 
@@ -187,6 +193,7 @@ class HostileUpstream:
         self.epoch += 1
         self.server = Server(("127.0.0.1", self.port), Hostile)
         self.server.epoch, self.server.forgotten = self.epoch, self.forgotten
+        self.server.open_connections = []
         self.server.sessions, self.server.seen, self.server.initialised = set(), [], 0
         self.server.over = threading.Event()
         self.port = self.server.server_port
@@ -196,6 +203,11 @@ class HostileUpstream:
         self.server.over.set()
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.server.open_connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
         time.sleep(0.1)
 
     @property

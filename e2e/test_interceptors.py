@@ -173,3 +173,54 @@ def test_an_interceptor_that_says_nothing_changes_nothing(make, intercepted):
     wire.initialize()
     assert len(wire.tools()) == 3
     assert json.loads(text_of(wire.tool("Tools___echo", text="a")))["arguments"] == {"text": "a"}
+
+
+BY_CLAIM = '''
+import base64, json
+def claims(event):
+    token = event["mcp"]["gatewayRequest"]["headers"]["Authorization"].split(" ")[1].split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+def lambda_handler(event, context):
+    """Shows and calls `hidden` for one client alone."""
+    mcp, mine = event["mcp"], claims(event)["client_id"] == "CLIENT"
+    if "gatewayResponse" in mcp:
+        body = mcp["gatewayResponse"]["body"]
+        tools = (body.get("result") or {}).get("tools")
+        if tools is not None and not mine:
+            body["result"]["tools"] = [tool for tool in tools if not tool["name"].endswith("hidden")]
+        return {"interceptorOutputVersion": "1.0", "mcp": {"transformedGatewayResponse": {"body": body}}}
+    body = mcp["gatewayRequest"]["body"]
+    if body["method"] == "tools/call" and body["params"]["name"].endswith("hidden") and not mine:
+        error = {"jsonrpc": "2.0", "id": body["id"], "error": {"code": -32002, "message": "not yours"}}
+        return {"interceptorOutputVersion": "1.0", "mcp": {"transformedGatewayResponse": {"statusCode": 403, "body": error}}}
+    return {}
+'''
+
+
+def test_an_interceptor_decides_by_the_claims_of_the_token(make, intercepted):
+    pool = make.pool()
+    mine, other = pool.client("invoke"), pool.client("invoke")
+    function = make.function(BY_CLAIM.replace("CLIENT", mine.id))
+    both = interceptor(function, "REQUEST", "RESPONSE", headers=True)
+    gateway = intercepted(both, authorizer=pool.authorizer(mine, other))
+    of_mine, of_other = Wire(gateway.url, mine.token()), Wire(gateway.url, other.token())
+    assert len(of_mine.tools()) == 3 and len(of_other.tools()) == 2
+    assert json.loads(text_of(of_mine.tool("Tools___hidden", text="a")))["tool"] == "Tools___hidden"
+    refused = of_other.post(of_other.message("tools/call", {"name": "Tools___hidden", "arguments": {"text": "a"}}))
+    assert refused.status_code == 403 and refused.json()["error"]["message"] == "not yours"
+
+
+def test_a_stream_is_intercepted_event_by_event(make, intercepted):
+    stamp = '''
+def lambda_handler(event, context):
+    response = event["mcp"]["gatewayResponse"]
+    body = response["body"]
+    body["result"]["stamp"] = {"streaming": response.get("isStreamingResponse"), "status": response.get("statusCode")}
+    return {"interceptorOutputVersion": "1.0", "mcp": {"transformedGatewayResponse": {"headers": {"X-Stamp": "yes"}, "body": body}}}
+'''
+    settings = {"protocolConfiguration": {"mcp": {"streamingConfiguration": {"enableResponseStreaming": True}}}}
+    gateway = intercepted(interceptor(make.function(stamp), "RESPONSE"), **settings)
+    wire = Wire(gateway.url)
+    response = wire.post(wire.message("tools/call", {"name": "Tools___echo", "arguments": {"text": "a"}}))
+    assert response.headers["Content-Type"].startswith("text/event-stream") and response.headers["X-Stamp"] == "yes"
+    assert read(response)["result"]["stamp"] == {"streaming": True, "status": 200}

@@ -5,6 +5,7 @@
 //! Nothing here decides anything. Source: the Model Context Protocol specification, revisions 2025-03-26, 2025-06-18,
 //! 2025-11-25 and 2026-07-28, and JSON-RPC 2.0.
 
+pub mod depth;
 pub mod headers;
 pub mod jsonrpc;
 mod members;

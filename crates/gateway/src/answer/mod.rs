@@ -1,21 +1,20 @@
 //! Last stage: the answer, as MCP and AgentCore write it.
 
 mod refusals;
+mod shaped;
 mod wire;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
 use domain::Outcome;
-use http::header::RETRY_AFTER;
 use http::{HeaderName, HeaderValue, StatusCode};
 use mask::Mask;
 use mcp::jsonrpc::{
     self, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MISSING_CAPABILITY,
-    PARSE_ERROR, THROTTLED, UNSUPPORTED_VERSION,
+    PARSE_ERROR, UNSUPPORTED_VERSION,
 };
 
-use crate::intercept::{Answered, Changed};
 use crate::turn::Turn;
 
 pub(crate) use wire::{event, finish, identify, streaming};
@@ -86,31 +85,6 @@ impl Reply {
         }
     }
 
-    /// An answer as an interceptor wants it: one of its own, or what it left of `reply`.
-    pub(crate) fn intercepted(reply: Option<Self>, answered: Answered, changed: Changed) -> Self {
-        let mut reply = reply.unwrap_or_else(|| Self {
-            content: Content::Nothing,
-            ..Self::message(StatusCode::OK, Vec::new())
-        });
-        if let Some(body) = answered.body {
-            reply.content = Content::Message(body);
-        }
-        if changed == Changed::All {
-            // What the message's code would make of the status is not asked any more.
-            reply.code = None;
-            reply.status = answered.status.unwrap_or(reply.status);
-            for (name, value) in answered.headers {
-                reply.headers.retain(|(present, _)| *present != name);
-                reply.headers.push((name, value));
-            }
-        }
-        if reply.status.is_client_error() || reply.status.is_server_error() {
-            reply.outcome = Outcome::Refused;
-            reply.error.get_or_insert_with(|| "Intercepted".to_owned());
-        }
-        reply
-    }
-
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
@@ -128,18 +102,6 @@ impl Reply {
     /// Nothing to say.
     pub(crate) fn nothing() -> Self {
         Self { content: Content::Nothing, ..Self::message(StatusCode::NO_CONTENT, Vec::new()) }
-    }
-
-    /// A request that is one too many (AgentCore, "MCP protocol contract").
-    pub(crate) fn throttled(id: Option<&str>, detail: &str) -> Self {
-        let message = jsonrpc::error(id, THROTTLED, detail);
-        Self::message(StatusCode::TOO_MANY_REQUESTS, message).with_code(THROTTLED)
-    }
-
-    /// The same reply, which tells when another try is worth it.
-    pub(crate) fn retry_after(mut self, seconds: u128) -> Self {
-        self.headers.push((RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))));
-        self
     }
 
     /// A JSON-RPC error in answer to a request.

@@ -34,13 +34,6 @@ impl Reply {
         }
     }
 
-    /// An error of an HTTP target's endpoint, in AWS's form.
-    pub(crate) fn http_error(status: StatusCode, kind: &str, message: &str) -> Self {
-        let document = serde_json::json!({ "__type": kind, "message": message }).to_string();
-        let outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Refused };
-        Self { status, error: Some(kind.to_owned()), outcome, ..Self::json(document) }
-    }
-
     /// No such gateway.
     pub(crate) fn no_gateway(id: &str) -> Self {
         let shown: String = id.chars().take(120).collect();

@@ -36,13 +36,14 @@ pub(crate) enum SeenHttp {
 pub(crate) async fn request(turn: &mut Turn, shown: &Shown<'_>, body: &Bytes) -> Result<SeenHttp, Failed> {
     let gate = std::sync::Arc::clone(&turn.gate);
     let Some(interceptor) = &gate.interceptors.request else { return Ok(SeenHttp::Unchanged) };
+    let headers = interceptor.pass_headers.then(|| headers::shown(turn.arrival.headers.iter()));
     let mut request = json!({
         "path": shown.path,
         "httpMethod": shown.method.as_str(),
         "body": STANDARD.encode(body),
     });
-    if interceptor.pass_headers {
-        request["headers"] = Value::Object(headers::shown(turn.arrival.headers.iter()));
+    if let (Some(headers), Some(request)) = (headers, request.as_object_mut()) {
+        request.insert("headers".to_owned(), Value::Object(headers));
     }
     let event = json!({ "interceptorInputVersion": "1.0", "http": { "gatewayRequest": request } });
     let answer = ask(turn, interceptor, event.to_string().into(), Some(context(turn, shown))).await?;

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -61,17 +62,17 @@ impl<'a> Output<'a> {
             #[serde(default, rename = "interceptorOutputVersion")]
             version: Option<String>,
             #[serde(borrow, default)]
-            mcp: Option<Part<'a>>,
+            mcp: Option<&'a RawValue>,
             #[serde(borrow, default)]
-            http: Option<Part<'a>>,
+            http: Option<&'a RawValue>,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct Part<'a> {
             #[serde(borrow, default)]
-            transformed_gateway_request: Option<Request<'a>>,
+            transformed_gateway_request: Option<&'a RawValue>,
             #[serde(borrow, default)]
-            transformed_gateway_response: Option<Response<'a>>,
+            transformed_gateway_response: Option<&'a RawValue>,
         }
         #[derive(Deserialize)]
         struct Request<'a> {
@@ -93,19 +94,22 @@ impl<'a> Output<'a> {
             body: Option<&'a RawValue>,
         }
         strict_json::check(payload).map_err(|_| refuse("something that is no sound JSON"))?;
-        let whole: Whole<'a> = serde_json::from_slice(payload)
-            .map_err(|error| refuse(&format!("something that is no answer of an interceptor: {error}")))?;
+        let whole: Whole<'a> = object(std::str::from_utf8(payload).unwrap_or_default())?;
         let part = if kind == "mcp" { whole.mcp } else { whole.http };
-        let Some(part) = part else { return Ok(Self::default()) };
+        let Some(part) = part.map(|part| object::<Part<'a>>(part.get())).transpose()? else {
+            return Ok(Self::default());
+        };
         if whole.version.as_deref() != Some(VERSION) {
             return Err(refuse("another `interceptorOutputVersion` than \"1.0\""));
         }
         let text = |body: Option<&RawValue>| body.map(|body| body.get().to_owned());
+        let request = part.transformed_gateway_request.map(|given| object::<Request<'a>>(given.get()));
+        let response = part.transformed_gateway_response.map(|given| object::<Response<'a>>(given.get()));
         Ok(Self {
-            request: part
-                .transformed_gateway_request
+            request: request
+                .transpose()?
                 .map(|request| ChangedRequest { headers: request.headers, body: text(request.body) }),
-            response: part.transformed_gateway_response.map(|response| ChangedResponse {
+            response: response.transpose()?.map(|response| ChangedResponse {
                 status: response.status_code,
                 headers: response.headers,
                 content_type: response.content_type,
@@ -113,6 +117,15 @@ impl<'a> Output<'a> {
             }),
         })
     }
+}
+
+/// Reads an object: serde would take an array for one.
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failed> {
+    if !text.trim_start().starts_with('{') {
+        return Err(refuse("something that is no object where one must be"));
+    }
+    serde_json::from_str(text)
+        .map_err(|error| refuse(&format!("something that is no answer of an interceptor: {error}")))
 }
 
 impl ChangedResponse<'_> {
@@ -148,7 +161,7 @@ impl ChangedResponse<'_> {
             }
         };
         let mut given = headers::given(self.headers, &HeaderMap::new())?;
-        given.retain(|(name, _)| !headers::is_ours(name));
+        given.retain(|(name, _)| !headers::is_ours(name) && *name != CONTENT_TYPE);
         Ok(Answered { status, headers: given, content_type, body })
     }
 }
@@ -196,6 +209,7 @@ mod tests {
             r#"{"interceptorOutputVersion":"2.0","mcp":{}}"#,
             r#"{"interceptorOutputVersion":1.0,"mcp":{}}"#,
             r#"{"interceptorOutputVersion":"1.0","mcp":[]}"#,
+            r#"{"interceptorOutputVersion":"1.0","mcp":{"transformedGatewayResponse":[403]}}"#,
             r#"{"interceptorOutputVersion":"1.0","transformedGatewayRequest":{}}"#,
             r#"{"interceptorOutputVersion":"1.0","mcp":{"transformedGatewayResponse":{"statusCode":"403"}}}"#,
             r#"{"interceptorOutputVersion":"1.0","mcp":{},"mcp":{}}"#,

@@ -157,7 +157,7 @@ impl Counts {
     }
 
     /// A request that was counted is not made.
-    pub(super) fn take_back(&self, counted: Counted) {
+    pub(super) fn take_back(&self, counted: &Counted) {
         self.change(&counted.name, |count| {
             count.paid = count.paid.saturating_sub(counted.cost);
             count.open = count.open.saturating_sub(u64::from(counted.holds));
@@ -165,7 +165,7 @@ impl Counts {
     }
 
     /// What holds a request open, where that is counted.
-    pub(super) fn hold(&self, counted: Counted) -> Option<Open> {
+    pub(super) fn hold(&self, counted: &Counted) -> Option<Open> {
         counted.holds.then(|| Open { name: counted.name, counts: self.clone() })
     }
 

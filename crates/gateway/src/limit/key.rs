@@ -74,7 +74,7 @@ impl Facts<'_> {
             Key::Claim(name) => self.claims.get(name).map(|value| vec![value.clone()]),
             Key::Header(name) => {
                 let values: Vec<_> =
-                    self.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+                    self.headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
                 let joined = (!values.is_empty()).then(|| values.join(&b", "[..]))?;
                 Some(vec![String::from_utf8_lossy(&joined).into_owned()])
             }

@@ -78,13 +78,13 @@ impl Limits {
                 Err(after) => {
                     // A request that is turned away takes nothing of the other limits.
                     for (other, one) in counted {
-                        other.counts.take_back(one);
+                        other.counts.take_back(&one);
                     }
                     return Err(Throttled { limit: limit.id.clone(), after });
                 }
             }
         }
-        Ok(counted.into_iter().filter_map(|(limit, one)| limit.counts.hold(one)).collect())
+        Ok(counted.into_iter().filter_map(|(limit, one)| limit.counts.hold(&one)).collect())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What limits count, whom they tell apart, and what they let through.
+//! Limits under a clock that is told the time: who is counted with whom, when another try is worth it, what is kept.
 
 use std::collections::BTreeMap;
 
@@ -197,10 +197,10 @@ fn values_are_found_by_paths_and_names() {
     assert!(calling("T___b", "b").at(&limits, NOW).is_ok());
     let claims = json!({"a.b": "whole", "a": {"b": "path", "c": {"d": 7}}, "groups": ["x"]});
     let claims = claims.as_object().unwrap();
-    assert_eq!(key::claim(claims, "a.b").as_deref(), Some("whole"));
-    assert_eq!(key::claim(claims, "a.c.d").as_deref(), Some("7"));
-    assert_eq!(key::claim(claims, "groups").as_deref(), Some("[\"x\"]"));
-    assert_eq!(key::claim(claims, "a.d"), None);
+    assert_eq!(claim(claims, "a.b").as_deref(), Some("whole"));
+    assert_eq!(claim(claims, "a.c.d").as_deref(), Some("7"));
+    assert_eq!(claim(claims, "groups").as_deref(), Some("[\"x\"]"));
+    assert_eq!(claim(claims, "a.d"), None);
 }
 
 #[test]

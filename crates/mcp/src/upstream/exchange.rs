@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 
 use super::session::Session;
 use super::{Era, MAX_MESSAGE, UpstreamError};
+use crate::depth::is_too_deep;
 use crate::jsonrpc::Message;
 use crate::{Events, Members};
 
@@ -153,6 +154,9 @@ impl Exchange {
 
     /// What a message is; `None` for what does not belong here, or is no message.
     fn understood(&self, bytes: Bytes) -> Option<Said> {
+        if is_too_deep(&bytes) {
+            return None;
+        }
         match Message::parse(&bytes).ok()? {
             Message::Answer { .. } => Answer::read(bytes, self.id).map(Said::Answer),
             Message::Notification { method, params } => {
