@@ -24,7 +24,10 @@ fn one(bytes: &[u8]) {
         Ok(message) => message,
         Err(refused) => return answered(refused.id.as_deref(), refused.code, &refused.detail),
     };
-    let whole: Value = serde_json::from_slice(bytes).expect("a message is JSON");
+    let whole: Value = match serde_json::from_slice(bytes) {
+        Ok(whole) => whole,
+        Err(error) => return assert!(is_beyond(&error.to_string()), "it is no JSON: {error}"),
+    };
     if let Ok(raw) = serde_json::from_slice::<&RawValue>(bytes) {
         members(raw);
     }
@@ -53,6 +56,13 @@ fn one(bytes: &[u8]) {
             assert_eq!(error.map(json), whole.get("error").filter(|found| !found.is_null()).cloned());
         }
     }
+}
+
+/// Whether JSON is sound, and a tree of it cannot be made here: what is passed on unread may be so.
+fn is_beyond(error: &str) -> bool {
+    ["recursion limit", "number out of range", "surrogate", "end of hex escape"]
+        .iter()
+        .any(|known| error.contains(known))
 }
 
 /// The parameters of a request or a notification.

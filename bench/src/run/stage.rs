@@ -12,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
+use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::aws::{Aws, text};
@@ -144,8 +145,11 @@ async fn function(aws: &Aws, machine: &Machine) -> Result<String, Failure> {
 
 fn archive(files: &[(&str, &[u8])]) -> zip::result::ZipResult<Vec<u8>> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    // Uncompressed: packing takes a build that is not optimised so long that the server hangs up meanwhile.
+    let options =
+        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o755);
     for (name, bytes) in files {
-        writer.start_file(*name, SimpleFileOptions::default().unix_permissions(0o755))?;
+        writer.start_file(*name, options)?;
         writer.write_all(bytes)?;
     }
     Ok(writer.finish()?.into_inner())

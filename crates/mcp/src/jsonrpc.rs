@@ -95,7 +95,13 @@ impl<'a> Message<'a> {
     /// # Errors
     /// [`Malformed`], with the id of the message where it can be told.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let request: Request<'a> = serde_json::from_slice(bytes).map_err(|error| malformed(bytes, &error))?;
+        // Of members that nobody here reads, the parser would not look whether they are UTF-8 (RFC 8259, section 8.1).
+        let text = std::str::from_utf8(bytes).map_err(|error| Malformed {
+            code: PARSE_ERROR,
+            detail: error.to_string(),
+            id: None,
+        })?;
+        let request: Request<'a> = serde_json::from_str(text).map_err(|error| malformed(bytes, &error))?;
         let refuse = |detail: &str| Malformed {
             code: INVALID_REQUEST,
             detail: detail.to_owned(),
@@ -347,6 +353,14 @@ mod tests {
         ] {
             assert_eq!(code(text), INVALID_REQUEST, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused_wherever_it_stands() {
+        let whole = br#"{"jsonrpc":"2.0","id":1,"method":"a","other":{"x":"*"}}"#;
+        assert!(Message::parse(whole).is_ok());
+        let broken = whole.map(|byte| if byte == b'*' { 0xd6 } else { byte });
+        assert_eq!(Message::parse(&broken).err().map(|malformed| malformed.code), Some(PARSE_ERROR));
     }
 
     #[test]

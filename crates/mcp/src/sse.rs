@@ -42,7 +42,12 @@ impl Events {
         if line.is_empty() {
             return std::mem::take(&mut self.has_data).then(|| std::mem::take(&mut self.data));
         }
-        if let Some(data) = line.strip_prefix(b"data:") {
+        // A line without a colon is a field's name, and its value is empty.
+        let data = match line.strip_prefix(b"data") {
+            Some(b"") => Some(&b""[..]),
+            named => named.and_then(|rest| rest.strip_prefix(b":")),
+        };
+        if let Some(data) = data {
             if self.has_data {
                 self.data.push(b'\n');
             }
@@ -56,6 +61,12 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_are_what_the_standard_says() {
+        let stream = b"data\ndata: a\ndatabase: b\ndata:  c\n\ndata\n\nretry\n\n";
+        assert_eq!(Events::default().push(stream), [b"\na\n c".to_vec(), b"".to_vec()]);
+    }
 
     #[test]
     fn events_are_whole_however_they_arrive() {
