@@ -25,7 +25,9 @@ class Difference:
         self.parameters = document.parameters(item, operation)
         self.references = []
         for raw in [*(item.get("parameters") or []), *(operation.get("parameters") or [])]:
-            self.references.append((document.follow(raw).get("name"), chain(document, raw)))
+            meant = document.follow(raw)
+            chained = chain(document, raw) + chain(document, meant.get("schema"))
+            self.references.append((meant.get("name"), chained))
         self.body = document.body(operation)
         content = self.body.get("content") or {}
         # The first of JSON, form, multipart, XML and text here; the document's first there.
@@ -83,6 +85,16 @@ def is_suffixed_there(difference: Difference, name: str) -> bool:
 
 def keeps_its_name_here(difference: Difference, name: str) -> bool:
     return any(f"{name}__{one.place}" in difference.there for one in difference.named(name))
+
+
+def gives_way_here(difference: Difference, name: str) -> bool:
+    base, _, place = name.rpartition("__")
+    is_parameter = any(one.place == place for one in difference.named(base))
+    return is_parameter and base in difference.members and base in difference.there
+
+
+def does_not_give_way_there(difference: Difference, name: str) -> bool:
+    return any(gives_way_here(difference, f"{name}__{one.place}") for one in difference.named(name))
 
 
 def whole_there(difference: Difference) -> set:
@@ -154,7 +166,7 @@ def is_undeclared_in_the_path(difference: Difference, name: str) -> bool:
 
 def is_unread_pointer(difference: Difference, name: str) -> bool:
     return any(
-        name == found and any("~" in reference or "%" in reference for reference in references)
+        name.split("__")[0] == found and any("~" in reference or "%" in reference for reference in references)
         for found, references in difference.references
     )
 
@@ -165,6 +177,7 @@ THERE = {
     "of arguments of one name, one keeps it here; there all that are no body's get their place": is_suffixed_there,
     "a body's members are arguments here; there it is one argument": is_whole_body_there,
     "a body that is one argument is `body` here; there it has its schema's title": is_body_by_title,
+    "a parameter gives way to a body's member here; there the body has none, being one argument or another media type's": does_not_give_way_there,
     "a member that is `readOnly` is no argument of a request": is_read_only_member,
     "a parameter that the path does not name, or only behind its `#`, is no argument": is_not_in_the_path,
     "a body of alternatives (`oneOf` and the like), or that is no object, is one argument here; there its members are": is_member_of_no_object,
@@ -175,6 +188,7 @@ HERE = {
     "of arguments of one name, one keeps it here; there all that are no body's get their place": keeps_its_name_here,
     "a body's members are arguments here; there it is one argument": is_member_here,
     "a body that is one argument is `body` here; there it has its schema's title": is_body_by_name,
+    "a parameter gives way to a body's member here; there the body has none, being one argument or another media type's": gives_way_here,
     "a body of alternatives (`oneOf` and the like), or that is no object, is one argument here; there its members are": is_whole_for_its_schema,
     "a body that is text or bytes is one argument here; there its schema's members are": is_whole_for_text,
     "a body of which all members are `readOnly` is one argument": is_whole_for_want_of_members,
