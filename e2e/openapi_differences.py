@@ -6,7 +6,7 @@ fails its test. `there` lists arguments that only FastMCP requires, `here` those
 
 import re
 
-from openapi_documents import Document
+from openapi_documents import Document, is_read_only
 
 # Of the connection, or described by other parts of a document (OpenAPI 3.1.1, "Parameter Object").
 ELSEWHERE = {
@@ -19,13 +19,15 @@ KINDS = ("json", "x-www-form-urlencoded", "multipart/", "xml", "text/")
 class Difference:
     """The difference between two sets of required arguments, with all that may explain it."""
 
-    def __init__(self, document: Document, item: dict, operation: dict, here: set, there: set):
-        self.document = document
+    def __init__(self, document: Document, path: str, item: dict, operation: dict, here: set, there: set):
+        self.document, self.path = document, path
         self.here, self.there = here, there
         self.parameters = document.parameters(item, operation)
         self.references = []
         for raw in [*(item.get("parameters") or []), *(operation.get("parameters") or [])]:
-            self.references.append((document.follow(raw).get("name"), chain(document, raw)))
+            meant = document.follow(raw)
+            chained = chain(document, raw) + chain(document, meant.get("schema"))
+            self.references.append((meant.get("name"), chained))
         self.body = document.body(operation)
         content = self.body.get("content") or {}
         # The first of JSON, form, multipart, XML and text here; the document's first there.
@@ -85,6 +87,16 @@ def keeps_its_name_here(difference: Difference, name: str) -> bool:
     return any(f"{name}__{one.place}" in difference.there for one in difference.named(name))
 
 
+def gives_way_here(difference: Difference, name: str) -> bool:
+    base, _, place = name.rpartition("__")
+    is_parameter = any(one.place == place for one in difference.named(base))
+    return is_parameter and base in difference.members and base in difference.there
+
+
+def does_not_give_way_there(difference: Difference, name: str) -> bool:
+    return any(gives_way_here(difference, f"{name}__{one.place}") for one in difference.named(name))
+
+
 def whole_there(difference: Difference) -> set:
     """What FastMCP may call a body that is one argument."""
     names = {"body", "body_data"}
@@ -110,30 +122,51 @@ def is_member_here(difference: Difference, name: str) -> bool:
     return name in difference.demands and bool(difference.there & whole_there(difference))
 
 
-def has_alternatives(difference: Difference) -> bool:
+def is_no_plain_object(difference: Difference) -> bool:
     words = ("oneOf", "anyOf", "not", "if", "patternProperties")
-    return any(word in branch for branch in difference.document.branches(difference.schema_here) for word in words)
+    branches = list(difference.document.branches(difference.schema_here))
+    return any(branch.get("type", "object") != "object" or any(word in branch for word in words) for branch in branches)
 
 
-def is_whole_for_alternatives(difference: Difference, name: str) -> bool:
-    return name == "body" and difference.is_structured and has_alternatives(difference)
+def is_whole_for_its_schema(difference: Difference, name: str) -> bool:
+    return name == "body" and difference.is_structured and is_no_plain_object(difference)
 
 
 def is_whole_for_text(difference: Difference, name: str) -> bool:
     return name == "body" and not difference.is_structured
 
 
-def is_member_of_alternatives(difference: Difference, name: str) -> bool:
-    return "body" in difference.here and name in difference.demands and has_alternatives(difference)
+def is_whole_for_want_of_members(difference: Difference, name: str) -> bool:
+    members = difference.members.values()
+    return name == "body" and bool(members) and all(is_read_only(difference.document, member) for member in members)
+
+
+def is_member_of_no_object(difference: Difference, name: str) -> bool:
+    return "body" in difference.here and name in difference.demands and is_no_plain_object(difference)
 
 
 def is_member_of_text(difference: Difference, name: str) -> bool:
     return "body" in difference.here and name in difference.demands and not difference.is_structured
 
 
+def is_read_only_member(difference: Difference, name: str) -> bool:
+    members = [difference.document.members(schema).get(name) for schema in [difference.schema_here, *difference.schemas_there]]
+    return any(is_read_only(difference.document, member) for member in members if member is not None)
+
+
+def is_not_in_the_path(difference: Difference, name: str) -> bool:
+    sent = difference.path.split("#")[0]
+    return "{" + name + "}" not in sent and any(one.place == "path" for one in difference.named(name))
+
+
+def is_undeclared_in_the_path(difference: Difference, name: str) -> bool:
+    base = name.removesuffix("__path").split("__")[0]
+    return "{" + base + "}" in difference.path and not any(one.place == "path" for one in difference.named(base))
+
+
 def is_unread_pointer(difference: Difference, name: str) -> bool:
     return any(
-        name == found and any("~" in reference or "%" in reference for reference in references)
+        name.split("__")[0] == found and any("~" in reference or "%" in reference for reference in references)
         for found, references in difference.references
     )
 
@@ -144,14 +177,20 @@ THERE = {
     "of arguments of one name, one keeps it here; there all that are no body's get their place": is_suffixed_there,
     "a body's members are arguments here; there it is one argument": is_whole_body_there,
     "a body that is one argument is `body` here; there it has its schema's title": is_body_by_title,
-    "a body of alternatives (`oneOf` and the like) is one argument here; there the members that all have are": is_member_of_alternatives,
+    "a parameter gives way to a body's member here; there the body has none, being one argument or another media type's": does_not_give_way_there,
+    "a member that is `readOnly` is no argument of a request": is_read_only_member,
+    "a parameter that the path does not name, or only behind its `#`, is no argument": is_not_in_the_path,
+    "a body of alternatives (`oneOf` and the like), or that is no object, is one argument here; there its members are": is_member_of_no_object,
     "a body that is text or bytes is one argument here; there its schema's members are": is_member_of_text,
 }
 HERE = {
+    "a parameter that the path names and nobody declares as one is a required text": is_undeclared_in_the_path,
     "of arguments of one name, one keeps it here; there all that are no body's get their place": keeps_its_name_here,
     "a body's members are arguments here; there it is one argument": is_member_here,
     "a body that is one argument is `body` here; there it has its schema's title": is_body_by_name,
-    "a body of alternatives (`oneOf` and the like) is one argument here; there the members that all have are": is_whole_for_alternatives,
+    "a parameter gives way to a body's member here; there the body has none, being one argument or another media type's": gives_way_here,
+    "a body of alternatives (`oneOf` and the like), or that is no object, is one argument here; there its members are": is_whole_for_its_schema,
     "a body that is text or bytes is one argument here; there its schema's members are": is_whole_for_text,
+    "a body of which all members are `readOnly` is one argument": is_whole_for_want_of_members,
     "a reference with an escape (`~1`, RFC 6901) is followed here; there what it leads to is left out": is_unread_pointer,
 }

@@ -116,3 +116,7 @@ class Document:
             required = branch.get("required")
             found |= {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
         return found
+
+
+def is_read_only(document: Document, schema) -> bool:
+    return isinstance(schema, dict) and (schema.get("readOnly") is True or document.follow(schema).get("readOnly") is True)

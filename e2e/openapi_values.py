@@ -6,7 +6,7 @@ Patterns and formats that say how a text looks inside are not followed: what is 
 import base64
 import random
 
-from openapi_documents import Document
+from openapi_documents import Document, is_read_only
 
 PLAIN = "abcXYZ059-_~"
 # What stands between parts of requests, quotes, a space, and letters of two, three and four bytes.
@@ -26,7 +26,7 @@ class Values:
         schema = self.merged(schema)
         if "const" in schema:
             return schema["const"]
-        choices = [choice for choice in schema.get("enum") or [] if choice is not None]
+        choices = [one for one in schema.get("enum") or [] if fits(kind_of(schema), one)]
         if choices:
             return self.random.choice(choices)
         for word in ("oneOf", "anyOf"):
@@ -45,9 +45,10 @@ class Values:
         return make(schema, alphabet, depth)
 
     def merged(self, schema) -> dict:
-        """A schema and its `allOf` as one."""
+        """A schema and its `allOf` as one; its own words count most, and then those of the last branch."""
         whole = {}
-        for branch in self.document.branches(schema):
+        own, *branches = self.document.branches(schema)
+        for branch in [*branches, own]:
             for word, value in branch.items():
                 if word == "properties":
                     whole["properties"] = whole.get("properties", {}) | value
@@ -111,5 +112,7 @@ def kind_of(schema: dict) -> str:
     return kind
 
 
-def is_read_only(document: Document, schema) -> bool:
-    return isinstance(schema, dict) and (schema.get("readOnly") is True or document.follow(schema).get("readOnly") is True)
+def fits(kind: str, value) -> bool:
+    """Whether a value is of a kind: some documents have choices for a list beside it, and numbers for a text."""
+    kinds = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
+    return isinstance(value, kinds.get(kind, object)) and (kind == "boolean" or not isinstance(value, bool))

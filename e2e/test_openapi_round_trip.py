@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from openapi_documents import Document, documents
-from openapi_requests import Call
+from openapi_requests import Call, equal
 from portcullis import PROJECT
 from wire import Wire
 
@@ -239,10 +239,6 @@ def check(call: Call, base: str, tool: dict, wire: Wire, echo):
     assert set(headers) - set(expected) <= OWN, headers
     body = base64.b64decode(seen["body"])
     call.assert_body(headers.get("content-type"), body)
-
-
-def equal(what: str, arrived, expected):
-    assert arrived == expected, f"{what}:\n    arrived  {arrived}\n    expected {expected}"
 
 
 def without_patterns(schema):

@@ -24,7 +24,7 @@ FULL = bool(os.environ.get("PORTCULLIS_E2E_FULL"))
 COUNT = 2_000 if FULL else 200
 # Many times what the slowest document takes here; what comes from FastMCP is not ours to bound tightly.
 PATIENCE = 60.0
-PATIENCE_WITH_FASTMCP = 600.0 if FULL else 120.0
+PATIENCE_WITH_FASTMCP = 120.0
 
 
 class Reader:
@@ -148,8 +148,9 @@ def test_every_operation_is_a_tool_or_is_refused_with_a_reason(read):
 def test_tools_and_required_arguments_are_those_that_fastmcp_finds_or_the_difference_is_explained(read):
     counted, unexplained = collections.Counter(), []
     for path, here, there in read:
-        if "error" in here or "broken" in there or "error" in there:
-            counted["documents not compared: one of the two refuses them"] += 1
+        if "error" in here or "tools" not in there:
+            why = "we refuse" if "error" in here else "FastMCP refuses" if "error" in there else "FastMCP is too slow for"
+            counted[f"documents not compared: those that {why}"] += 1
             continue
         counted["documents compared"] += 1
         document = Document(path)
@@ -169,12 +170,14 @@ def test_tools_and_required_arguments_are_those_that_fastmcp_finds_or_the_differ
             if ours[key] == theirs[key]:
                 counted["the same required arguments"] += 1
                 continue
-            difference = Difference(document, *raw[key], ours[key], theirs[key])
+            difference = Difference(document, key[1], *raw[key], ours[key], theirs[key])
             counted.update(f"differs: {why}" for why in difference.reasons)
             if difference.left:
                 counted["unexplained"] += 1
                 unexplained.append(f"{path.name} {key}: {sorted(difference.left)}")
     report(counted)
+    # What is not compared proves nothing: it has to stay rare.
+    assert counted["documents compared"] > 0.95 * COUNT
     assert not unexplained, "\n".join(unexplained[:50])
 
 

@@ -101,6 +101,7 @@ impl<'d> Schemas<'d> {
         if let Some(reference) = reference {
             converted.insert("$ref".to_owned(), reference);
         }
+        drop_idle_choices(&mut converted);
         if self.document.dialect == Dialect::V30 {
             modernise(members, &mut converted);
         }
@@ -181,6 +182,26 @@ impl<'d> Schemas<'d> {
         let is_free = |name: &String| !self.names.values().any(|taken| taken == name);
         let numbered = (2..).map(|number| format!("{plain}_{number}"));
         std::iter::once(plain.clone()).chain(numbered).find(is_free).unwrap_or(plain)
+    }
+}
+
+/// A choice of which no value has the schema's type, as of texts for a list, would refuse everything: it is left out.
+fn drop_idle_choices(converted: &mut Map<String, Value>) {
+    let (Some(Value::String(name)), Some(Value::Array(values))) =
+        (converted.get("type"), converted.get("enum"))
+    else {
+        return;
+    };
+    let fits = |value: &Value| match name.as_str() {
+        "string" => value.is_string(),
+        "integer" | "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => true,
+    };
+    if !values.iter().any(fits) {
+        converted.remove("enum");
     }
 }
 

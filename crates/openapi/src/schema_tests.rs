@@ -13,6 +13,18 @@ fn converted(version: &str, schema: &Value) -> Value {
 }
 
 #[test]
+fn a_choice_that_nothing_can_be_is_left_out() {
+    for (schema, expected) in [
+        (json!({"type": "array", "enum": ["a", "b"]}), json!({"type": "array"})),
+        (json!({"type": "string", "enum": [1, 2], "nullable": true}), json!({"type": ["string", "null"]})),
+        (json!({"type": "string", "enum": ["a", 2]}), json!({"type": "string", "enum": ["a", 2]})),
+        (json!({"enum": [1]}), json!({"enum": [1]})),
+    ] {
+        assert_eq!(converted("3.0.3", &schema), expected);
+    }
+}
+
+#[test]
 fn the_words_of_3_0_become_those_of_3_1() {
     for (schema, expected) in [
         (json!({"type": "string", "nullable": true}), json!({"type": ["string", "null"]})),

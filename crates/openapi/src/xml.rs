@@ -29,7 +29,7 @@ pub(crate) fn write(
     match value {
         Value::Array(elements) => {
             // A document has one root: a list is its elements within one.
-            let items = writer.resolved(schema).get("items").unwrap_or(&Value::Null);
+            let items = writer.word(schema, "items").unwrap_or(&Value::Null);
             let (open, close) = writer.tags(root, schema, "")?;
             writer.out.push_str(&open);
             for element in elements {
@@ -81,9 +81,26 @@ impl<'d> Writer<'d> {
         None
     }
 
+    /// What a schema says with a word, itself or in a branch of `allOf`, the last of which counts most: documents name
+    /// the elements of a reference by `allOf` of the reference and an `xml`.
+    fn word<'s>(&self, schema: &'s Value, word: &str) -> Option<&'s Value>
+    where
+        'd: 's,
+    {
+        let mut waiting = vec![schema];
+        for _ in 0..MAX_BRANCHES {
+            let schema = self.resolved(waiting.pop()?);
+            if let Some(said) = schema.get(word) {
+                return Some(said);
+            }
+            waiting.extend(list(schema, "allOf").iter().take(MAX_BRANCHES));
+        }
+        None
+    }
+
     /// The opening and closing tag of an element.
     fn tags(&self, name: &str, schema: &Value, attributes: &str) -> Result<(String, String), ArgumentFault> {
-        let xml = self.resolved(schema).get("xml");
+        let xml = self.word(schema, "xml");
         let of = |member| {
             xml.and_then(|xml| xml.get(member)).and_then(Value::as_str).filter(|text| !text.is_empty())
         };
@@ -138,9 +155,8 @@ impl<'d> Writer<'d> {
         schema: &Value,
         depth: usize,
     ) -> Result<(), ArgumentFault> {
-        let resolved = self.resolved(schema);
-        let items = resolved.get("items").cloned().unwrap_or(Value::Null);
-        let xml = resolved.get("xml");
+        let items = self.word(schema, "items").cloned().unwrap_or(Value::Null);
+        let xml = self.word(schema, "xml");
         let wrapped = xml.and_then(|xml| xml.get("wrapped")) == Some(&Value::Bool(true));
         let own = xml.and_then(|xml| xml.get("name")).and_then(Value::as_str);
         // A list that is not wrapped has no element, and so no name, of its own.
@@ -161,7 +177,7 @@ impl<'d> Writer<'d> {
             else {
                 continue;
             };
-            let xml = self.resolved(property).get("xml");
+            let xml = self.word(property, "xml");
             let of = |word| xml.and_then(|xml| xml.get(word)).and_then(Value::as_str);
             let name = qualified(of("prefix"), of("name").unwrap_or(member))?;
             written.push_str(&format!(" {name}=\"{}\"", text(member, value)?));
@@ -170,7 +186,7 @@ impl<'d> Writer<'d> {
     }
 
     fn is_attribute(&self, schema: &Value) -> bool {
-        let xml = self.resolved(schema).get("xml");
+        let xml = self.word(schema, "xml");
         xml.and_then(|xml| xml.get("attribute")) == Some(&Value::Bool(true))
     }
 }

@@ -51,6 +51,20 @@ fn references_name_elements() {
 }
 
 #[test]
+fn what_stands_beside_a_reference_counts_more_than_what_it_leads_to() {
+    let beside = |name: &str| json!({"allOf": [{"$ref": "#/$defs/Named"}, {"xml": {"name": name}}]});
+    let schema = json!({"properties": {
+        "x": beside("own"),
+        "list": {"allOf": [{"type": "array", "items": beside("item")}, {"xml": {"wrapped": true, "name": "all"}}]},
+        "id": {"allOf": [{"type": "integer"}, {"xml": {"attribute": true, "name": "number"}}]},
+    }});
+    assert_eq!(
+        written(&json!({"x": 1, "list": ["a", "b"], "id": 7}), &schema),
+        "<root number=\"7\"><own>1</own><all><item>a</item><item>b</item></all></root>"
+    );
+}
+
+#[test]
 fn values_never_become_markup() {
     let schema = json!({"properties": {"a": {"xml": {"attribute": true}}}});
     assert_eq!(
