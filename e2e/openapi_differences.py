@@ -4,6 +4,7 @@ Each entry is an explanation and what must be so in the document for it to hold;
 fails its test. `there` lists arguments that only FastMCP requires, `here` those that only we require.
 """
 
+import json
 import re
 
 from openapi_documents import Document, is_read_only
@@ -90,7 +91,7 @@ def keeps_its_name_here(difference: Difference, name: str) -> bool:
 def gives_way_here(difference: Difference, name: str) -> bool:
     base, _, place = name.rpartition("__")
     is_parameter = any(one.place == place for one in difference.named(base))
-    return is_parameter and base in difference.members and base in difference.there
+    return is_parameter and base in difference.members.keys() | difference.demands and base in difference.there
 
 
 def does_not_give_way_there(difference: Difference, name: str) -> bool:
@@ -164,6 +165,18 @@ def is_undeclared_in_the_path(difference: Difference, name: str) -> bool:
     return "{" + base + "}" in difference.path and not any(one.place == "path" for one in difference.named(base))
 
 
+def is_of_another_media_type(difference: Difference, name: str) -> bool:
+    document, schemas = difference.document, difference.schemas_there
+    base = name.split("__")[0]
+    members = [document.members(schema).keys() | document.demands(schema) for schema in schemas]
+    return any(base in one for one in members) and not all(base in one for one in members)
+
+
+def is_behind_an_unread_pointer(difference: Difference, name: str) -> bool:
+    branches = json.dumps(list(difference.document.branches(difference.schema_here)))
+    return name in difference.demands and re.search(r'"\$ref": "#/[^"]*[~%]', branches) is not None
+
+
 def is_unread_pointer(difference: Difference, name: str) -> bool:
     return any(
         name.split("__")[0] == found and any("~" in reference or "%" in reference for reference in references)
@@ -182,6 +195,7 @@ THERE = {
     "a parameter that the path does not name, or only behind its `#`, is no argument": is_not_in_the_path,
     "a body of alternatives (`oneOf` and the like), or that is no object, is one argument here; there its members are": is_member_of_no_object,
     "a body that is text or bytes is one argument here; there its schema's members are": is_member_of_text,
+    "of several media types JSON, then a form, is sent here; there the document's first": is_of_another_media_type,
 }
 HERE = {
     "a parameter that the path names and nobody declares as one is a required text": is_undeclared_in_the_path,
@@ -193,4 +207,6 @@ HERE = {
     "a body that is text or bytes is one argument here; there its schema's members are": is_whole_for_text,
     "a body of which all members are `readOnly` is one argument": is_whole_for_want_of_members,
     "a reference with an escape (`~1`, RFC 6901) is followed here; there what it leads to is left out": is_unread_pointer,
+    "a member behind a reference with an escape is found here; there it is left out": is_behind_an_unread_pointer,
+    "of several media types JSON, then a form, is sent here; there the document's first": is_of_another_media_type,
 }

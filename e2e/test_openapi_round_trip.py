@@ -211,7 +211,7 @@ def test_what_arrives_is_what_the_document_says(wires, echo):
     for trait, times in sorted(tried.items(), key=lambda item: -item[1]):
         print(f"{times:5} {trait}")
     assert not faults, f"{len(faults)} of {count}\n" + "\n".join(faults)
-    assert count >= COUNT
+    assert count - len(wires[0][1]) >= COUNT, "too few of public documents"
     missing = [trait for trait in (*RARE, *PLACES, "json body") if tried[trait] < A_TRAIT]
     assert not missing, missing
 

@@ -1,7 +1,7 @@
 //! Imports the documents whose paths stand in the lines of standard input, and says of each what became of it.
 //!
 //! Each line of output is a JSON object: the path, the tools with their required arguments, or the error, the findings
-//! by severity, and the milliseconds it took. `e2e/openapi_scale.py` compares it with another converter.
+//! by severity, and the milliseconds it took. `e2e/test_openapi_scale.py` compares it with another converter.
 
 use std::io::BufRead as _;
 use std::time::Instant;
