@@ -273,7 +273,7 @@ def test_what_a_function_raises_is_in_no_log(server, make):
     gateway = make.gateway()
     gateway.lambda_target("Tools", function, [tool("do", word="string")])
     assert Wire(gateway.url).tool("Tools___do", word="abracadabra")["result"]["isError"] is True
-    failed = [line for line in server.log().splitlines() if "A call of a tool failed" in line]
+    failed = [line for line in server.log().splitlines() if "A call of an upstream failed" in line]
     assert failed and not any("abracadabra" in line for line in failed), failed
 
 

@@ -188,6 +188,12 @@ def test_lambda_speaks_rest_json(server, make):
     function = make.function().rsplit(":", 1)[1]
     gateway = make.gateway(roleArn=make.role(GATEWAY_TRUST, allow("lambda:ListFunctions")))
     with_credential(gateway, "Code", smithy(functions(server.endpoint)), ROLE)
-    answer = opened(gateway).tool("Code___ListFunctions", MaxItems=50)["result"]
-    assert not answer["isError"], answer
-    assert function in {it["FunctionName"] for it in answer["structuredContent"]["Functions"]}
+    session, found, marker = opened(gateway), set(), {}
+    while True:
+        answer = session.tool("Code___ListFunctions", MaxItems=50, **marker)["result"]
+        assert not answer["isError"], answer
+        found |= {it["FunctionName"] for it in answer["structuredContent"]["Functions"]}
+        if not answer["structuredContent"].get("NextMarker"):
+            break
+        marker = {"Marker": answer["structuredContent"]["NextMarker"]}
+    assert function in found

@@ -101,11 +101,19 @@ pub struct McpServer {
     /// Its endpoint.
     pub endpoint: String,
     /// When its lists are read.
+    #[serde(default)]
     pub listing: Listing,
     /// Which of several servers gives a resource that more than one has: the lowest; 0 to 1,000.
+    #[serde(default = "lowest_priority")]
     pub resource_priority: u16,
     /// Whether its tools are those of the configuration, and the server is never asked for them.
+    #[serde(default)]
     pub static_tools: bool,
+}
+
+/// The priority of resources where none was given.
+fn lowest_priority() -> u16 {
+    1_000
 }
 
 /// When an MCP server's lists are read (API type `ListingMode`).
@@ -196,4 +204,20 @@ pub const NO_INPUT: &str = "{\"type\":\"object\",\"properties\":{}}";
 #[must_use]
 pub fn tool_name(target: &str, tool: &str) -> String {
     format!("{target}___{tool}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_of_earlier_versions_are_read() {
+        let server: Upstream =
+            serde_json::from_str(r#"{"Mcp":{"endpoint":"https://a.example/mcp"}}"#).unwrap();
+        let Upstream::Mcp(server) = server else { panic!("an MCP server") };
+        assert_eq!((server.listing, server.resource_priority), (Listing::Default, 1_000));
+        let tool: Tool =
+            serde_json::from_str(r#"{"name":"a","definition":"{}","input_schema":"{}"}"#).unwrap();
+        assert_eq!(tool.plan, None);
+    }
 }

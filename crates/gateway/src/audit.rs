@@ -8,6 +8,8 @@ use std::time::Instant;
 use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, RequestId};
 use http::StatusCode;
 
+use mcp::jsonrpc::{CallParams, Message};
+
 use crate::answer::Reply;
 use crate::authenticate::Caller;
 use crate::authorize::{Decided, Passage, Ruling};
@@ -98,6 +100,19 @@ impl Record {
         });
     }
 
+    /// What a message is about, as far as it says so.
+    pub(crate) fn subject(&mut self, message: &Message<'_>) {
+        let Message::Request { method, params: Some(params), .. } = message else { return };
+        let asked = match &**method {
+            "tools/call" | "prompts/get" => CallParams::parse(params),
+            "resources/read" => CallParams::parse_uri(params),
+            _ => return,
+        };
+        if let Ok(asked) = asked {
+            self.tool(&asked.name);
+        }
+    }
+
     /// What was decided.
     pub(crate) fn ruling(&mut self, ruling: &Ruling<'_>) {
         // What the decision is where no policy was asked.
@@ -150,7 +165,8 @@ impl Record {
     pub(crate) async fn done(mut self, reply: &Reply) {
         self.set(|event| {
             event.outcome = reply.outcome;
-            if reply.denies_access() {
+            // What was decided stays decided, whatever an interceptor makes of the answer.
+            if reply.denies_access() && event.decision == Decision::None {
                 event.decision = Decision::Deny;
             }
             event.error.clone_from(&reply.error);

@@ -133,6 +133,10 @@ struct Passing {
 
 impl Passing {
     fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        // First: what never ends and never pauses ends too.
+        if self.deadline.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
+        }
         loop {
             match Pin::new(&mut self.incoming).poll_frame(context) {
                 // Trailers are left out: no list of headers speaks about them.
@@ -152,12 +156,8 @@ impl Passing {
                     let rest = self.masker.take().map(Masker::finish).filter(|rest| !rest.is_empty());
                     return Poll::Ready(rest.map(|rest| Ok(Frame::data(rest.into()))));
                 }
-                Poll::Pending => break,
+                Poll::Pending => return Poll::Pending,
             }
-        }
-        match self.deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into()))),
-            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -142,7 +142,14 @@ fn check_host(setup: &Setup, gate: &Gate, head: &Parts) -> Result<(), Reply> {
 
 /// A browser says on whose behalf it asks. A request without an origin is not a browser's.
 fn check_origin(setup: &Setup, headers: &HeaderMap) -> Result<(), Reply> {
-    let Some(origin) = headers.get("origin") else { return Ok(()) };
+    let Some(origin) = headers.get("origin") else {
+        // A browser that asks for a page of another site says no origin, but where it comes from (Fetch Metadata).
+        let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+        return match site {
+            Some("cross-site" | "same-site") => Err(foreign()),
+            _ => Ok(()),
+        };
+    };
     let host = origin
         .to_str()
         .ok()
@@ -150,11 +157,15 @@ fn check_origin(setup: &Setup, headers: &HeaderMap) -> Result<(), Reply> {
     if host.is_some_and(|host| is_ours(setup, host)) {
         return Ok(());
     }
-    Err(Reply::refused(
+    Err(foreign())
+}
+
+fn foreign() -> Reply {
+    Reply::refused(
         StatusCode::FORBIDDEN,
         INVALID_REQUEST,
         "Requests on behalf of this origin are not accepted. If they should be, add its host to `server.hosts`",
-    ))
+    )
 }
 
 /// Whether a host is this server's: the public URL's, this machine's, or one that the operator added. The port does not

@@ -3,12 +3,13 @@
 use http::StatusCode;
 use mcp::Version;
 use mcp::jsonrpc::{
-    self, CallParams, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split,
+    self, CallParams, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, PARSE_ERROR, Split,
 };
 use serde_json::value::RawValue;
 
 use crate::answer::Reply;
 use crate::listen::{Arrival, Spoken};
+use crate::snapshot::Gate;
 
 /// The most messages of one batch.
 const MOST_MESSAGES: usize = 100;
@@ -27,7 +28,13 @@ pub(crate) struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
+    /// A member that stands twice anywhere could be one thing for a policy or an interceptor and another for the
+    /// upstream; so could what is nested deeper than anyone reads.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Reply> {
+        strict_json::check(bytes).map_err(|error| {
+            let malformed = Malformed { code: PARSE_ERROR, detail: error.to_string(), id: None };
+            unreadable(&malformed)
+        })?;
         let message = Message::parse(bytes).map_err(|malformed| unreadable(&malformed))?;
         Ok(Self { bytes, message })
     }
@@ -52,16 +59,17 @@ impl<'a> Written<'a> {
 }
 
 /// Reads a body.
-pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival) -> Result<Messages<'a>, Reply> {
+pub(crate) fn read<'a>(body: &'a [u8], arrival: &Arrival, gate: &Gate) -> Result<Messages<'a>, Reply> {
     let invalid = |detail: &str| Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, detail);
     match jsonrpc::split(body).map_err(|malformed| unreadable(&malformed))? {
         Split::One(bytes) => {
             let written = Written::parse(bytes)?;
-            check_version(&written.message, arrival)?;
+            check_version(&written.message, arrival, gate)?;
             Ok(Messages::One(written))
         }
         Split::Batch(messages) => {
-            if !matches!(arrival.spoken, Spoken::Unsaid | Spoken::Former(Version::V2025_03_26)) {
+            let spoken = matches!(arrival.spoken, Spoken::Unsaid | Spoken::Former(Version::V2025_03_26));
+            if !(spoken && gate.versions.contains(&Version::V2025_03_26)) {
                 return Err(invalid("Batches are spoken by MCP 2025-03-26 only: send one message"));
             }
             if messages.is_empty() {
@@ -96,8 +104,14 @@ pub(crate) fn about<'a>(
 
 /// A version that is not spoken is refused (2025-06-18, "Protocol Version Header"); but a client that still looks for one
 /// that is gets its answer.
-fn check_version(message: &Message<'_>, arrival: &Arrival) -> Result<(), Reply> {
-    let Spoken::Refused(named) = &arrival.spoken else { return Ok(()) };
+fn check_version(message: &Message<'_>, arrival: &Arrival, gate: &Gate) -> Result<(), Reply> {
+    let named = match &arrival.spoken {
+        Spoken::Refused(named) => *named,
+        Spoken::Unsaid if !arrival.is_modern(message) && gate.versions.iter().all(|one| one.is_modern()) => {
+            Version::WITHOUT_HEADER
+        }
+        _ => return Ok(()),
+    };
     match message {
         Message::Request { method, .. } if method == "initialize" => Ok(()),
         _ => {

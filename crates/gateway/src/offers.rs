@@ -13,12 +13,14 @@ use crate::answer::Reply;
 use crate::audit::Record;
 use crate::authorize::readable;
 use crate::list::{UNCACHED, bad_cursor, cursor, read_params};
-use crate::snapshot::OfferEntry;
+use crate::snapshot::{Catalogue, OfferEntry};
 use crate::turn::Turn;
 use crate::upstream::{self, Question};
 
 /// How many entries a page has.
 const PAGE: usize = 100;
+/// How much work one template may make.
+const TRIES: u32 = 2_000;
 
 pub(crate) fn prompts(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     let catalogue = &turn.gate.catalogue;
@@ -96,15 +98,20 @@ pub(crate) async fn read_resource(
 
 /// The resource of this URI, or the template that it fits, under this URI.
 fn resource(turn: &Turn, uri: &str) -> Option<OfferEntry> {
-    let catalogue = &turn.gate.catalogue;
+    let target = place_of(&turn.gate.catalogue, uri)?;
+    Some(OfferEntry { name: uri.to_owned(), own_name: uri.to_owned(), shown: Bytes::new(), target })
+}
+
+/// The name of the target that gives a resource.
+pub(crate) fn target_of_resource<'c>(catalogue: &'c Catalogue, uri: &str) -> Option<&'c str> {
+    let target = place_of(catalogue, uri)?;
+    catalogue.target(target).map(|target| target.name.as_str())
+}
+
+fn place_of(catalogue: &Catalogue, uri: &str) -> Option<usize> {
     let listed = catalogue.resources.iter().find(|resource| resource.name == uri);
-    let found = listed.or_else(|| catalogue.templates.iter().find(|template| fits(&template.name, uri)))?;
-    Some(OfferEntry {
-        name: uri.to_owned(),
-        own_name: uri.to_owned(),
-        shown: Bytes::new(),
-        target: found.target,
-    })
+    let fitting = || catalogue.templates.iter().find(|template| fits(&template.name, uri, &mut { TRIES }));
+    listed.or_else(fitting).map(|found| found.target)
 }
 
 /// A resource that is not there (2025-11-25 and 2026-07-28, "Resources", "Error Handling").
@@ -145,7 +152,11 @@ pub(crate) async fn complete(turn: &Turn, id: &str, params: Option<&RawValue>) -
 
 /// Whether a URI may come out of a template (RFC 6570): a simple expression stands for one segment, one with an
 /// operator for anything.
-fn fits(template: &str, uri: &str) -> bool {
+///
+/// `tries` bounds how often the end of an expression is looked for: what costs more fits nothing.
+fn fits(template: &str, uri: &str, tries: &mut u32) -> bool {
+    let Some(left) = tries.checked_sub(1) else { return false };
+    *tries = left;
     let Some((literal, rest)) = template.split_once('{') else { return template == uri };
     let Some(uri) = uri.strip_prefix(literal) else { return false };
     let Some((expression, rest)) = rest.split_once('}') else { return false };
@@ -163,7 +174,7 @@ fn fits(template: &str, uri: &str) -> bool {
         .filter_map(|at| uri.get(at..))
         .filter(|left| left.starts_with(literal))
         .take(64)
-        .any(|left| fits(rest, left))
+        .any(|left| fits(rest, left, tries))
 }
 
 #[cfg(test)]
@@ -179,7 +190,7 @@ mod tests {
             ("a:{x}{?q}", "a:1?q=2"),
             ("a:b", "a:b"),
         ] {
-            assert!(fits(template, uri), "{template} {uri}");
+            assert!(fits(template, uri, &mut { TRIES }), "{template} {uri}");
         }
         for (template, uri) in [
             ("test://template/{id}/data", "test://template/7/8/data"),
@@ -187,8 +198,9 @@ mod tests {
             ("test://template/{id}", "test://template/"),
             ("a:{x}", "b:1"),
             ("a:{x", "a:1"),
+            ("{+a}{+b}{+c}{+d}{+e}{+f}!", &"x".repeat(200)),
         ] {
-            assert!(!fits(template, uri), "{template} {uri}");
+            assert!(!fits(template, uri, &mut { TRIES }), "{template} {uri}");
         }
     }
 }

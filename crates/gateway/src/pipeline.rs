@@ -150,7 +150,7 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
         record.done(&reply).await;
         return reply;
     }
-    match message::read(body, &turn.arrival) {
+    match message::read(body, &turn.arrival, &turn.gate) {
         Err(reply) => {
             record.done(&reply).await;
             reply
@@ -179,6 +179,7 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
 /// One message and its answer.
 async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Reply {
     let Written { bytes, message } = written;
+    turn.begin_message();
     if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
         record.action(method);
     }
@@ -190,6 +191,13 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     };
     if let Err(reply) = known {
         return reply;
+    }
+    record.subject(&message);
+    // An answer that nobody waits for is nobody's business.
+    if let Message::Answer { id, .. } = &message
+        && !session::expects(turn, id)
+    {
+        return session::unexpected();
     }
     if let Err(reply) = limit::check(turn, &message, bytes, record) {
         return reply;
@@ -231,7 +239,15 @@ async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply
         Message::Answer { id, result, error } => return session::answered(turn, id, result, error),
         Message::Request { id, method, params } => (id.get(), method, params),
     };
-    let about = |parse: fn(_) -> _| message::about(id, params, parse);
+    let about = |parse: fn(_) -> _| {
+        message::about(id, params, parse).map(|mut asked: CallParams<'_>| {
+            // Rounds are of 2026-07-28: an earlier client has nothing to say about them.
+            if !turn.modern {
+                (asked.input_responses, asked.request_state) = (None, None);
+            }
+            asked
+        })
+    };
     match (&*method, turn.modern) {
         ("initialize", false) => list::initialize(turn, id, params),
         ("ping", false) => Reply::result(id, "{}"),

@@ -4,15 +4,16 @@
 //! Source: "Gateway sessions" in the AgentCore developer guide: a session ends a fixed time after `initialize`, belongs
 //! to whoever opened it, and is unknown to everybody else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use domain::{GatewayId, Timestamp};
 use http::StatusCode;
-use mcp::Capabilities;
 use mcp::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, Message};
 use mcp::upstream::Peer;
+use mcp::{Capabilities, LOG_LEVELS};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -22,12 +23,24 @@ use crate::turn::Turn;
 
 /// The most sessions that are kept at once.
 const MOST: usize = 100_000;
+/// The most of one owner on one gateway: the oldest gives way to a new one.
+const MOST_OF_OWNER: usize = 1_000;
+/// How often those that have ended are looked for, when there is no room.
+const SWEEP: Duration = Duration::from_secs(1);
 /// The most requests of one session that may wait for the client.
 const MOST_PENDING: usize = 100;
 
 /// All sessions.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
+pub(crate) struct Sessions(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    sessions: HashMap<String, Arc<Session>>,
+    /// Of each owner on each gateway, the oldest first; some may have ended.
+    by_owner: HashMap<(GatewayId, String), VecDeque<String>>,
+    swept: Timestamp,
+}
 
 /// One session.
 pub(crate) struct Session {
@@ -85,23 +98,36 @@ impl Drop for Expected {
 
 impl Sessions {
     fn insert(&self, session: Arc<Session>, now: Timestamp) -> Result<(), Reply> {
-        let mut sessions = held(&self.0);
-        if sessions.len() >= MOST {
+        let mut kept = held(&self.0);
+        let Kept { sessions, by_owner, swept } = &mut *kept;
+        if sessions.len() >= MOST && swept.plus(SWEEP) <= now {
+            *swept = now;
             sessions.retain(|_, session| now < session.until);
+            by_owner.retain(|_, ids| {
+                ids.retain(|id| sessions.contains_key(id));
+                !ids.is_empty()
+            });
         }
         if sessions.len() >= MOST {
             return Err(Reply::unavailable("There are too many sessions. Try again"));
         }
+        let own = by_owner.entry((session.gateway.clone(), session.owner.clone())).or_default();
+        if own.len() >= MOST_OF_OWNER
+            && let Some(oldest) = own.pop_front()
+        {
+            sessions.remove(&oldest);
+        }
+        own.push_back(session.id.clone());
         sessions.insert(session.id.clone(), session);
         Ok(())
     }
 
     /// The session of this id, if it lives and belongs to this caller of this gateway.
     fn find(&self, turn: &Turn, id: &str) -> Option<Arc<Session>> {
-        let mut sessions = held(&self.0);
-        let session = sessions.get(id)?;
+        let mut kept = held(&self.0);
+        let session = kept.sessions.get(id)?;
         if session.until <= turn.now() {
-            sessions.remove(id);
+            kept.sessions.remove(id);
             return None;
         }
         let own = session.gateway == turn.gate.gateway.id && session.owner == turn.caller.key();
@@ -148,7 +174,7 @@ pub(crate) fn open(turn: &Turn, capabilities: Capabilities) -> Result<Option<Str
         id: id.clone(),
         gateway: turn.gate.gateway.id.clone(),
         owner: turn.caller.key(),
-        until: turn.now().plus(std::time::Duration::from_secs(seconds.into())),
+        until: turn.now().plus(Duration::from_secs(seconds.into())),
         capabilities,
         level: Mutex::new(None),
         pending: Mutex::default(),
@@ -162,11 +188,24 @@ pub(crate) fn open(turn: &Turn, capabilities: Capabilities) -> Result<Option<Str
 pub(crate) fn end(turn: &Turn) -> Reply {
     match find(turn) {
         Ok(session) => {
-            held(&turn.lane.plane.sessions.0).remove(&session.id);
+            held(&turn.lane.plane.sessions.0).sessions.remove(&session.id);
             Reply::nothing()
         }
         Err(reply) => reply,
     }
+}
+
+/// Whether an answer of the client is waited for.
+pub(crate) fn expects(turn: &Turn, id: &RawValue) -> bool {
+    let asked: Option<u64> = id.get().parse().ok();
+    let waiting = |session: &Arc<Session>| asked.is_some_and(|id| held(&session.pending).contains_key(&id));
+    turn.session.as_ref().is_some_and(waiting)
+}
+
+/// What an answer gets that nobody waits for.
+pub(crate) fn unexpected() -> Reply {
+    let detail = "No request of this id waits for an answer";
+    Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, detail)
 }
 
 /// The client's answer to a request that an upstream made.
@@ -176,12 +215,9 @@ pub(crate) fn answered(
     result: Option<&RawValue>,
     error: Option<&RawValue>,
 ) -> Reply {
-    let Some(session) = &turn.session else { return Reply::accepted() };
+    let Some(session) = &turn.session else { return unexpected() };
     let waiting = id.get().parse().ok().and_then(|id: u64| held(&session.pending).remove(&id));
-    let Some(waiting) = waiting else {
-        let detail = "No request of this id waits for an answer";
-        return Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, detail);
-    };
+    let Some(waiting) = waiting else { return unexpected() };
     let outcome = match (result, error) {
         (Some(result), _) => format!("\"result\":{}", result.get()),
         (None, error) => format!("\"error\":{}", error.map_or("{}", RawValue::get)),
@@ -195,42 +231,21 @@ pub(crate) fn answered(
 pub(crate) fn set_level(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     #[derive(Deserialize)]
     struct Params {
-        level: Level,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum Level {
-        Debug,
-        Info,
-        Notice,
-        Warning,
-        Error,
-        Critical,
-        Alert,
-        Emergency,
+        level: String,
     }
     if !turn.gate.catalogue.logs() {
         return Reply::no_method(id, "logging/setLevel");
     }
-    let Some(Params { level }) = params.and_then(|params| serde_json::from_str(params.get()).ok()) else {
+    let given: Option<Params> = params.and_then(|params| serde_json::from_str(params.get()).ok());
+    let Some(Params { level }) = given.filter(|given| LOG_LEVELS.contains(&given.level.as_str())) else {
         return Reply::error(
             id,
             INVALID_PARAMS,
             "logging/setLevel needs `params` with a `level` of RFC 5424",
         );
     };
-    let level = match level {
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Notice => "notice",
-        Level::Warning => "warning",
-        Level::Error => "error",
-        Level::Critical => "critical",
-        Level::Alert => "alert",
-        Level::Emergency => "emergency",
-    };
     if let Some(session) = &turn.session {
-        *held(&session.level) = Some(level.to_owned());
+        *held(&session.level) = Some(level);
     }
     Reply::result(id, "{}")
 }

@@ -64,7 +64,15 @@ pub(crate) async fn respond(
         Some(first) = messages.recv() => {
             answer::streaming(Body::live(Live { first: Some(first), messages, work: Some(work) }), request_id)
         }
-        reply = &mut work => answer::finish(reply, request_id),
+        reply = &mut work => match messages.try_recv() {
+            Err(_) => answer::finish(reply, request_id),
+            // The work ended with what it had to say before the answer still waiting.
+            Ok(first) => {
+                let work: Work = Box::pin(std::future::ready(reply));
+                let live = Live { first: Some(first), messages, work: Some(work) };
+                answer::streaming(Body::live(live), request_id)
+            }
+        },
     }
 }
 

@@ -13,9 +13,13 @@ use domain::{Random, Timestamp};
 use mcp::upstream::Exchange;
 
 /// How long a client may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// The most calls that may wait at once.
 const MOST: usize = 1_000;
+/// The most of one caller.
+const MOST_OF_CALLER: usize = 16;
+/// The largest question that is kept, in bytes.
+const MAX_QUESTION: usize = 64 * 1024;
 /// What our names begin with.
 pub(crate) const PREFIX: &str = "portcullis-";
 
@@ -34,20 +38,15 @@ pub(crate) struct Suspended {
     pub(crate) params: Option<String>,
     /// Who calls what with which arguments.
     pub(crate) fingerprint: [u8; 32],
-    until: Timestamp,
+    /// Who calls.
+    pub(crate) caller: String,
+    /// Until when it waits: ten minutes from the question, however often the client comes back without an answer.
+    pub(crate) until: Timestamp,
 }
 
-impl Suspended {
-    pub(crate) fn new(
-        exchange: Exchange,
-        request: String,
-        method: String,
-        params: Option<String>,
-        fingerprint: [u8; 32],
-        now: Timestamp,
-    ) -> Self {
-        Self { exchange, request, method, params, fingerprint, until: now.plus(PATIENCE) }
-    }
+/// Until when a call waits that begins to wait now.
+pub(crate) fn until(now: Timestamp) -> Timestamp {
+    now.plus(PATIENCE)
 }
 
 impl Suspensions {
@@ -55,7 +54,9 @@ impl Suspensions {
     pub(crate) fn keep(&self, call: Suspended, random: &dyn Random, now: Timestamp) -> Option<String> {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         calls.retain(|_, call| now < call.until);
-        if calls.len() >= MOST {
+        let of_caller = calls.values().filter(|waiting| waiting.caller == call.caller).count();
+        let question = call.params.as_ref().map_or(0, String::len);
+        if calls.len() >= MOST || of_caller >= MOST_OF_CALLER || question > MAX_QUESTION {
             return None;
         }
         let mut bytes = [0; 24];
@@ -63,6 +64,11 @@ impl Suspensions {
         let name = bytes.iter().fold(PREFIX.to_owned(), |name, byte| format!("{name}{byte:02x}"));
         calls.insert(name.clone(), call);
         Some(name)
+    }
+
+    /// Lets go of the calls whose clients did not come back.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, call| now < call.until);
     }
 
     /// Takes the call of this name, if it is the caller's and about the same.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use domain::{RequestId, Timestamp};
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use mcp::RequestMeta;
 use mcp::upstream::Peer;
 
@@ -35,6 +36,8 @@ pub(crate) struct Turn {
     pub(crate) rewritten: bool,
     /// The credential that an interceptor gave for the upstream.
     pub(crate) authorization: Option<HeaderValue>,
+    /// The headers as they came, where an interceptor may change them.
+    came: Option<HeaderMap>,
     /// What rate limits count as open while this lives.
     pub(crate) open: Vec<Open>,
     /// Where notifications go while the answer is made, for a client that listens.
@@ -61,9 +64,27 @@ impl Turn {
             shown: Shown::default(),
             rewritten: false,
             authorization: None,
+            came: None,
             open: Vec::new(),
             outlet: None,
         }
+    }
+
+    /// Forgets what was found out about the message before, where a request has several: what one message brought or an
+    /// interceptor gave for it is not the next one's.
+    pub(crate) fn begin_message(&mut self) {
+        if self.gate.interceptors.request.is_some() {
+            match &self.came {
+                Some(came) => self.arrival.headers.clone_from(came),
+                None => self.came = Some(self.arrival.headers.clone()),
+            }
+        }
+        self.modern = false;
+        self.meta = RequestMeta::default();
+        self.session = None;
+        self.shown = Shown::default();
+        self.rewritten = false;
+        self.authorization = None;
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -73,13 +94,20 @@ impl Turn {
     /// On whose behalf upstream servers are asked: a session's, where there is one, else the caller's. Callers share no
     /// session of an upstream, because they might share what it remembers.
     pub(crate) fn peer(&self) -> Peer {
-        match &self.session {
+        let mut peer = match &self.session {
             Some(session) => session.peer(),
             None => Peer {
                 key: self.caller.key(),
                 capabilities: self.meta.capabilities.clone().unwrap_or_default(),
                 log_level: self.meta.log_level.clone(),
             },
+        };
+        // Who brings a credential of their own shares nothing with who brings another.
+        if let Some(given) = &self.authorization {
+            for byte in digest(&SHA256, given.as_bytes()).as_ref() {
+                peer.key.push_str(&format!("{byte:02x}"));
+            }
         }
+        peer
     }
 }

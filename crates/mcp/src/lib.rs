@@ -15,7 +15,7 @@ pub mod upstream;
 mod version;
 
 pub use members::Members;
-pub use meta::{Capabilities, RequestMeta, required_for};
+pub use meta::{Capabilities, LOG_LEVELS, RequestMeta, required_for};
 pub use sse::Events;
 pub use upstream::{Upstream, UpstreamError};
 pub use version::Version;

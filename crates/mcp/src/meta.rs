@@ -17,6 +17,10 @@ const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 /// What the members of the protocol begin with.
 const OWN: &str = "io.modelcontextprotocol/";
 
+/// The levels of log messages (RFC 5424, section 6.2.1).
+pub const LOG_LEVELS: [&str; 8] =
+    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+
 /// Of the client's capabilities, those that a server can make use of during a request.
 const USED: [&str; 3] = ["elicitation", "sampling", "roots"];
 
@@ -44,12 +48,16 @@ impl RequestMeta {
         let meta: Members<'_> =
             serde_json::from_str(meta).map_err(|error| format!("Invalid _meta: {error}"))?;
         let capabilities = meta.get(CAPABILITIES).map(Capabilities::read).transpose()?;
-        Ok(Self { version: meta.text(VERSION), capabilities, log_level: meta.text(LOG_LEVEL) })
+        let log_level = meta.text(LOG_LEVEL);
+        if log_level.as_deref().is_some_and(|level| !LOG_LEVELS.contains(&level)) {
+            return Err(format!("Invalid params: {LOG_LEVEL} must be one of {}", LOG_LEVELS.join(", ")));
+        }
+        Ok(Self { version: meta.text(VERSION), capabilities, log_level })
     }
 }
 
 /// The largest capabilities that are kept, in bytes.
-const MAX_CAPABILITIES: usize = 16 * 1024;
+const MAX_CAPABILITIES: usize = 4 * 1024;
 
 /// What a client can do on a server's behalf, as far as a server can make use of it: the members `elicitation`,
 /// `sampling` and `roots` of its capabilities.

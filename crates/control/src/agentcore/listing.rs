@@ -35,6 +35,8 @@ pub(super) async fn of_upstream(plane: &ControlPlane, target: &Target) -> Result
         Upstream::Lambda { function } => {
             let name = FunctionName::parse(function.as_str(), &target.scope);
             let known = match name {
+                // What another account has is nobody's to learn here.
+                Some(name) if name.scope.account != target.scope.account => true,
                 Some(name) => plane.setup.functions.find_named(&name).await.ok().flatten().is_some(),
                 None => false,
             };

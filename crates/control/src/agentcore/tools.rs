@@ -117,8 +117,13 @@ pub(super) fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > 256 {
         return Err("A tool's name must have 1 to 256 characters.".to_owned());
     }
-    if name.chars().any(|character| character.is_control() || character.is_whitespace()) {
-        return Err(format!("The tool name {name:?} must not hold white space or control characters."));
+    // What `escape_debug` escapes is what nobody sees: control characters, marks of direction, and the like.
+    let unseen =
+        |character: char| !matches!(character, '"' | '\'' | '\\') && character.escape_debug().count() > 1;
+    if name.chars().any(|character| character.is_whitespace() || unseen(character)) {
+        return Err(format!(
+            "The tool name {name:?} must not hold white space or characters that are not seen."
+        ));
     }
     Ok(())
 }

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use domain::Actor;
-use mcp::Members;
-use mcp::jsonrpc::Message;
+use mcp::jsonrpc::{CallParams, Message};
 use serde_json::Value;
 
 use super::{Facts, Key, Throttled};
 use crate::answer::Reply;
 use crate::audit::Record;
+use crate::offers;
 use crate::turn::Turn;
 
 /// What stands between a target's name and a tool's.
@@ -32,18 +32,19 @@ pub(crate) fn check(
         // An answer is part of a call that was counted.
         Message::Answer { .. } => return Ok(()),
     };
-    let subject = params.and_then(|params| Members::parse(params).ok()).and_then(|params| match method {
-        "tools/call" | "prompts/get" => params.text("name"),
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => params.text("uri"),
+    // Read as the stages after this one read it.
+    let subject = params.and_then(|params| match method {
+        "tools/call" | "prompts/get" => CallParams::parse(params).ok(),
+        "resources/read" => CallParams::parse_uri(params).ok(),
         _ => None,
     });
-    let subject = subject.as_deref();
+    let subject = subject.as_ref().map(|asked| &*asked.name);
     let whole = subject.filter(|_| method == "tools/call");
     let target = match method {
         "tools/call" | "prompts/get" => {
             subject.and_then(|name| name.split_once(JOINT)).map(|(target, _)| target)
         }
-        _ => subject.and_then(|uri| turn.gate.catalogue.target_of_resource(uri)),
+        _ => subject.and_then(|uri| offers::target_of_resource(&turn.gate.catalogue, uri)),
     };
     let own = |whole: &'_ str| whole.split_once(JOINT).map_or(0, |(target, _)| target.len() + JOINT.len());
     let facts = Facts {

@@ -172,12 +172,6 @@ impl Catalogue {
         }
     }
 
-    /// The name of the target that gives a resource.
-    pub(crate) fn target_of_resource(&self, uri: &str) -> Option<&str> {
-        let resource = self.resources.iter().find(|resource| resource.name == uri)?;
-        self.target(resource.target).map(|target| target.name.as_str())
-    }
-
     pub(crate) fn target(&self, place: usize) -> Option<&TargetEntry> {
         self.targets.get(place)
     }

@@ -259,11 +259,10 @@ impl Loader {
     /// The function of this ARN, if there is one here.
     async fn function(&self, scope: &Scope, arn: &Arn) -> Result<Option<Arc<Prepared>>, StoreError> {
         match FunctionName::parse(arn.as_str(), scope) {
-            Some(name) if name.qualifier.as_deref().is_none_or(|version| version == "$LATEST") => {
-                self.functions.find(&name.scope, &name.name).await
-            }
-            _ => Ok(None),
+            Some(name) => self.functions.find_named(&name).await,
+            None => Ok(None),
         }
+    }
     }
 
     async fn interceptors(&self, gateway: &Gateway) -> Result<Interceptors, StoreError> {

@@ -5,6 +5,9 @@
 //! one of 2026-07-28 is answered that something is needed, and asks again. All four pairs are served; who declared no
 //! capability is not asked.
 
+use std::sync::Arc;
+
+use domain::Timestamp;
 use mcp::Members;
 use mcp::jsonrpc::{INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CAPABILITY};
 use mcp::required_for;
@@ -14,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::mcp_server::{Broken, Heard, Line};
 use crate::answer::Reply;
-use crate::suspend::{Suspended, fingerprint};
+use crate::suspend::{self, Suspended, fingerprint};
 
 /// What the question of a server of the former era is called towards a client of 2026-07-28.
 const KEY: &str = "input";
@@ -49,7 +52,10 @@ pub(super) async fn asked_by_former(
     } else if turn.modern {
         let can = turn.meta.capabilities.as_ref().is_some_and(|can| can.answers(&asked.method));
         match required_for(&asked.method) {
-            Some(_) if can => return Ok(After::Ended(suspend(line, exchange, id, asked)?)),
+            Some(_) if can => {
+                let until = suspend::until(turn.now());
+                return Ok(After::Ended(wait(line, exchange, id, asked, until)?));
+            }
             Some(capability) => return Ok(After::Ended(missing_capability(id, capability))),
             None => unanswerable(),
         }
@@ -120,14 +126,28 @@ fn unanswerable() -> String {
 }
 
 /// Lets a call wait, and answers that its client must bring something.
-fn suspend(line: &Line<'_>, exchange: Exchange, id: &str, asked: Asked) -> Result<Reply, Broken> {
+fn wait(
+    line: &Line<'_>,
+    exchange: Exchange,
+    id: &str,
+    asked: Asked,
+    until: Timestamp,
+) -> Result<Reply, Broken> {
     let turn = line.turn;
     let (plane, now) = (&turn.lane.plane, turn.now());
     let needed = needed(&asked.method, asked.params.as_deref());
     let Asked { request, method, params } = asked;
-    let call = Suspended::new(exchange, request, method, params, fingerprint_of(line), now);
+    let (fingerprint, caller) = (fingerprint_of(line), turn.peer().key);
+    let call = Suspended { exchange, request, method, params, fingerprint, caller, until };
     let name = plane.suspensions.keep(call, &*plane.setup.random, now);
-    let name = name.ok_or_else(|| Broken::Refused("too many calls wait for their clients".to_owned()))?;
+    let name = name.ok_or_else(|| {
+        Broken::Refused("too many calls wait for their clients, or its question is too large".to_owned())
+    })?;
+    let plane = Arc::clone(plane);
+    tokio::spawn(async move {
+        tokio::time::sleep(suspend::PATIENCE).await;
+        plane.suspensions.sweep(plane.setup.clock.now());
+    });
     Ok(Reply::result(id, &input_required(&needed, &name)))
 }
 
@@ -145,7 +165,8 @@ fn fingerprint_of(line: &Line<'_>) -> [u8; 32] {
     let (turn, asking) = (line.turn, line.asking);
     fingerprint(&[
         turn.gate.gateway.id.as_str(),
-        &turn.caller.key(),
+        line.server.server.endpoint(),
+        &turn.peer().key,
         asking.method,
         &asking.call.name,
         asking.call.arguments.map_or("{}", RawValue::get),
@@ -157,7 +178,7 @@ impl Line<'_> {
     pub(super) async fn resumed(&self, id: &str) -> Result<Option<Reply>, Broken> {
         let (turn, call) = (self.turn, self.asking.call);
         let name = call.request_state.and_then(|state| serde_json::from_str::<String>(state.get()).ok());
-        let Some(name) = name.filter(|name| turn.modern && name.starts_with(crate::suspend::PREFIX)) else {
+        let Some(name) = name.filter(|name| turn.modern && name.starts_with(suspend::PREFIX)) else {
             return Ok(None);
         };
         let (plane, now) = (&turn.lane.plane, turn.now());
@@ -169,7 +190,7 @@ impl Line<'_> {
         let Some(response) = responses.get(KEY).filter(|response| response.starts_with('{')) else {
             // What is missing is asked for again ("Error Handling").
             let again = Asked { request: waiting.request, method: waiting.method, params: waiting.params };
-            return suspend(self, waiting.exchange, id, again).map(Some);
+            return wait(self, waiting.exchange, id, again, waiting.until).map(Some);
         };
         let outcome = format!("\"result\":{response}");
         self.server.server.respond(self.sender(), &waiting.exchange, &waiting.request, &outcome).await?;

@@ -69,13 +69,23 @@ pub enum Era {
     Modern,
 }
 
+/// A session that was refused.
+#[derive(Clone)]
+struct Refused {
+    at: Instant,
+    /// Whose it would have been.
+    key: String,
+    status: Option<StatusCode>,
+    why: String,
+}
+
 /// An upstream server.
 pub struct Upstream {
     endpoint: String,
     /// 0 while it is not known, else 1 + the place of the era.
     era: AtomicU8,
     /// When a session was last refused, and why: whoever waited for it waits no longer.
-    refused: Mutex<Option<(Instant, String)>>,
+    refused: Mutex<Option<Refused>>,
     /// The sessions with a server of the former era, one for each peer.
     sessions: Cache<String, Arc<Session>>,
     /// The id of the next request: every request has its own, whatever ids our clients use.

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::ask::{Ask, Peer, Written};
 use super::exchange::{Exchange, Said};
-use super::{Era, Sender, Upstream, UpstreamError};
+use super::{Era, Refused, Sender, Upstream, UpstreamError};
 use crate::Version;
 use crate::jsonrpc::{HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 
@@ -34,22 +34,30 @@ impl Upstream {
         sender: Sender<'_>,
         peer: &Peer,
     ) -> Result<Arc<Session>, UpstreamError> {
-        let began = Instant::now();
+        let (began, key) = (Instant::now(), peer.session_key());
         let opening = async {
             // It is our turn because the one before failed: so has ours, if we were waiting for it.
             let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some((_, why)) = refused.filter(|(at, _)| *at > began) {
-                return Err(UpstreamError::Malformed(why));
+            if let Some(refused) = refused.filter(|refused| refused.at > began && refused.key == key) {
+                return Err(match refused.status {
+                    Some(status) => UpstreamError::Status(status),
+                    None => UpstreamError::Malformed(refused.why),
+                });
             }
             let opened = tokio::time::timeout(PATIENCE, self.initialise(sender, peer)).await;
             let opened = opened.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE))).map(Arc::new);
             if let Err(error) = &opened {
                 let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-                *refused = Some((Instant::now(), error.to_string()));
+                let status = match error {
+                    UpstreamError::Status(status) => Some(*status),
+                    _ => None,
+                };
+                *refused =
+                    Some(Refused { at: Instant::now(), key: key.clone(), status, why: error.to_string() });
             }
             opened
         };
-        self.sessions.get_or_insert_async(&peer.session_key(), opening).await
+        self.sessions.get_or_insert_async(&key, opening).await
     }
 
     /// Forgets a session, unless another has taken its place already.

@@ -160,12 +160,12 @@ fn show(target: &Target) -> Result<(), Failure> {
         return say(format!("Nothing of {} waits for approval.", target.name));
     };
     for difference in pinning::differences(&target.tools, &held.tools) {
-        say(format!("{difference}"))?;
+        say(visible(&difference.to_string()))?;
         let (before, after) = definitions(&difference);
         for (mark, definition) in [('-', before), ('+', after)] {
             let Some(definition) = definition else { continue };
             for line in pretty(definition).lines() {
-                say(format!("  {mark} {line}"))?;
+                say(format!("  {mark} {}", visible(line)))?;
             }
         }
     }
@@ -210,6 +210,18 @@ fn pretty(definition: &str) -> String {
     serde_json::from_str::<Value>(definition)
         .and_then(|value| serde_json::to_string_pretty(&value))
         .unwrap_or_else(|_| definition.escape_debug().to_string())
+}
+
+/// A line of what a server wrote, with everything escaped that a terminal would not show as it is: what is approved is
+/// what was seen.
+fn visible(line: &str) -> String {
+    line.chars()
+        .flat_map(|character| {
+            let plain = matches!(character, '"' | '\'' | '\\' | ' ');
+            let shown: Vec<char> = if plain { vec![character] } else { character.escape_debug().collect() };
+            shown
+        })
+        .collect()
 }
 
 async fn find(tx: &mut Tx, which: &WhichTarget) -> Result<Target, Failure> {
