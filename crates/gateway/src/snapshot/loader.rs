@@ -263,7 +263,6 @@ impl Loader {
             None => Ok(None),
         }
     }
-    }
 
     async fn interceptors(&self, gateway: &Gateway) -> Result<Interceptors, StoreError> {
         let mut interceptors = Interceptors::default();
