@@ -91,8 +91,10 @@ def functions(endpoint: str) -> dict:
     """Lambda, likewise."""
     shapes = {
         "ListFunctions": operation("GET", "/2015-03-31/functions", "ListFunctionsInput", "ListFunctionsOutput"),
-        "ListFunctionsInput": structure(MaxItems=bound("smithy.api#Integer", query="MaxItems")),
-        "ListFunctionsOutput": structure(Functions={"target": "test#Functions"}),
+        "ListFunctionsInput": structure(
+            MaxItems=bound("smithy.api#Integer", query="MaxItems"), Marker=bound("smithy.api#String", query="Marker")
+        ),
+        "ListFunctionsOutput": structure(Functions={"target": "test#Functions"}, NextMarker=STRING),
         "Functions": {"type": "list", "member": {"target": "test#Function"}},
         "Function": structure(FunctionName=STRING, Runtime=STRING, MemorySize={"target": "smithy.api#Integer"}),
     }
