@@ -78,11 +78,16 @@ fn boundary(parts: &[(String, Vec<u8>)]) -> String {
     let hash = all.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    // One pass finds every number that is taken, so that no content makes this try again and again.
     let texts = parts.iter().flat_map(|(head, content)| [head.as_bytes(), content]);
+    format!("{PREFIX}{:016x}", free(hash, texts))
+}
+
+/// The first number from `start` on that makes a boundary of no text. One pass finds every number that is taken, so
+/// that no content makes this try again and again.
+fn free<'a>(start: u64, texts: impl Iterator<Item = &'a [u8]>) -> u64 {
     let taken: HashSet<u64> = texts.flat_map(numbers).collect();
-    let number = (0..=u64::MAX).map(|step| hash.wrapping_add(step)).find(|number| !taken.contains(number));
-    format!("{PREFIX}{:016x}", number.unwrap_or(hash))
+    let mut tried = (0..=u64::MAX).map(|step| start.wrapping_add(step));
+    tried.find(|number| !taken.contains(number)).unwrap_or(start)
 }
 
 /// The numbers of all boundaries that occur in a text.
@@ -153,9 +158,14 @@ mod tests {
     #[test]
     fn a_content_of_boundaries_takes_one_pass() {
         let started = std::time::Instant::now();
-        let content: String = (0..200_000_u64).map(|number| format!("portcullis-{number:016x}")).collect();
-        let written = boundary(&[(String::new(), content.clone().into_bytes())]);
-        assert!(!content.contains(&written));
+        let write = |numbers: std::ops::Range<u64>| -> String {
+            numbers.map(|number| format!("portcullis-{number:016x}")).collect()
+        };
+        let (first, second) = (write(0..100_000), write(100_000..200_000) + &write(u64::MAX - 1..u64::MAX));
+        let texts = || [first.as_bytes(), second.as_bytes(), b"portcullis-ffffffffffffffff"].into_iter();
+        assert_eq!(free(0, texts()), 200_000);
+        assert_eq!(free(u64::MAX - 1, texts()), 200_000);
+        assert_eq!(free(u64::MAX - 2, texts()), u64::MAX - 2);
         assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
     }
 }
