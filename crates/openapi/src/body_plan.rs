@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::document::{Document, list, object, shortened};
+use crate::document::{Document, list, object, short, shortened};
 use crate::media::{Kind, content_type, kind};
 use crate::operation::{Body, Encoding, Format, Part, Source};
 use crate::parameter_plan::{explode, style};
@@ -128,6 +128,7 @@ fn merge(
     for branch in list(schema, "allOf") {
         let Some(branch) = merge(document, branch, depth + 1, left)? else { return Ok(None) };
         for (name, property) in branch.properties {
+            document.work()?;
             add(&mut merged, name, property);
         }
         merged.required.extend(branch.required);
@@ -140,6 +141,11 @@ fn merge(
     {
         return Err(format!("its body has more than {MAX_MEMBERS} members"));
     }
+    let wanted = list(schema, "required").iter().filter_map(Value::as_str);
+    // Each of the schemas that a body is merged from may name the same members again.
+    for name in own.into_iter().flatten().map(|(name, _)| name.as_str()).chain(wanted.clone()) {
+        short(name)?;
+    }
     for (name, property) in own.into_iter().flatten() {
         let target = document.follow(property)?;
         let read_only = [property, target].iter().any(|schema| schema.get("readOnly") == Some(&json!(true)));
@@ -149,7 +155,7 @@ fn merge(
             add(&mut merged, name.clone(), property.clone());
         }
     }
-    merged.required.extend(list(schema, "required").iter().filter_map(Value::as_str).map(str::to_owned));
+    merged.required.extend(wanted.map(str::to_owned));
     merged.further = match schema.get("additionalProperties") {
         Some(Value::Bool(true)) => Some(json!(true)),
         Some(further @ Value::Object(_)) => Some(further.clone()),
@@ -157,6 +163,11 @@ fn merge(
     };
     merged.required.sort_unstable();
     merged.required.dedup();
+    merged.read_only.sort_unstable();
+    merged.read_only.dedup();
+    if merged.required.len().max(merged.read_only.len()) > MAX_MEMBERS {
+        return Err(format!("its body has more than {MAX_MEMBERS} members"));
+    }
     Ok(Some(merged))
 }
 
@@ -214,7 +225,9 @@ fn format(
             Format::Multipart(properties.iter().filter_map(part).collect())
         }
         // The schema is filled in once it is converted.
-        Kind::Xml => Format::Xml { root: root_name(document, schema), schema: Value::Null },
+        Kind::Xml => {
+            Format::Xml { root: short(root_name(document, schema))?.to_owned(), schema: Value::Null }
+        }
     })
 }
 
@@ -256,10 +269,10 @@ fn part(document: &Document, property: &Value, encoding: Option<&Value>) -> Opti
 }
 
 /// The name of an XML body's root: the schema's own, or that of the component it is.
-fn root_name(document: &Document, schema: &Value) -> String {
+fn root_name<'a>(document: &'a Document, schema: &'a Value) -> &'a str {
     let target = document.follow(schema).unwrap_or(schema);
     let own = target.get("xml").and_then(|xml| xml.get("name")).and_then(Value::as_str);
     let component =
         schema.get("$ref").and_then(Value::as_str).and_then(|reference| reference.rsplit('/').next());
-    own.or(component).unwrap_or("root").to_owned()
+    own.or(component).unwrap_or("root")
 }

@@ -17,6 +17,9 @@ const MAX_CHAIN: usize = 32;
 /// can make a small document much work.
 const MAX_WORK: usize = 2_000_000;
 
+/// The longest name of a parameter, of a body's member or of an XML element: plans have copies of them.
+const MAX_NAME: usize = 1_024;
+
 /// Which words the document's schemas are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -38,7 +41,7 @@ impl Document {
     pub(crate) fn new(root: Value) -> Result<Self, ImportError> {
         let refused = |reason: String| Err(ImportError::Version(reason));
         if let Some(version) = root.get("swagger") {
-            let version = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+            let version = shortened(&version.as_str().map_or_else(|| version.to_string(), str::to_owned));
             return refused(format!(
                 "this is a Swagger {version} document: convert it to OpenAPI 3.0 or 3.1 (`swagger2openapi` does)"
             ));
@@ -47,6 +50,7 @@ impl Document {
             Some(Value::String(version)) if is_version(version, "3.0") => Dialect::V30,
             Some(Value::String(version)) if is_version(version, "3.1") => Dialect::V31,
             Some(Value::String(version)) => {
+                let version = shortened(version);
                 return refused(format!("OpenAPI `{version}` is not served: use a document of 3.0 or 3.1"));
             }
             Some(_) => return refused("`openapi` is no text: write `\"3.0.3\"` or `\"3.1.0\"`".to_owned()),
@@ -119,6 +123,14 @@ pub(crate) fn shortened(text: &str) -> String {
         start.push('…');
     }
     start
+}
+
+/// A name that is not too long.
+pub(crate) fn short(name: &str) -> Result<&str, String> {
+    if name.len() > MAX_NAME {
+        return Err(format!("its name `{}` is longer than {MAX_NAME} bytes", shortened(name)));
+    }
+    Ok(name)
 }
 
 /// The object that a member holds, if it does.

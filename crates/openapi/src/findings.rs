@@ -75,9 +75,9 @@ pub enum ImportError {
         /// The limit.
         limit: usize,
     },
-    /// All schemas together are too large.
+    /// All schemas and plans together are too large.
     #[error(
-        "the tools' schemas have more than {limit} bytes together: choose operations by filters, or split the document"
+        "the tools' schemas and requests have more than {limit} bytes together: choose operations by filters, or split the document"
     )]
     SchemasTooLarge {
         /// The limit.

@@ -19,6 +19,8 @@ const METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "
 const MAX_FINDINGS: usize = 5_000;
 /// The longest description of a tool, in characters; some documents have whole manuals.
 const MAX_DESCRIPTION: usize = 4_096;
+/// The longest path, in bytes: findings and plans have copies of it.
+const MAX_PATH: usize = 2_048;
 
 /// A document as tools.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ pub struct Api {
 pub fn import(document: &str, options: &Options) -> Result<Api, ImportError> {
     let bytes = document.len();
     let document = Document::new(read(document, options.max_document_bytes)?)?;
-    let mut import = Import { document: &document, options, findings: Vec::new(), schema_bytes: 0 };
+    let mut import = Import { document: &document, options, findings: Vec::new(), stored_bytes: 0 };
     import.findings = refused_by_aws::of_document(&document, bytes);
     let chosen = import.choose()?;
     let names = import.names(&chosen)?;
@@ -53,7 +55,7 @@ pub fn import(document: &str, options: &Options) -> Result<Api, ImportError> {
             }
             Err(reason) => import.say(&found.place, Severity::RefusedHere, reason),
         }
-        if import.schema_bytes > options.max_total_schema_bytes {
+        if import.stored_bytes > options.max_total_schema_bytes {
             return Err(ImportError::SchemasTooLarge { limit: options.max_total_schema_bytes });
         }
     }
@@ -75,7 +77,7 @@ struct Import<'d> {
     document: &'d Document,
     options: &'d Options,
     findings: Vec<Finding>,
-    schema_bytes: usize,
+    stored_bytes: usize,
 }
 
 impl<'d> Import<'d> {
@@ -90,10 +92,13 @@ impl<'d> Import<'d> {
         let mut found = Vec::new();
         let paths = object(self.document.root(), "paths").into_iter().flatten();
         for (path, item) in paths.filter(|(path, _)| path.starts_with('/')) {
-            let item = match self.document.follow(item) {
+            let short = path.len() <= MAX_PATH;
+            let item = short.then(|| self.document.follow(item));
+            let item = item.unwrap_or_else(|| Err(format!("its path is longer than {MAX_PATH} bytes")));
+            let item = match item {
                 Ok(item) => item,
                 Err(reason) => {
-                    let place = Place { method: "*".to_owned(), path: path.clone() };
+                    let place = Place { method: "*".to_owned(), path: shortened(path) };
                     self.refuse(place, reason)?;
                     continue;
                 }
@@ -168,8 +173,8 @@ impl<'d> Import<'d> {
                 *slot = free.unwrap_or_default();
                 taken.insert(slot.clone(), ());
                 if let (false, Some(id)) = (given_first, id) {
-                    let reason =
-                        format!("its name `{}` is written `{slot}`, which MCP allows", shortened(id));
+                    let (id, slot) = (shortened(id), shortened(slot));
+                    let reason = format!("its name `{id}` is written `{slot}`, which MCP allows");
                     self.say(&found.place, Severity::Note, reason);
                 }
             }
@@ -198,12 +203,17 @@ impl<'d> Import<'d> {
         };
         let arguments = arguments::combine(self.document, declared.clone(), body)?;
         let input = Value::Object(arguments.input_schema);
-        let size = input.to_string().len();
-        self.schema_bytes += size;
-        if size > self.options.max_schema_bytes {
-            let limit = self.options.max_schema_bytes;
-            return Err(format!("its input schema has {size} bytes and the limit is {limit}"));
-        }
+        let plan = Plan {
+            server: server.base,
+            path: template.pieces,
+            parameters: arguments.parameters,
+            body: arguments.body,
+            accept: refused_by_aws::accept(self.document, raw),
+        };
+        self.count("input schema", input.to_string().len())?;
+        let written =
+            serde_json::to_string(&plan).map_err(|error| format!("it cannot be stored: {error}"))?;
+        self.count("plan", written.len())?;
         let mut refused = server.refused_by_aws;
         refused.extend(template.refused_by_aws);
         refused.extend(refused_by_aws::of_operation(self.document, raw, &declared, &input));
@@ -230,14 +240,18 @@ impl<'d> Import<'d> {
             path: place.path.clone(),
             input_schema,
             output_schema,
-            plan: Plan {
-                server: server.base,
-                path: template.pieces,
-                parameters: arguments.parameters,
-                body: arguments.body,
-                accept: refused_by_aws::accept(self.document, raw),
-            },
+            plan,
         })
+    }
+
+    /// Counts what a tool is stored with, and holds it against the bound of one tool.
+    fn count(&mut self, what: &str, bytes: usize) -> Result<(), String> {
+        self.stored_bytes += bytes;
+        let limit = self.options.max_schema_bytes;
+        if bytes > limit {
+            return Err(format!("its {what} has {bytes} bytes and the limit is {limit}"));
+        }
+        Ok(())
     }
 
     /// The schema of the first 2xx answer that is a JSON object; an answer that cannot be described is not.
@@ -264,7 +278,7 @@ impl<'d> Import<'d> {
         // A 3.0 object that may be null has two types, and a tool's output has one.
         converted.insert("type".to_owned(), Value::from("object"));
         let size = Value::Object(converted.clone()).to_string().len();
-        self.schema_bytes += size;
+        self.stored_bytes += size;
         (size <= limit).then_some(converted)
     }
 }

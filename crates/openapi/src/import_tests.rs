@@ -309,3 +309,60 @@ fn documents_that_are_small_and_endless_are_bounded() {
     assert!(api.operations.is_empty());
     assert!(reasons(&api, Severity::RefusedHere)[0].contains("more than 1000 schemas"));
 }
+
+#[test]
+fn what_operations_share_is_not_copied_without_end() {
+    let long = "x".repeat(3_000);
+    let many = |operation: &dyn Fn(usize) -> Value| {
+        let paths =
+            (0..500).map(|number| (format!("/p{number}"), json!({"post": operation(number)}))).collect();
+        document(&Value::Object(paths))
+    };
+    let of = |document: &Value| {
+        let options =
+            Options { strictness: Strictness::Skip, max_total_schema_bytes: 1_000_000, ..Options::default() };
+        import(&document.to_string(), &options)
+    };
+    // A server that all have.
+    let mut shared = many(&|_| json!({}));
+    shared["servers"] = json!([{"url": format!("https://x/{}", "x".repeat(2_030))}]);
+    assert!(matches!(of(&shared), Err(ImportError::SchemasTooLarge { .. })));
+    shared["servers"] = json!([{"url": format!("https://x/{long}")}]);
+    let api = of(&shared).unwrap();
+    assert!(api.operations.is_empty() && api.findings.iter().all(|one| one.reason.len() < 200));
+    // Parameters, bodies and answers that all refer to.
+    for (part, what) in [
+        (
+            json!({"parameters": [{"$ref": "#/components/parameters/L"}]}),
+            json!({"parameters": {"L": {"name": long, "in": "query"}}}),
+        ),
+        (
+            json!({"requestBody": {"$ref": "#/components/requestBodies/B"}}),
+            json!({"requestBodies": {"B": {"content": {format!("text/{long}"): {}}}}}),
+        ),
+        (
+            json!({"requestBody": {"$ref": "#/components/requestBodies/B"}}),
+            json!({"requestBodies": {"B": {"content": {"application/xml": {"schema": {"xml": {"name": long}}}}}}}),
+        ),
+        (
+            json!({"requestBody": {"$ref": "#/components/requestBodies/B"}}),
+            json!({"requestBodies": {"B": {"content": {"application/json": {"schema": {"required": [long], "properties": {"a": {}}}}}}}}),
+        ),
+    ] {
+        let mut shared = many(&|_| part.clone());
+        shared["components"] = what;
+        let api = of(&shared).unwrap();
+        assert!(api.operations.is_empty(), "{part}");
+        assert!(api.findings.iter().all(|one| one.reason.len() < 300), "{part}");
+    }
+    let mut shared = many(&|_| json!({"responses": {"200": {"$ref": "#/components/responses/R"}}}));
+    shared["components"] = json!({"responses": {"R": {"content": {format!("text/{long}"): {}}}}});
+    let api = of(&shared).unwrap();
+    assert_eq!(api.operations.len(), 500);
+    assert!(api.findings.iter().all(|one| one.reason.len() < 300));
+    assert!(api.operations.iter().all(|one| one.plan.accept == "application/json, */*;q=0.8"));
+    // A path that every finding of its operations names.
+    let api = of(&document(&json!({format!("/{long}"): {"get": {}}, "/a": {"get": {}}}))).unwrap();
+    assert_eq!(api.operations.len(), 1);
+    assert!(reasons(&api, Severity::RefusedHere)[0].contains("longer than 2048 bytes"));
+}

@@ -2,6 +2,9 @@
 
 use http::HeaderValue;
 
+/// The longest media type; a type and a subtype have at most 127 characters each (RFC 6838, section 4.2).
+const MAX_LENGTH: usize = 255;
+
 /// What a media type means for a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -34,13 +37,19 @@ pub(crate) fn kind(media_type: &str) -> Kind {
     }
 }
 
-/// `type/subtype` in lower case.
+/// `type/subtype` in lower case; nothing for what is too long to be one.
 pub(crate) fn essence(media_type: &str) -> String {
+    if media_type.len() > MAX_LENGTH {
+        return String::new();
+    }
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// What is sent as `Content-Type` for a media type of the document, which may be a range.
+/// What is sent as `Content-Type` for a media type of the document, which may be a range; nothing when it is too long.
 pub(crate) fn content_type(media_type: &str) -> Option<String> {
+    if media_type.len() > MAX_LENGTH {
+        return None;
+    }
     let chosen = match essence(media_type).as_str() {
         "*/*" | "application/*" => "application/json".to_owned(),
         "multipart/form-data" | "multipart/*" => "multipart/form-data".to_owned(),
@@ -76,5 +85,8 @@ mod tests {
         assert_eq!(content_type("image/*").as_deref(), Some("application/octet-stream"));
         assert_eq!(content_type("a/b\r\nX: y"), None);
         assert_eq!(content_type("nonsense"), None);
+        let long = |length: usize| format!("text/{}", "x".repeat(length - 5));
+        assert_eq!(content_type(&long(255)), Some(long(255)));
+        assert_eq!((content_type(&long(256)), essence(&long(256))), (None, String::new()));
     }
 }

@@ -1,9 +1,9 @@
 //! `multipart/form-data` (RFC 7578): texts, JSON and files.
 //!
-//! The boundary is derived from the content and tried against it, so that it needs no randomness and cannot occur in
+//! The boundary is derived from the content and held against it, so that it needs no randomness and cannot occur in
 //! what it separates. Names are escaped as browsers do (WHATWG HTML, "multipart/form-data encoding algorithm").
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -11,6 +11,9 @@ use crate::body::bytes_of;
 use crate::operation::Part;
 use crate::request::ArgumentFault;
 use crate::style::plain;
+
+/// What every boundary begins with; sixteen hexadecimal digits follow.
+const PREFIX: &str = "portcullis-";
 
 /// A body and what separates its parts.
 #[derive(Debug)]
@@ -75,22 +78,31 @@ fn boundary(parts: &[(String, Vec<u8>)]) -> String {
     let hash = all.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    let occurs = |boundary: &str| {
-        parts.iter().any(|(head, content)| head.contains(boundary) || contains(content, boundary.as_bytes()))
-    };
-    // Each try is another text of the same length, and a body has fewer places than there are tries.
-    let mut number = hash;
-    loop {
-        let boundary = format!("portcullis-{number:016x}");
-        if !occurs(&boundary) {
-            return boundary;
-        }
-        number = number.wrapping_add(1);
-    }
+    let texts = parts.iter().flat_map(|(head, content)| [head.as_bytes(), content]);
+    format!("{PREFIX}{:016x}", free(hash, texts))
 }
 
-fn contains(content: &[u8], wanted: &[u8]) -> bool {
-    content.windows(wanted.len()).any(|window| window == wanted)
+/// The first number from `start` on that makes a boundary of no text. One pass finds every number that is taken, so
+/// that no content makes this try again and again.
+fn free<'a>(start: u64, texts: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let taken: HashSet<u64> = texts.flat_map(numbers).collect();
+    let mut tried = (0..=u64::MAX).map(|step| start.wrapping_add(step));
+    tried.find(|number| !taken.contains(number)).unwrap_or(start)
+}
+
+/// The numbers of all boundaries that occur in a text.
+fn numbers(text: &[u8]) -> impl Iterator<Item = u64> {
+    text.windows(PREFIX.len() + 16).filter_map(|window| {
+        let digits = window.strip_prefix(PREFIX.as_bytes())?;
+        digits.iter().try_fold(0_u64, |number, digit| {
+            let value = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            Some(number << 4 | u64::from(value))
+        })
+    })
 }
 
 #[cfg(test)]
@@ -132,7 +144,28 @@ mod tests {
         content.extend_from_slice(first.as_bytes());
         let second = boundary(&[(head.clone(), content.clone())]);
         assert_ne!(first, second);
-        assert!(!contains(&content, second.as_bytes()));
+        assert!(!String::from_utf8(content.clone()).unwrap().contains(&second));
         assert_eq!(second, boundary(&[(head, content)]));
+    }
+
+    #[test]
+    fn boundaries_are_found_wherever_they_stand() {
+        let text = b"portcullis-000000000000000aportcullis-ffffffffffffffff0 portcullis-00000000000000AA portcullis-1";
+        assert_eq!(numbers(text).collect::<Vec<_>>(), [10, u64::MAX]);
+        assert_eq!(numbers(b"portcullis-").count(), 0);
+    }
+
+    #[test]
+    fn a_content_of_boundaries_takes_one_pass() {
+        let started = std::time::Instant::now();
+        let write = |numbers: std::ops::Range<u64>| -> String {
+            numbers.map(|number| format!("portcullis-{number:016x}")).collect()
+        };
+        let (first, second) = (write(0..100_000), write(100_000..200_000) + &write(u64::MAX - 1..u64::MAX));
+        let texts = || [first.as_bytes(), second.as_bytes(), b"portcullis-ffffffffffffffff"].into_iter();
+        assert_eq!(free(0, texts()), 200_000);
+        assert_eq!(free(u64::MAX - 1, texts()), 200_000);
+        assert_eq!(free(u64::MAX - 2, texts()), u64::MAX - 2);
+        assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
     }
 }

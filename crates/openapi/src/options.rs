@@ -12,9 +12,9 @@ pub struct Options {
     pub max_document_bytes: usize,
     /// The most operations that may become tools (AWS: 1,000 a target).
     pub max_operations: usize,
-    /// The largest schema of one tool, in bytes of JSON, with all that it refers to.
+    /// The largest schema of one tool, in bytes of JSON, with all that it refers to; its plan has the same bound.
     pub max_schema_bytes: usize,
-    /// The most bytes of all tools' schemas together.
+    /// The most bytes of all tools' schemas and plans together.
     pub max_total_schema_bytes: usize,
     /// What a document with an operation that cannot be served becomes.
     pub strictness: Strictness,

@@ -7,7 +7,7 @@
 use http::HeaderName;
 use serde_json::{Map, Value, json};
 
-use crate::document::{Document, list, object, shortened, text};
+use crate::document::{Document, list, object, short, shortened, text};
 use crate::media::{Kind, kind};
 use crate::operation::{Encoding, Location, Style};
 
@@ -81,7 +81,7 @@ fn one(document: &Document, raw: &Value, notes: &mut Vec<String>) -> Result<Opti
     }
     let (schema, encoding) = encoding(raw, name, location)?;
     Ok(Some(Declared {
-        name: name.to_owned(),
+        name: short(name)?.to_owned(),
         location,
         required: location == Location::Path || raw.get("required") == Some(&json!(true)),
         encoding,

@@ -7,7 +7,7 @@
 
 use serde_json::Value;
 
-use crate::document::{Document, object, text};
+use crate::document::{Document, object, shortened, text};
 use crate::findings::{Finding, Severity};
 use crate::media::{Kind, essence, kind};
 use crate::operation::{Location, Style};
@@ -58,16 +58,16 @@ pub(crate) fn of_operation(
         let is_object = resolved.get("type").is_some_and(|name| name == "object");
         if parameter.encoding.style != plain || parameter.encoding.allow_reserved || is_object {
             let place = parameter.location.name();
-            reasons
-                .push(format!("its {place} parameter `{}` needs a serialization of its own", parameter.name));
+            let name = shortened(&parameter.name);
+            reasons.push(format!("its {place} parameter `{name}` needs a serialization of its own"));
         }
     }
     let body = operation.get("requestBody").and_then(|body| document.follow(body).ok());
     for media_type in
         body.and_then(|body| object(body, "content")).into_iter().flatten().map(|(name, _)| name)
     {
-        if is_custom(media_type) {
-            reasons.push(format!("its body has the media type `{}`", essence(media_type)));
+        if reasons.len() < MAX_REASONS && is_custom(media_type) {
+            reasons.push(format!("its body has the media type `{}`", shown(media_type)));
         }
     }
     if object(operation, "callbacks").is_some_and(|callbacks| !callbacks.is_empty()) {
@@ -78,8 +78,11 @@ pub(crate) fn of_operation(
         let Ok(response) = document.follow(response) else { continue };
         linked |= object(response, "links").is_some_and(|links| !links.is_empty());
         for (media_type, _) in object(response, "content").into_iter().flatten() {
-            let reason = format!("it answers with the media type `{}`", essence(media_type));
-            if reasons.len() < MAX_REASONS && is_custom(media_type) && !reasons.contains(&reason) {
+            if reasons.len() >= MAX_REASONS || !is_custom(media_type) {
+                continue;
+            }
+            let reason = format!("it answers with the media type `{}`", shown(media_type));
+            if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
         }
@@ -88,6 +91,11 @@ pub(crate) fn of_operation(
         reasons.push("its responses have links: they are left out".to_owned());
     }
     reasons
+}
+
+/// A media type for a message.
+fn shown(media_type: &str) -> String {
+    shortened(media_type.split(';').next().unwrap_or_default().trim())
 }
 
 fn is_custom(media_type: &str) -> bool {

@@ -5,7 +5,7 @@
 //! What 3.0 says in words of its own is said in those of 2020-12. Properties that only answers have (`readOnly`) are
 //! left out of what a tool takes, those that only requests have (`writeOnly`) out of what it answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -16,6 +16,9 @@ use crate::schema_keyword::{Keyword, keyword};
 const MAX_DEPTH: usize = 64;
 /// The most parts of one tool's schema.
 const MAX_PARTS: usize = 50_000;
+/// The most bytes that one tool's schemas take over from the document; what a tool may have is less, and is held
+/// against the whole schema once it is written.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a schema is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +35,16 @@ pub(crate) enum Purpose {
 pub(crate) struct Schemas<'d> {
     document: &'d Document,
     purpose: Purpose,
+    /// The names in `$defs`, by pointer.
     names: BTreeMap<String, String>,
+    taken: HashSet<String>,
+    /// The number that is tried next for a name that is taken.
+    next: HashMap<String, usize>,
     waiting: Vec<(String, String)>,
     definitions: Map<String, Value>,
     parts: usize,
+    /// About how many bytes were taken over.
+    bytes: usize,
 }
 
 impl<'d> Schemas<'d> {
@@ -44,9 +53,12 @@ impl<'d> Schemas<'d> {
             document,
             purpose,
             names: BTreeMap::new(),
+            taken: HashSet::new(),
+            next: HashMap::new(),
             waiting: Vec::new(),
             definitions: Map::new(),
             parts: 0,
+            bytes: 0,
         }
     }
 
@@ -87,6 +99,7 @@ impl<'d> Schemas<'d> {
             // Siblings of a 3.0 reference are ignored; a description does no harm and helps a model.
             let mut converted = Map::from_iter([("$ref".to_owned(), reference.clone())]);
             if let Some(Value::String(description)) = members.get("description") {
+                self.count(description.len())?;
                 converted.insert("description".to_owned(), Value::String(description.clone()));
             }
             return Ok(Value::Object(converted));
@@ -113,7 +126,7 @@ impl<'d> Schemas<'d> {
         &mut self,
         name: &str,
         value: &Value,
-        dropped: &[&str],
+        dropped: &HashSet<&str>,
         depth: usize,
     ) -> Result<Option<Value>, String> {
         Ok(match (keyword(name), value) {
@@ -127,25 +140,40 @@ impl<'d> Schemas<'d> {
             (Keyword::NamedSchemas, Value::Object(schemas)) => {
                 let mut converted = Map::new();
                 for (property, schema) in schemas {
-                    if name != "properties" || !dropped.contains(&property.as_str()) {
+                    self.count(property.len())?;
+                    if name != "properties" || !dropped.contains(property.as_str()) {
                         converted.insert(property.clone(), self.schema(schema, depth + 1)?);
                     }
                 }
                 Some(Value::Object(converted))
             }
             (Keyword::Required, Value::Array(names)) => {
-                let kept = |name: &&Value| name.as_str().is_some_and(|name| !dropped.contains(&name));
+                let kept = |name: &&Value| name.as_str().is_some_and(|name| !dropped.contains(name));
+                self.count(names.iter().filter_map(Value::as_str).map(str::len).sum())?;
                 let names: Vec<Value> = names.iter().filter(kept).cloned().collect();
                 (!names.is_empty()).then_some(Value::Array(names))
             }
-            (Keyword::Plain(fits), value) if fits(value) => Some(value.clone()),
-            (Keyword::Xml, value) if self.purpose == Purpose::XmlInput => Some(value.clone()),
+            (Keyword::Plain(fits), value) if fits(value) => Some(self.copy(value)?),
+            (Keyword::Xml, value) if self.purpose == Purpose::XmlInput => Some(self.copy(value)?),
             _ => None,
         })
     }
 
+    fn count(&mut self, bytes: usize) -> Result<(), String> {
+        self.bytes += bytes;
+        if self.bytes > MAX_BYTES {
+            return Err(format!("its schemas have more than {MAX_BYTES} bytes"));
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, value: &Value) -> Result<Value, String> {
+        self.count(value.as_str().map_or_else(|| value.to_string().len(), str::len))?;
+        Ok(value.clone())
+    }
+
     /// The properties that the other direction alone has.
-    fn dropped<'a>(&self, schema: &'a Map<String, Value>) -> Vec<&'a str> {
+    fn dropped<'a>(&self, schema: &'a Map<String, Value>) -> HashSet<&'a str> {
         let mark = if self.purpose == Purpose::Output { "writeOnly" } else { "readOnly" };
         let properties = schema.get("properties").and_then(Value::as_object);
         let is_marked = |property: &Value| {
@@ -172,16 +200,21 @@ impl<'d> Schemas<'d> {
     }
 
     /// A name that needs no escape in a pointer, from the pointer's last part.
-    fn free_name(&self, pointer: &str) -> String {
+    fn free_name(&mut self, pointer: &str) -> String {
         let last = pointer.rsplit('/').next().unwrap_or_default();
         let fits =
             |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
         let plain: String =
             last.chars().take(100).map(|character| if fits(character) { character } else { '_' }).collect();
         let plain = if plain.is_empty() { "document".to_owned() } else { plain };
-        let is_free = |name: &String| !self.names.values().any(|taken| taken == name);
-        let numbered = (2..).map(|number| format!("{plain}_{number}"));
-        std::iter::once(plain.clone()).chain(numbered).find(is_free).unwrap_or(plain)
+        let mut name = plain.clone();
+        // The count goes on where it stopped, so that many equal names do not all begin at 2.
+        while !self.taken.insert(name.clone()) {
+            let number = self.next.entry(plain.clone()).or_insert(2);
+            name = format!("{plain}_{number}");
+            *number += 1;
+        }
+        name
     }
 }
 

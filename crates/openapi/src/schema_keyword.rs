@@ -61,11 +61,10 @@ pub(crate) fn keyword(name: &str) -> Keyword {
 }
 
 fn is_type(value: &Value) -> bool {
-    let is_name = |name: &Value| {
-        let names = ["string", "number", "integer", "boolean", "object", "array", "null"];
-        name.as_str().is_some_and(|name| names.contains(&name))
-    };
+    let all = ["string", "number", "integer", "boolean", "object", "array", "null"];
+    let is_name = |name: &Value| name.as_str().is_some_and(|name| all.contains(&name));
     match value {
+        Value::Array(names) if names.len() > all.len() => false,
         Value::Array(names) => {
             let distinct = names
                 .iter()

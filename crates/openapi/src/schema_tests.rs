@@ -113,3 +113,42 @@ fn what_cannot_be_followed_or_never_ends_is_refused() {
     let deep = (0..70).fold(json!({}), |inner, _| json!({"items": inner}));
     assert!(Schemas::new(&document, Purpose::Input).convert(&deep).unwrap_err().contains("deeper"));
 }
+
+#[test]
+fn many_definitions_of_one_name_are_named_in_time() {
+    let started = std::time::Instant::now();
+    let groups: Map<String, Value> = (0..20_000)
+        .map(|number| (format!("g{number}"), json!({"same": {"type": "integer"}, "same_3": {}})))
+        .collect();
+    let document = document("3.1.0", &Value::Object(groups));
+    let mut schemas = Schemas::new(&document, Purpose::Input);
+    for number in 0..20_000 {
+        for last in ["same_3", "same"] {
+            let reference = format!("#/components/schemas/g{number}/{last}");
+            schemas.convert(&json!({"$ref": reference})).unwrap();
+        }
+    }
+    let definitions = schemas.definitions().unwrap_err();
+    assert!(definitions.contains("more than 50000 parts"), "{definitions}");
+    let mut schemas = Schemas::new(&document, Purpose::Input);
+    for (group, last, name) in
+        [(0, "same", "same"), (1, "same", "same_2"), (0, "same_3", "same_3"), (2, "same", "same_4")]
+    {
+        let reference = json!({"$ref": format!("#/components/schemas/g{group}/{last}")});
+        assert_eq!(schemas.convert(&reference).unwrap(), json!({"$ref": format!("#/$defs/{name}")}));
+    }
+    assert!(started.elapsed().as_secs() < 30, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_text_that_many_definitions_hold_is_not_copied_without_end() {
+    let inner = json!({"type": "string", "description": "x".repeat(1_000_000)});
+    let nested = (0..20).fold(inner, |inner, _| json!({"items": inner}));
+    let document = document("3.1.0", &json!({"A": nested}));
+    let mut schemas = Schemas::new(&document, Purpose::Input);
+    for level in 0..20 {
+        let reference = format!("#/components/schemas/A{}", "/items".repeat(level));
+        schemas.convert(&json!({"$ref": reference})).unwrap();
+    }
+    assert!(schemas.definitions().unwrap_err().contains("more than 8388608 bytes"));
+}

@@ -12,6 +12,9 @@ use url::{Host, Url};
 use crate::document::{list, object, shortened};
 use crate::options::Options;
 
+/// The longest URL, before and after its variables have their values.
+const MAX_URL: usize = 2_048;
+
 /// An absolute URL without a slash at its end, and what is unusual about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
@@ -72,12 +75,14 @@ fn resolve(
     if is_private(&host) {
         refused.push(format!("its server `{host}` is not on the public internet"));
     }
+    held(url.as_str().len())?;
     Ok((url.as_str().trim_end_matches('/').to_owned(), refused))
 }
 
 /// Puts the variables' values in: ours, then the document's defaults, each held against `enum`.
 fn fill(template: &str, server: Option<&Value>, given: &BTreeMap<String, String>) -> Result<String, String> {
     let variables = server.and_then(|server| object(server, "variables"));
+    held(template.len())?;
     let mut filled = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
@@ -97,12 +102,22 @@ fn fill(template: &str, server: Option<&Value>, given: &BTreeMap<String, String>
                 shortened(name)
             ));
         }
+        held(filled.len() + before.len() + value.len())?;
         filled.push_str(before);
         filled.push_str(value);
         rest = after;
     }
+    held(filled.len() + rest.len())?;
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// Every operation has a copy of its URL.
+fn held(length: usize) -> Result<(), String> {
+    if length > MAX_URL {
+        return Err(format!("its server URL is longer than {MAX_URL} bytes: shorten it"));
+    }
+    Ok(())
 }
 
 fn is_private(host: &Host<&str>) -> bool {
@@ -166,6 +181,21 @@ mod tests {
         ] {
             assert!(base(&servers).unwrap_err().contains(why), "{servers}: {:?}", base(&servers));
         }
+    }
+
+    #[test]
+    fn urls_have_a_length() {
+        let of = |length: usize| json!([{"url": format!("https://x/{}", "a".repeat(length - 10))}]);
+        assert_eq!(base(&of(2_048)).unwrap().len(), 2_048);
+        assert!(base(&of(2_049)).unwrap_err().contains("longer than 2048"));
+        assert!(
+            base(&json!([{"url": format!("https://x/{}", " a".repeat(900))}]))
+                .unwrap_err()
+                .contains("longer")
+        );
+        let large = json!({"a": {"default": "y".repeat(1_000_000)}});
+        let filled = json!([{"url": format!("https://x/{}", "{a}".repeat(500)), "variables": large}]);
+        assert!(base(&filled).unwrap_err().contains("longer than 2048"));
     }
 
     #[test]

@@ -13,10 +13,7 @@ use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::lowering;
 use crate::model::{Model, Shape};
 use crate::plan::{Operation, Protocol};
-
-/// How much all operations of a service may hold together: members of shapes, and bytes of JSON Schema.
-const MAX_MEMBERS: usize = 300_000;
-const MAX_SCHEMA_BYTES: usize = 64 * 1024 * 1024;
+use crate::texts::{Spent, shortened};
 
 /// The protocols that are spoken, the preferred one first.
 const PROTOCOLS: [(&str, Protocol); 4] = [
@@ -113,14 +110,15 @@ pub enum ImportError {
 /// Reads a model in Smithy's JSON AST, of version 1.0 or 2.0.
 ///
 /// # Errors
-/// [`ImportError`], when the model is none, is larger than 10 MB or 20,000 shapes, or has no service that can be called.
+/// [`ImportError`], when the model is none, is larger than 10 MB or 20,000 shapes, has a shape id that is longer than
+/// 512 bytes, or has no service that can be called.
 pub fn import(text: &str, options: &Options) -> Result<Api, ImportError> {
     let model = Model::read(text)?;
     let service = choose(&model, options.service.as_deref())?;
     let protocol = protocol(service)?;
     let chosen = chosen(operations(&model, service), options)?;
     let (mut planned, mut refused) = (BTreeMap::new(), Vec::new());
-    let mut spent = lowering::Spent::default();
+    let mut spent = Spent::default();
     for shape in chosen {
         let name = shape.name().to_owned();
         let result = match planned.contains_key(&name) {
@@ -131,7 +129,7 @@ pub fn import(text: &str, options: &Options) -> Result<Api, ImportError> {
             Ok(operation) => drop(planned.insert(name, operation)),
             Err(why) => refused.push(Refusal { operation: name, why }),
         }
-        if spent.members > MAX_MEMBERS || spent.schema_bytes > MAX_SCHEMA_BYTES {
+        if spent.is_too_much() {
             return Err(ImportError::TooLarge(
                 "its operations together take too many shapes: choose fewer operations".to_owned(),
             ));
@@ -202,7 +200,8 @@ fn protocol(service: Shape<'_>) -> Result<Protocol, ImportError> {
     let traits = service.traits().into_iter().flatten().map(|(name, _)| name.as_str());
     let is_protocol =
         |name: &&str| name.starts_with("aws.protocols#") || name.starts_with("smithy.protocols#");
-    let names: Vec<_> = traits.filter(is_protocol).map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> =
+        traits.filter(is_protocol).take(20).map(|name| format!("`{}`", shortened(name))).collect();
     let spoken = if names.is_empty() { "no protocol that it names".to_owned() } else { names.join(", ") };
     Err(ImportError::Protocol { service: service.id.to_owned(), spoken })
 }

@@ -18,6 +18,7 @@ mod lowering;
 mod plan;
 mod schema;
 mod template;
+mod texts;
 
 mod answer;
 mod endpoint;

@@ -13,6 +13,7 @@ use crate::plan::{
     Binding, ErrorShape, Media, Member, Namespace, Operation, Plan, Protocol, Shape, Structure,
     TimestampFormat,
 };
+use crate::texts::{MAX_TEXT, MAX_URI, Spent, short, shortened};
 use crate::{schema, template};
 
 /// The most shapes of one operation.
@@ -44,15 +45,6 @@ pub(crate) const OWN_HEADERS: [&str; 20] = [
     "x-forwarded-for",
 ];
 
-/// What planning a service has cost so far, refused operations included.
-#[derive(Default)]
-pub(crate) struct Spent {
-    /// Members and errors that were planned.
-    pub(crate) members: usize,
-    /// Bytes of JSON Schema that were written, about.
-    pub(crate) schema_bytes: usize,
-}
-
 /// Plans an operation; the error is the end of a sentence that begins with the operation.
 pub(crate) fn operation(
     model: &Model,
@@ -70,8 +62,11 @@ pub(crate) fn operation(
             _ if rest => return Err("has no `http` trait, which its protocol needs".to_owned()),
             _ => ("POST", "/"),
         };
-    if http::Method::from_bytes(method.as_bytes()).is_err() || matches!(method, "CONNECT" | "TRACE") {
-        return Err(format!("has the method `{method}`, which cannot be sent"));
+    if method.len() > MAX_TEXT
+        || http::Method::from_bytes(method.as_bytes()).is_err()
+        || matches!(method, "CONNECT" | "TRACE")
+    {
+        return Err(format!("has the method `{}`, which cannot be sent", shortened(method)));
     }
     let uri = template::uri(uri)?;
     let prefix = shape.get("smithy.api#endpoint").and_then(|value| value.get("hostPrefix"));
@@ -83,11 +78,12 @@ pub(crate) fn operation(
     let ids: Vec<_> = shape.targets("errors").into_iter().chain(service.targets("errors")).collect();
     let mut errors = Vec::new();
     for id in ids {
+        lowering.spent.member()?;
         let Some(error) = model.shape(id).filter(|error| error.kind == "structure") else { continue };
         let alias = error.get("aws.protocols#awsQueryError").and_then(|value| value.get("code"));
         errors.push(ErrorShape {
-            name: error.name().to_owned(),
-            alias: alias.and_then(Value::as_str).map(str::to_owned),
+            name: lowering.copy(error.name())?,
+            alias: alias.and_then(Value::as_str).map(|alias| lowering.copy(alias)).transpose()?,
             shape: lowering.reach(error.id)?,
         });
     }
@@ -116,7 +112,7 @@ pub(crate) fn operation(
         status: in_http("code").and_then(Value::as_u64).and_then(|code| code.try_into().ok()).unwrap_or(200),
         checksum: shape.has("smithy.api#httpChecksumRequired")
             || flag(checksum.and_then(|value| value.get("requestChecksumRequired"))),
-        namespace: namespace(service.get("smithy.api#xmlNamespace"))?,
+        namespace: namespace(spent, service.get("smithy.api#xmlNamespace"))?,
         unwrapped: shape.has("aws.customizations#s3UnwrappedXmlOutput"),
         input,
         output,
@@ -152,7 +148,8 @@ fn check_bindings(input: &Structure, path: &[crate::plan::Segment]) -> Result<()
         let bound = |member: &&Member| member.name == *name && member.binding == Binding::Label;
         if input.members.iter().find(bound).is_none() {
             return Err(format!(
-                "has the label `{name}` in its URI, which no member of its input is bound to"
+                "has the label `{}` in its URI, which no member of its input is bound to",
+                shortened(name)
             ));
         }
     }
@@ -160,7 +157,8 @@ fn check_bindings(input: &Structure, path: &[crate::plan::Segment]) -> Result<()
         if let Binding::Header(name) = &member.binding {
             let sound = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
             if !sound || OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-                return Err(format!("writes the argument `{}` into the header `{name}`", member.name));
+                let (argument, name) = (shortened(&member.name), shortened(name));
+                return Err(format!("writes the argument `{argument}` into the header `{name}`"));
             }
         }
     }
@@ -184,18 +182,20 @@ impl<'a> Lowering<'a> {
             Some(id) if self.model.shape(id).is_some_and(|shape| shape.kind == "structure") => {
                 self.reach(id).map(Some)
             }
-            Some(id) => Err(format!("has `{id}` as input or output, which is no structure")),
+            Some(id) => Err(format!("has `{}` as input or output, which is no structure", shortened(id))),
         }
     }
 
     /// The place of a shape, which is lowered later if it was not met before.
     fn reach(&mut self, id: &'a str) -> Result<usize, String> {
-        self.spent.members += 1;
+        self.spent.member()?;
         if let Some(at) = self.known.get(id) {
             return Ok(*at);
         }
-        let shape =
-            self.model.shape(id).ok_or_else(|| format!("refers to `{id}`, which the model does not have"))?;
+        let shape = self
+            .model
+            .shape(id)
+            .ok_or_else(|| format!("refers to `{}`, which the model does not have", shortened(id)))?;
         let at = self.shapes.len();
         if at >= MAX_SHAPES {
             return Err(format!("needs more than {MAX_SHAPES} shapes"));
@@ -217,17 +217,16 @@ impl<'a> Lowering<'a> {
     }
 
     fn lower(&mut self, shape: model::Shape<'a>) -> Result<Shape, String> {
-        let media = || Media(shape.text("smithy.api#mediaType").map(str::to_owned));
         Ok(match shape.kind {
             "structure" => Shape::Structure(self.structure(shape)?),
             "union" if shape.has("smithy.api#streaming") => {
-                return Err(format!("streams events (`{}`), which no tool can", shape.name()));
+                return Err(format!("streams events (`{}`), which no tool can", shortened(shape.name())));
             }
             "union" => Shape::Union(self.structure(shape)?),
             "list" | "set" => Shape::List(Box::new(self.part(shape, "member")?)),
             "map" => Shape::Map(Box::new((self.part(shape, "key")?, self.part(shape, "value")?))),
-            "blob" => Shape::Blob(media()),
-            "string" | "enum" => Shape::String(media()),
+            "blob" => Shape::Blob(self.media(shape)?),
+            "string" | "enum" => Shape::String(self.media(shape)?),
             "boolean" => Shape::Boolean,
             "byte" => Shape::Integer(8),
             "short" => Shape::Integer(16),
@@ -239,7 +238,10 @@ impl<'a> Lowering<'a> {
                 return Err("holds a document, which restXml cannot write".to_owned());
             }
             "document" => Shape::Document,
-            other => return Err(format!("uses `{}` as a value, which is of type `{other}`", shape.id)),
+            other => {
+                let (id, other) = (shortened(shape.id), shortened(other));
+                return Err(format!("uses `{id}` as a value, which is of type `{other}`"));
+            }
         })
     }
 
@@ -247,67 +249,75 @@ impl<'a> Lowering<'a> {
         let name = shape.text("smithy.api#xmlName").unwrap_or(shape.name());
         let members = self.model.members(shape);
         if members.len() > MAX_MEMBERS {
-            return Err(format!("uses `{}`, which has more than {MAX_MEMBERS} members", shape.id));
+            let id = shortened(shape.id);
+            return Err(format!("uses `{id}`, which has more than {MAX_MEMBERS} members"));
         }
-        let members = members.into_iter().map(|member| self.member(member));
         Ok(Structure {
-            name: checked_name(name)?,
-            namespace: namespace(shape.get("smithy.api#xmlNamespace"))?,
-            members: members.collect::<Result<_, _>>()?,
+            name: self.copy(checked_name(name)?)?,
+            namespace: namespace(self.spent, shape.get("smithy.api#xmlNamespace"))?,
+            members: members.into_iter().map(|member| self.member(member)).collect::<Result<_, _>>()?,
         })
     }
 
     fn part(&mut self, shape: model::Shape<'a>, name: &'static str) -> Result<Member, String> {
         let part = self.model.part(shape, name);
-        self.member(part.ok_or_else(|| format!("uses `{}`, which has no `{name}`", shape.id))?)
+        self.member(part.ok_or_else(|| format!("uses `{}`, which has no `{name}`", shortened(shape.id)))?)
     }
 
     fn member(&mut self, member: model::Member<'a>) -> Result<Member, String> {
-        let text = |name: &str| member.text(name).map(str::to_owned);
         let xml = self.protocol == Protocol::RestXml;
         let wire_name = match self.protocol {
-            Protocol::RestJson1 => text("smithy.api#jsonName"),
+            Protocol::RestJson1 => member.text("smithy.api#jsonName"),
             Protocol::RestXml => member.text("smithy.api#xmlName").map(checked_name).transpose()?,
             Protocol::AwsJson1_0 | Protocol::AwsJson1_1 => None,
         };
+        let wire_name = wire_name.map(|name| self.copy(name)).transpose()?;
         if xml && wire_name.is_none() {
             checked_name(member.name)?;
         }
         Ok(Member {
-            name: member.name.to_owned(),
+            name: self.copy(member.name)?,
             shape: self.reach(member.target)?,
             required: member.has("smithy.api#required") && !member.has("smithy.api#default"),
-            binding: self.binding(member),
+            binding: self.binding(member)?,
             wire_name,
             attribute: xml && member.has("smithy.api#xmlAttribute"),
             flattened: xml && member.has("smithy.api#xmlFlattened"),
-            namespace: if xml { namespace(member.get("smithy.api#xmlNamespace"))? } else { None },
+            namespace: if xml { namespace(self.spent, member.get("smithy.api#xmlNamespace"))? } else { None },
             timestamp: timestamp(member.text("smithy.api#timestampFormat")),
             token: member.has("smithy.api#idempotencyToken"),
         })
     }
 
-    fn binding(&self, member: model::Member<'_>) -> Binding {
-        let text = |name: &str| member.text(name).map(str::to_owned);
-        if matches!(self.protocol, Protocol::AwsJson1_0 | Protocol::AwsJson1_1) {
+    fn copy(&mut self, text: &str) -> Result<String, String> {
+        self.spent.copy(text, MAX_TEXT)
+    }
+
+    fn media(&mut self, shape: model::Shape<'_>) -> Result<Media, String> {
+        Ok(Media(shape.text("smithy.api#mediaType").map(|media| self.copy(media)).transpose()?))
+    }
+
+    fn binding(&mut self, member: model::Member<'_>) -> Result<Binding, String> {
+        let text = |name: &str| member.text(name);
+        Ok(if matches!(self.protocol, Protocol::AwsJson1_0 | Protocol::AwsJson1_1) {
             Binding::Body
         } else if member.has("smithy.api#httpLabel") {
             Binding::Label
         } else if let Some(name) = text("smithy.api#httpQuery") {
-            Binding::Query(name)
+            Binding::Query(self.copy(name)?)
         } else if member.has("smithy.api#httpQueryParams") {
             Binding::QueryParams
         } else if let Some(name) = text("smithy.api#httpHeader") {
-            Binding::Header(name)
+            Binding::Header(self.copy(name)?)
         } else if let Some(prefix) = text("smithy.api#httpPrefixHeaders") {
-            Binding::PrefixHeaders(prefix)
+            Binding::PrefixHeaders(self.copy(prefix)?)
         } else if member.has("smithy.api#httpPayload") {
             Binding::Payload
         } else if member.has("smithy.api#httpResponseCode") {
             Binding::ResponseCode
         } else {
             Binding::Body
-        }
+        })
     }
 }
 
@@ -321,19 +331,21 @@ fn timestamp(format: Option<&str>) -> Option<TimestampFormat> {
 }
 
 /// A name that may stand in XML as it is, with or without a prefix.
-fn checked_name(name: &str) -> Result<String, String> {
+fn checked_name(name: &str) -> Result<&str, String> {
+    short(name, MAX_TEXT)?;
     let sound = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':');
     let starts = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     if starts && name.bytes().all(sound) {
-        Ok(name.to_owned())
+        Ok(name)
     } else {
-        Err(format!("uses `{name}` as a name in XML, which is none"))
+        Err(format!("uses `{}` as a name in XML, which is none", shortened(name)))
     }
 }
 
-fn namespace(value: Option<&Value>) -> Result<Option<Namespace>, String> {
+fn namespace(spent: &mut Spent, value: Option<&Value>) -> Result<Option<Namespace>, String> {
     let text = |name: &str| value.and_then(|value| value.get(name)).and_then(Value::as_str);
     let Some(uri) = text("uri") else { return Ok(None) };
     let prefix = text("prefix").map(checked_name).transpose()?;
-    Ok(Some(Namespace { uri: uri.to_owned(), prefix }))
+    let prefix = prefix.map(|prefix| spent.copy(prefix, MAX_TEXT)).transpose()?;
+    Ok(Some(Namespace { uri: spent.copy(uri, MAX_URI)?, prefix }))
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::ImportError;
 use crate::order::{self, Order};
+use crate::texts::{MAX_TEXT, short, shortened};
 
 /// The largest model, in bytes.
 const MAX_BYTES: usize = 10 * 1024 * 1024;
@@ -57,7 +58,7 @@ impl Model {
         let Value::Object(mut document) = document else { return Err(ImportError::NotSmithy) };
         let version = document.get("smithy").and_then(Value::as_str).ok_or(ImportError::NotSmithy)?;
         if !matches!(version, "1" | "1.0" | "2" | "2.0") {
-            return Err(ImportError::Version(version.to_owned()));
+            return Err(ImportError::Version(shortened(version)));
         }
         let Some(Value::Object(nodes)) = document.remove("shapes") else {
             return Err(ImportError::NotSmithy);
@@ -70,6 +71,7 @@ impl Model {
         }
         let (mut shapes, mut applied) = (BTreeMap::new(), Vec::new());
         for (id, node) in nodes {
+            short(&id, MAX_TEXT).map_err(|why| ImportError::TooLarge(format!("a shape {why}")))?;
             match node {
                 Value::Object(node) if node.get("type").and_then(Value::as_str) == Some("apply") => {
                     applied.push((id, node));

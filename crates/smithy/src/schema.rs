@@ -123,6 +123,7 @@ impl<'a> Writer<'a> {
             Some(name) => name.clone(),
             None => self.name(shape),
         };
+        self.count(name.len())?;
         Ok(object(json!({"$ref": format!("#/$defs/{name}")})))
     }
 
@@ -166,6 +167,7 @@ impl<'a> Writer<'a> {
                 }
                 let key = self.model.part(shape, "key").and_then(|key| self.model.shape(key.target));
                 if let Some(values) = key.and_then(|key| enumerated(self.model, key)) {
+                    self.count(size(&values))?;
                     schema.insert("propertyNames".to_owned(), json!({"enum": values}));
                 }
                 bounds(&mut schema, shape.get("smithy.api#length"), ["minProperties", "maxProperties"]);
@@ -174,8 +176,7 @@ impl<'a> Writer<'a> {
             _ => {
                 let schema = simple(self.model, shape);
                 let values = schema.get("enum").and_then(Value::as_array);
-                let sizes = values.into_iter().flatten().map(|value| value.as_str().map_or(20, str::len) + 3);
-                self.count(sizes.sum())?;
+                self.count(values.map_or(0, |values| size(values)))?;
                 Ok(schema)
             }
         }
@@ -214,6 +215,7 @@ impl<'a> Writer<'a> {
             member.get("smithy.api#default")
             && !matches!(shape.kind, "timestamp" | "blob" | "document")
         {
+            self.count(default.as_str().map_or(20, str::len))?;
             schema.insert("default".to_owned(), default.clone());
         }
         let text = member.text("smithy.api#documentation").or_else(|| shape.text("smithy.api#documentation"));
@@ -239,6 +241,12 @@ impl<'a> Writer<'a> {
         }
         Ok(())
     }
+}
+
+/// About how many bytes a list of values takes.
+fn size(values: &[Value]) -> usize {
+    let of = |value: &Value| value.as_str().map_or_else(|| value.to_string().len(), str::len) + 3;
+    values.iter().map(of).sum()
 }
 
 fn simple(model: &Model, shape: Shape<'_>) -> Map<String, Value> {

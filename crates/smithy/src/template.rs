@@ -4,6 +4,7 @@
 //! patterns" of the `http` trait and the `endpoint` trait in the Smithy 2.0 specification.
 
 use crate::plan::{HostPart, Segment};
+use crate::texts::shortened;
 
 /// The longest template, in bytes.
 const MAX_TEMPLATE: usize = 2_048;
@@ -16,7 +17,7 @@ pub(crate) struct Template {
 
 /// Reads a URI template; the error is the end of a sentence that begins with the operation.
 pub(crate) fn uri(text: &str) -> Result<Template, String> {
-    let wrong = |why: &str| Err(format!("has the URI `{text}`, {why}"));
+    let wrong = |why: &str| Err(format!("has the URI `{}`, {why}", shortened(text)));
     if text.len() > MAX_TEMPLATE {
         return Err(format!("has a URI of more than {MAX_TEMPLATE} bytes"));
     }
@@ -48,7 +49,7 @@ pub(crate) fn uri(text: &str) -> Result<Template, String> {
 
 /// Reads a host prefix.
 pub(crate) fn host_prefix(text: &str) -> Result<Vec<HostPart>, String> {
-    let wrong = || format!("has the host prefix `{text}`, which no host can begin with");
+    let wrong = || format!("has the host prefix `{}`, which no host can begin with", shortened(text));
     let mut parts = Vec::new();
     let mut rest = text;
     if text.len() > MAX_TEMPLATE {

@@ -236,3 +236,67 @@ fn models_that_grow_when_they_are_read_end_soon() {
     assert!(import(&shared, &Options::default()).unwrap_err().to_string().contains("schema is larger than"));
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
+
+#[test]
+fn texts_that_many_shapes_share_are_not_copied_without_end() {
+    let long = "x".repeat(3_000);
+    let refused = |path: &str, value: &Value| {
+        let mut model = everywhere("aws.protocols#restXml");
+        model["shapes"]["t#Tree"]["traits"] = json!({});
+        *model.pointer_mut(path).unwrap() = value.clone();
+        import(&model.to_string(), &Options::default()).unwrap_err().to_string()
+    };
+    let text = |traits: Value| json!({"target": "smithy.api#String", "traits": traits});
+    for (path, value) in [
+        (
+            "/shapes/t#S/traits",
+            json!({"aws.protocols#restXml": {}, "smithy.api#xmlNamespace": {"uri": long}}),
+        ),
+        (
+            "/shapes/t#S/traits",
+            json!({"aws.protocols#restJson1": {}, "smithy.api#xmlNamespace": {"uri": "u", "prefix": long}}),
+        ),
+        ("/shapes/t#Tree/traits", json!({"smithy.api#xmlName": long})),
+        ("/shapes/t#In/members/text", text(json!({"smithy.api#httpQuery": long}))),
+        ("/shapes/t#In/members/text", text(json!({"smithy.api#httpHeader": long}))),
+        ("/shapes/t#In/members/text", text(json!({"smithy.api#httpPrefixHeaders": long}))),
+        ("/shapes/t#In/members/text", text(json!({"smithy.api#xmlName": long}))),
+        ("/shapes/t#In/members", json!({long.as_str(): {"target": "smithy.api#String"}})),
+        ("/shapes/t#Kind", json!({"type": "string", "traits": {"smithy.api#mediaType": long}})),
+    ] {
+        let why = refused(path, &value);
+        assert!(why.contains("is longer than") && why.len() < 400, "{path}: {why}");
+    }
+    let why = refused("/shapes/t#In/members/text/target", &json!(long));
+    assert!(why.contains("which the model does not have") && why.len() < 400, "{why}");
+    let mut model = everywhere("aws.protocols#restJson1");
+    model["shapes"][format!("t#{long}")] = json!({"type": "string"});
+    let why = import(&model.to_string(), &Options::default()).unwrap_err().to_string();
+    assert!(why.contains("a shape has the text") && why.len() < 400, "{why}");
+    // Members of a mixin that every input has, each with a name and a wire name.
+    let (name, wire) = ("n".repeat(400), "w".repeat(500));
+    let members: Map<String, Value> = (0..1_000)
+        .map(|n| {
+            let traits = json!({"smithy.api#jsonName": format!("{wire}{n}")});
+            (format!("{name}{n}"), json!({"target": "smithy.api#String", "traits": traits}))
+        })
+        .collect();
+    let mut shapes =
+        Map::from_iter([("t#Mixin".to_owned(), json!({"type": "structure", "members": members}))]);
+    for n in 0..200 {
+        let http = json!({"smithy.api#http": {"method": "POST", "uri": "/"}});
+        shapes.insert(
+            format!("t#Op{n}"),
+            json!({"type": "operation", "output": {"target": format!("t#Out{n}")}, "traits": http}),
+        );
+        shapes.insert(
+            format!("t#Out{n}"),
+            json!({"type": "structure", "mixins": [{"target": "t#Mixin"}], "members": {}}),
+        );
+    }
+    let operations: Vec<Value> = (0..200).map(|n| json!({"target": format!("t#Op{n}")})).collect();
+    shapes.insert("t#S".into(), json!({"type": "service", "version": "1", "operations": operations, "traits": {"aws.protocols#restJson1": {}}}));
+    let model = json!({"smithy": "2", "shapes": shapes}).to_string();
+    let why = import(&model, &Options::default()).unwrap_err().to_string();
+    assert!(why.contains("choose fewer operations"), "{why}");
+}
