@@ -108,7 +108,7 @@ pub(super) async fn head(call: &Call<'_>) -> Result<Response<Body>, Failure> {
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (bucket, authorized) = call.authorize().await?;
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     if !tx.is_empty_bucket(&bucket.name).await? {
         return Err(Fault::new("BucketNotEmpty", "The bucket you tried to delete is not empty")
             .with("BucketName", bucket.name)

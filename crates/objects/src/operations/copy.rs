@@ -24,7 +24,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let from = call.present(found, &from_bucket)?;
     let found = {
         let mut tx = readable.read().await?;
-        still_there(tx.bucket(&from.name).await?, &from)?;
+        still_there(tx.bucket(&from.name).await?.as_ref(), &from)?;
         tx.object(&from.name, &from_key).await?
     };
     let original = present(call, &from, found, &from_key)?;
@@ -53,7 +53,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (md5, checksum) = digests.finish();
     let now = call.setup.clock.now();
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let there = tx.object(&bucket.name, &call.target.key).await?;
     conditions::hold_for_writing(call, there.as_ref())?;
     let copy = Object {

@@ -19,7 +19,7 @@ const MOST: usize = 1_000;
 pub(super) async fn one(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (bucket, authorized) = call.authorize().await?;
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let present = tx.object(&bucket.name, &call.target.key).await?;
     if call.header("if-match").is_some() {
         conditions::hold_for_writing(call, present.as_ref())?;
@@ -92,7 +92,7 @@ async fn delete(call: &Call<'_>, bucket: &Bucket, object: &Element, key: &str) -
     let authorized =
         call.decide(call.operation.action(), Arn::object(&bucket.name, key), &bucket.scope.account)?;
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?, bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), bucket)?;
     tx.delete_object(&bucket.name, key, call.now).await?;
     authorized.commit(tx).await?;
     Ok(())

@@ -16,7 +16,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (bucket, authorized) = call.authorize().await?;
     let found = {
         let mut tx = authorized.read().await?;
-        still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+        still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
         tx.object(&bucket.name, &call.target.key).await?
     };
     let object = present(call, &bucket, found, &call.target.key)?;

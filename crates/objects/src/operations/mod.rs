@@ -65,8 +65,8 @@ where
 /// Holds the bucket that a transaction finds against the one that was decided about before it. While IAM is asked and
 /// bytes come in, a bucket may be deleted, and its name taken by another account: what was allowed on the one is not
 /// allowed on the other. Every transaction on what is in a bucket begins with this.
-fn still_there(present: Option<Bucket>, decided: &Bucket) -> Result<(), Failure> {
-    if present.as_ref() == Some(decided) {
+fn still_there(present: Option<&Bucket>, decided: &Bucket) -> Result<(), Failure> {
+    if present == Some(decided) {
         return Ok(());
     }
     let fault = Fault::new("NoSuchBucket", "The specified bucket does not exist");

@@ -51,7 +51,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Response<Body>, Failure> {
         attributes: headers::attributes(call)?,
     };
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let most = call.setup.limits.uploads;
     if tx.count_uploads(&bucket.name).await? >= most {
         return Err(Fault::new(
@@ -149,7 +149,7 @@ where
 /// The upload that the request names, in the bucket that was decided about.
 pub(super) async fn begun(call: &Call<'_>, bucket: &Bucket, tx: &mut Tx) -> Result<Upload, Failure> {
     let id = call.query.get("uploadId").unwrap_or_default();
-    still_there(tx.bucket(&bucket.name).await?, bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), bucket)?;
     tx.upload(&bucket.name, &call.target.key, id).await?.ok_or_else(|| {
         Fault::new(
             "NoSuchUpload",

@@ -125,7 +125,7 @@ pub(super) async fn uploads(call: &Call<'_>) -> Result<Response<Body>, Failure> 
         None => "~",
     };
     let mut tx = authorized.read().await?;
-    still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let mut uploads = tx.uploads(&bucket.name, prefix, (key, id), i64::from(most) + 1).await?;
     let more = uploads.len() > most as usize;
     uploads.truncate(most as usize);

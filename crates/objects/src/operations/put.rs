@@ -23,14 +23,14 @@ where
     // Looked at twice: before the body comes, so that it need not, and when it is there.
     let present = {
         let mut tx = authorized.read().await?;
-        still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+        still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
         tx.object(&bucket.name, key).await?
     };
     conditions::hold_for_writing(call, present.as_ref())?;
     let received = receive(call, body, payload, None).await?;
     let now = call.setup.clock.now();
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?, &bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let present = tx.object(&bucket.name, key).await?;
     conditions::hold_for_writing(call, present.as_ref())?;
     let object = Object {
