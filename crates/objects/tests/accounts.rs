@@ -17,8 +17,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Decision, EventId,
-    FixedClock, Holder, Outcome, Region, RequestId, Scope, Secret, SystemRandom, Timestamp, User,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Decision, Document,
+    EventId, FixedClock, Holder, Outcome, Region, RequestId, Scope, Secret, SystemRandom, Timestamp, User,
 };
 use http::{Request, StatusCode};
 use http_body::Frame;
@@ -273,6 +273,15 @@ async fn a_bucket_of_another_account_is_answered_like_one_that_is_not_there() {
     let world = World::new().await;
     world.done(&world.bob, "PUT", "/theirs", "").await;
     world.done(&world.bob, "PUT", "/theirs/key", "of Bob").await;
+    // What a policy says about other accounts in particular is not told either.
+    let fence = Document(
+        r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*",
+            "Condition": {"StringNotEquals": {"aws:ResourceAccount": "000000000000"}}}]}"#
+            .to_owned(),
+    );
+    let mut tx = world.store.begin().await.unwrap();
+    tx.put_inline_policy(&world.eve.account, &world.eve.holder, "fence", &fence).await.unwrap();
+    tx.commit(&made()).await.unwrap();
     let keys = "<Delete><Object><Key>key</Key></Object></Delete>";
     for (method, rest, body) in [
         ("GET", "", ""),
