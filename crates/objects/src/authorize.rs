@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use domain::{
-    AccountId, Actor, Arn, AuditEvent, AuditKind, Bucket, Decision, EventId, Outcome, Region, RequestId,
-    Scope, Timestamp,
+    AccountId, Arn, AuditEvent, AuditKind, Bucket, Decision, EventId, Outcome, Region, RequestId, Scope,
+    Timestamp,
 };
 use http::request::Parts;
 use iam::{PolicySets, Question, Requester, Verdict};
 use identity::principal::Identity;
 use store::{StoreError, Tx};
 
+use crate::audit::{Refusal, actor};
 use crate::fault::{Failure, Fault};
 use crate::operation::Operation;
 use crate::plane::Setup;
@@ -68,7 +69,8 @@ impl<'a> Call<'a> {
         Ok((self.present(bucket, &self.target.bucket)?, authorized))
     }
 
-    /// The proof that an action is allowed on a resource of `owner`'s.
+    /// The proof that an action is allowed on a resource of `owner`'s. Who is denied a resource of another account is
+    /// told what they would be told of one that is not there, if that is denied to them too.
     pub(crate) fn decide(
         &'a self,
         action: &'static str,
@@ -81,7 +83,12 @@ impl<'a> Call<'a> {
             return Ok(Authorized { call: self, action, resource, owner: owner.clone(), by });
         }
         tracing::info!(request.id = %self.request_id, action, resource = %resource, verdict = %verdict, "IAM denies a call.");
-        let because = verdict.tail(action).unwrap_or_default();
+        let because = if owner == self.account() {
+            None
+        } else {
+            self.verdict(action, &resource, self.account()).tail(action)
+        };
+        let because = because.or_else(|| verdict.tail(action)).unwrap_or_default();
         let caller = self.identity.caller.arn();
         Err(Failure::new(
             "AccessDenied",
@@ -105,6 +112,23 @@ impl<'a> Call<'a> {
             ),
             _ => Ok(bucket),
         }
+    }
+
+    /// Leaves the audit event of a part of the call that was refused, where the call itself was not.
+    pub(crate) async fn refused(&self, resource: &Arn, fault: &Fault) {
+        Refusal {
+            setup: self.setup,
+            identity: Some(&self.identity),
+            region: &self.region,
+            peer: self.peer,
+            began: self.began,
+            request_id: self.request_id,
+            action: self.operation.action().to_owned(),
+            resource: Some(resource.as_str()),
+            fault,
+        }
+        .record()
+        .await;
     }
 
     fn verdict(&self, action: &str, resource: &Arn, owner: &AccountId) -> Verdict {
@@ -169,13 +193,5 @@ impl Authorized<'_> {
             request_id: call.request_id.clone(),
         })
         .await
-    }
-}
-
-/// The caller, as audit events name it.
-pub(crate) fn actor(identity: &Identity) -> Actor {
-    Actor::Iam {
-        arn: identity.caller.arn().to_string(),
-        access_key_id: identity.caller.access_key.to_string(),
     }
 }

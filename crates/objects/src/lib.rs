@@ -8,6 +8,7 @@
 
 mod plane;
 
+mod audit;
 mod authenticate;
 mod authorize;
 mod operation;

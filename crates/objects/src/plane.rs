@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{
-    AccountId, Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, Region, RequestId,
-    Scope,
-};
+use domain::{Clock, Random, Region, RequestId};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use identity::principal::{Identity, Principals};
 use store::{AuditLog, Store};
 
+use crate::audit::{Refusal, bounded, denies};
 use crate::authenticate::{Caller, authenticate};
-use crate::authorize::{Call, actor};
+use crate::authorize::Call;
 use crate::fault::{Failure, Fault};
 use crate::headers;
 use crate::operation::Operation;
@@ -24,8 +22,6 @@ use crate::operations;
 use crate::outgoing::Body;
 use crate::target::{Query, Target};
 
-/// How much of a path and of a refusal the audit trail keeps, in characters.
-const LONGEST_TEXT: usize = 1_024;
 /// The largest body that is read to its end although its request is refused.
 const MOST_DRAINED: u64 = 1024 * 1024;
 /// How long that may take.
@@ -58,13 +54,15 @@ pub struct Limits {
     pub object_bytes: u64,
     /// Buckets of an account (S3's default).
     pub buckets: usize,
+    /// Uploads to a bucket that have begun and have not come to an end: they all go at once with their bucket.
+    pub uploads: u64,
     /// The least size of every part of an upload but the last, in bytes (S3's).
     pub part_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { object_bytes: 100 * 1024 * 1024, buckets: 100, part_bytes: 5 * 1024 * 1024 }
+        Self { object_bytes: 100 * 1024 * 1024, buckets: 100, uploads: 1_000, part_bytes: 5 * 1024 * 1024 }
     }
 }
 
@@ -132,7 +130,7 @@ impl Objects {
         progress.identity = Some(Arc::clone(&identity));
         progress.region = Some(region.clone());
         let resource = format!("arn:aws:s3:::{}", target.path.trim_start_matches('/'));
-        progress.resource = Some(bounded(&resource, LONGEST_TEXT).to_owned());
+        progress.resource = Some(bounded(&resource).to_owned());
         let query = Query::parse(head.uri.query().unwrap_or_default())?;
         let operation = Operation::of(&head.method, &target, &query, &head.headers)?;
         progress.operation = Some(operation);
@@ -164,36 +162,25 @@ impl Objects {
         progress: &Progress,
         fault: &Fault,
     ) {
-        let denied = fault.code == "AccessDenied" || progress.identity.is_none();
-        if progress.operation.is_some_and(Operation::reads) && !denied {
+        if progress.operation.is_some_and(Operation::reads) && !denies(fault, progress.identity.as_deref()) {
             return;
         }
-        let identity = progress.identity.as_ref();
-        let failed = fault.status().is_server_error() && fault.code == "InternalError";
-        let account = identity.map_or_else(AccountId::first, |identity| identity.caller.account.clone());
-        let region = progress.region.clone().unwrap_or_else(|| self.setup.region.clone());
-        let event = AuditEvent {
-            event_id: EventId::mint(&*self.setup.random),
-            time: self.setup.clock.now(),
-            kind: AuditKind::Control,
-            scope: Scope { account, region },
-            actor: identity.map_or(Actor::Anonymous, |identity| actor(identity)),
-            source_ip: Some(peer.to_string()),
+        Refusal {
+            setup: &self.setup,
+            identity: progress.identity.as_deref(),
+            region: progress.region.as_ref().unwrap_or(&self.setup.region),
+            peer,
+            began,
+            request_id,
             action: progress.operation.map_or_else(
-                || format!("{} {}", head.method, bounded(head.uri.path(), LONGEST_TEXT)),
+                || format!("{} {}", head.method, bounded(head.uri.path())),
                 |operation| operation.action().to_owned(),
             ),
-            resource: progress.resource.clone(),
-            tool: None,
-            decision: if denied { Decision::Deny } else { Decision::None },
-            policies: Vec::new(),
-            reason: Some(bounded(&fault.message, LONGEST_TEXT).to_owned()),
-            outcome: if failed { Outcome::Failure } else { Outcome::Refused },
-            error: Some(fault.code.to_owned()),
-            latency_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-            request_id: request_id.clone(),
-        };
-        self.setup.audit.record(event).await;
+            resource: progress.resource.as_deref(),
+            fault,
+        }
+        .record()
+        .await;
     }
 }
 
@@ -209,8 +196,4 @@ where
         let reading = async { while let Some(Ok(_)) = body.frame().await {} };
         let _ = tokio::time::timeout(DRAIN_PATIENCE, reading).await;
     }
-}
-
-fn bounded(text: &str, most: usize) -> &str {
-    text.char_indices().nth(most).map_or(text, |(at, _)| text.get(..at).unwrap_or(text))
 }

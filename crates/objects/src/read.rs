@@ -70,13 +70,20 @@ impl Objects {
     }
 
     /// Reads an object of at most `limit` bytes whole. Nothing is authorized here: whoever calls this has asked IAM for
-    /// `s3:GetObject` on [`Location::arn`] before, for the caller on whose behalf it reads.
+    /// `s3:GetObject` on [`Location::arn`] before, for the caller on whose behalf it reads, and for the bucket `decided`
+    /// as [`Objects::bucket`] found it. A bucket that was made since is not that bucket, and nothing in it is read.
     ///
     /// # Errors
     /// [`ReadError`], whose text may be shown to a caller who may read.
-    pub async fn read(&self, location: &Location, limit: u64) -> Result<Bytes, ReadError> {
+    pub async fn read(
+        &self,
+        location: &Location,
+        decided: Option<&Bucket>,
+        limit: u64,
+    ) -> Result<Bytes, ReadError> {
         let mut tx = self.setup.store.read().await?;
-        if tx.bucket(&location.bucket).await?.is_none() {
+        let present = tx.bucket(&location.bucket).await?;
+        if present.is_none() || present.as_ref() != decided {
             return Err(ReadError::NoSuchBucket(location.bucket.clone()));
         }
         let object = tx.object(&location.bucket, &location.key).await?.ok_or_else(|| {

@@ -254,6 +254,8 @@ async fn parts_become_an_object_or_are_let_go() {
         tx.delete_upload("u1", &segments, NOW).await.unwrap();
         assert!(tx.upload("bucket", "key", "u1").await.unwrap().is_none());
         assert!(tx.upload("bucket", "other", "u2").await.unwrap().is_none(), "of another key");
+        assert_eq!(tx.count_uploads("bucket").await.unwrap(), 1);
+        assert_eq!(tx.count_uploads("other").await.unwrap(), 0);
         let left = tx.uploads("bucket", "k", ("", ""), 10).await.unwrap();
         assert_eq!(left.iter().map(|upload| upload.id.as_str()).collect::<Vec<_>>(), ["u2"]);
         assert!(tx.uploads("bucket", "l", ("", ""), 10).await.unwrap().is_empty());

@@ -87,7 +87,7 @@ pub(super) async fn object(
         return Err(invalid(field, format!("The bucket {} is not one of the account {owner}.", at.bucket)));
     }
     let limit = u64::try_from(MAX_OBJECT).unwrap_or(u64::MAX);
-    let bytes = objects.read(at, limit).await.map_err(|error| match error {
+    let bytes = objects.read(at, bucket.as_ref(), limit).await.map_err(|error| match error {
         ReadError::Store(error) => Failure::from(error),
         error => invalid(field, format!("The schema s3://{}/{} cannot be read: {error}.", at.bucket, at.key)),
     })?;

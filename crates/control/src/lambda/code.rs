@@ -48,7 +48,7 @@ impl Source {
                 let account = bucket.as_ref().map(|bucket| &bucket.scope.account);
                 context.require_of("s3:GetObject", &at.arn(), account)?;
                 let limit = u64::try_from(MAX_ARCHIVE_BYTES).unwrap_or(u64::MAX);
-                objects.read(&at, limit).await.map_err(|error| match error {
+                objects.read(&at, bucket.as_ref(), limit).await.map_err(|error| match error {
                     ReadError::Store(error) => Failure::from(error),
                     error => invalid(format!(
                         "Error occurred while GetObject. S3 Error Message: s3://{}/{}: {error}",

@@ -6,7 +6,7 @@ use http::header::LOCATION;
 use http::{HeaderValue, Response, StatusCode};
 use store::{Page, StoreError};
 
-use super::{answered, bare, document};
+use super::{answered, bare, document, still_there};
 use crate::authenticate::Payload;
 use crate::authorize::Call;
 use crate::fault::{Failure, Fault};
@@ -108,6 +108,7 @@ pub(super) async fn head(call: &Call<'_>) -> Result<Response<Body>, Failure> {
 pub(super) async fn delete(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (bucket, authorized) = call.authorize().await?;
     let mut tx = authorized.begin().await?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     if !tx.is_empty_bucket(&bucket.name).await? {
         return Err(Fault::new("BucketNotEmpty", "The bucket you tried to delete is not empty")
             .with("BucketName", bucket.name)

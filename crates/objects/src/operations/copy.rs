@@ -4,9 +4,8 @@ use domain::{Arn, Object};
 use http::Response;
 use percent_encoding::percent_decode_str;
 
-use super::answered;
 use super::get::present;
-use super::put::still_there;
+use super::{answered, still_there};
 use crate::authorize::Call;
 use crate::checksum::Algorithm;
 use crate::conditions;
@@ -23,7 +22,11 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let owner = found.as_ref().map_or(call.account(), |found| &found.scope.account);
     let readable = call.decide("s3:GetObject", Arn::object(&from_bucket, &from_key), owner)?;
     let from = call.present(found, &from_bucket)?;
-    let found = readable.read().await?.object(&from.name, &from_key).await?;
+    let found = {
+        let mut tx = readable.read().await?;
+        still_there(tx.bucket(&from.name).await?.as_ref(), &from)?;
+        tx.object(&from.name, &from_key).await?
+    };
     let original = present(call, &from, found, &from_key)?;
     conditions::hold_for_copying(call, &original)?;
     let replaces = match call.header("x-amz-metadata-directive") {
@@ -50,7 +53,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (md5, checksum) = digests.finish();
     let now = call.setup.clock.now();
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?.is_some(), &bucket.name)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let there = tx.object(&bucket.name, &call.target.key).await?;
     conditions::hold_for_writing(call, there.as_ref())?;
     let copy = Object {

@@ -1,10 +1,10 @@
 //! DeleteObject and DeleteObjects.
 
 use bytes::Bytes;
-use domain::Arn;
+use domain::{Arn, Bucket};
 use http::{Response, StatusCode};
 
-use super::{answered, bare, document};
+use super::{answered, bare, document, still_there};
 use crate::authenticate::Payload;
 use crate::authorize::Call;
 use crate::conditions;
@@ -19,6 +19,7 @@ const MOST: usize = 1_000;
 pub(super) async fn one(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (bucket, authorized) = call.authorize().await?;
     let mut tx = authorized.begin().await?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let present = tx.object(&bucket.name, &call.target.key).await?;
     if call.header("if-match").is_some() {
         conditions::hold_for_writing(call, present.as_ref())?;
@@ -30,14 +31,20 @@ pub(super) async fn one(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     Ok(bare(StatusCode::NO_CONTENT))
 }
 
-/// DeleteObjects: each key is decided about, deleted and recorded by itself.
+/// DeleteObjects: each key is decided about, deleted and recorded by itself, and each refusal is recorded too.
 pub(super) async fn many<B>(call: &Call<'_>, body: B, payload: Payload) -> Result<Response<Body>, Failure>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let found = call.setup.store.read().await?.bucket(&call.target.bucket).await?;
-    let may_see = call.may("s3:ListBucket", &Arn::bucket(&call.target.bucket), call.account());
-    if found.is_none() && !may_see {
+    // There are no policies of buckets that could open one to another account: whoever may not see whether a bucket of
+    // the own account is there is told the same about one of another.
+    let own = found.as_ref().map(|found| found.scope.account == *call.account());
+    let refused = match own {
+        Some(own) => !own,
+        None => !call.may("s3:ListBucket", &Arn::bucket(&call.target.bucket), call.account()),
+    };
+    if refused {
         return Err(Failure::new("AccessDenied", "Access Denied"));
     }
     let bucket = call.present(found, &call.target.bucket)?;
@@ -58,7 +65,9 @@ where
                 xml.close("Deleted");
             }
             Err(failure) => {
-                let Fault { code, message, .. } = failure.into_fault(call.request_id);
+                let fault = failure.into_fault(call.request_id);
+                call.refused(&Arn::object(&bucket.name, key), &fault).await;
+                let Fault { code, message, .. } = fault;
                 xml.open("Error");
                 xml.leaf("Key", key);
                 xml.leaf("Code", code);
@@ -70,12 +79,7 @@ where
     Ok(answered(xml.end("DeleteResult")))
 }
 
-async fn delete(
-    call: &Call<'_>,
-    bucket: &domain::Bucket,
-    object: &Element,
-    key: &str,
-) -> Result<(), Failure> {
+async fn delete(call: &Call<'_>, bucket: &Bucket, object: &Element, key: &str) -> Result<(), Failure> {
     if key.is_empty() || key.len() > 1024 {
         return Err(Failure::new("InvalidArgument", "A key has 1 to 1024 bytes."));
     }
@@ -88,6 +92,7 @@ async fn delete(
     let authorized =
         call.decide(call.operation.action(), Arn::object(&bucket.name, key), &bucket.scope.account)?;
     let mut tx = authorized.begin().await?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), bucket)?;
     tx.delete_object(&bucket.name, key, call.now).await?;
     authorized.commit(tx).await?;
     Ok(())

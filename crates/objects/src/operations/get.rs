@@ -4,6 +4,7 @@ use domain::{Arn, Bucket, Object};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::still_there;
 use crate::authorize::Call;
 use crate::conditions;
 use crate::fault::{Failure, Fault};
@@ -13,7 +14,11 @@ use crate::outgoing::Body;
 
 pub(super) async fn object(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     let (bucket, authorized) = call.authorize().await?;
-    let found = authorized.read().await?.object(&bucket.name, &call.target.key).await?;
+    let found = {
+        let mut tx = authorized.read().await?;
+        still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
+        tx.object(&bucket.name, &call.target.key).await?
+    };
     let object = present(call, &bucket, found, &call.target.key)?;
     conditions::hold_for_reading(call, &object)?;
     let size = object.size();

@@ -7,7 +7,7 @@ use http::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use store::{KeyRange, StoreError, Tx};
 
-use super::{answered, buckets};
+use super::{answered, buckets, still_there};
 use crate::authorize::Call;
 use crate::fault::Failure;
 use crate::headers::quoted;
@@ -40,6 +40,7 @@ pub(super) async fn objects(call: &Call<'_>) -> Result<Response<Body>, Failure> 
     let given = if second { query.get("start-after") } else { query.get("marker") };
     let after = token.as_deref().or(given).unwrap_or_default();
     let mut tx = authorized.read().await?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let found = find(&mut tx, &bucket.name, (prefix, delimiter), after, most as usize).await?;
 
     let encodes = match query.get("encoding-type") {

@@ -10,13 +10,13 @@ mod parts;
 mod put;
 
 use bytes::Bytes;
-use domain::Object;
+use domain::{Bucket, Object};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::authenticate::Payload;
 use crate::authorize::Call;
-use crate::fault::Failure;
+use crate::fault::{Failure, Fault};
 use crate::incoming::Incoming;
 use crate::operation::Operation;
 use crate::outgoing::Body;
@@ -60,6 +60,17 @@ where
     let document = incoming.whole().await?;
     claims.hold_document(&document)?;
     Ok(document)
+}
+
+/// Holds the bucket that a transaction finds against the one that was decided about before it. While IAM is asked and
+/// bytes come in, a bucket may be deleted, and its name taken by another account: what was allowed on the one is not
+/// allowed on the other. Every transaction on what is in a bucket begins with this.
+fn still_there(present: Option<&Bucket>, decided: &Bucket) -> Result<(), Failure> {
+    if present == Some(decided) {
+        return Ok(());
+    }
+    let fault = Fault::new("NoSuchBucket", "The specified bucket does not exist");
+    Err(fault.with("BucketName", decided.name.clone()).into())
 }
 
 /// An answer with a document.

@@ -10,7 +10,7 @@ use http::{Response, StatusCode};
 use md5::{Digest as _, Md5};
 use store::Tx;
 
-use super::{answered, bare};
+use super::{answered, bare, still_there};
 use crate::authenticate::Payload;
 use crate::authorize::Call;
 use crate::checksum::Algorithm;
@@ -43,7 +43,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Response<Body>, Failure> {
     };
     let upload = Upload {
         id: RequestId::mint(&*call.setup.random).as_str().replace('-', ""),
-        bucket: bucket.name,
+        bucket: bucket.name.clone(),
         key: call.target.key.clone(),
         begun_at: call.now,
         algorithm: algorithm.map(|algorithm| algorithm.name().to_owned()),
@@ -51,7 +51,18 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Response<Body>, Failure> {
         attributes: headers::attributes(call)?,
     };
     let mut tx = authorized.begin().await?;
-    super::put::still_there(tx.bucket(&upload.bucket).await?.is_some(), &upload.bucket)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
+    let most = call.setup.limits.uploads;
+    if tx.count_uploads(&bucket.name).await? >= most {
+        return Err(Fault::new(
+            "InvalidRequest",
+            format!(
+                "The bucket has {most} multipart uploads that have begun, which is the most it may have: complete or abort some. ListMultipartUploads names them."
+            ),
+        )
+        .with("BucketName", bucket.name)
+        .into());
+    }
     tx.insert_upload(&upload).await?;
     authorized.commit(tx).await?;
     let mut xml = Xml::answer("InitiateMultipartUploadResult");
@@ -135,9 +146,10 @@ where
     Ok(answered(xml.end("CompleteMultipartUploadResult")))
 }
 
-/// The upload that the request names.
+/// The upload that the request names, in the bucket that was decided about.
 pub(super) async fn begun(call: &Call<'_>, bucket: &Bucket, tx: &mut Tx) -> Result<Upload, Failure> {
     let id = call.query.get("uploadId").unwrap_or_default();
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), bucket)?;
     tx.upload(&bucket.name, &call.target.key, id).await?.ok_or_else(|| {
         Fault::new(
             "NoSuchUpload",

@@ -5,7 +5,7 @@ use domain::UploadPart;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::multipart::{MOST_PARTS, begun};
-use super::{answered, bare, buckets};
+use super::{answered, bare, buckets, still_there};
 use crate::authenticate::Payload;
 use crate::authorize::Call;
 use crate::checksum::Algorithm;
@@ -125,6 +125,7 @@ pub(super) async fn uploads(call: &Call<'_>) -> Result<Response<Body>, Failure> 
         None => "~",
     };
     let mut tx = authorized.read().await?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let mut uploads = tx.uploads(&bucket.name, prefix, (key, id), i64::from(most) + 1).await?;
     let more = uploads.len() > most as usize;
     uploads.truncate(most as usize);

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use domain::Object;
 use http::{Response, StatusCode};
 
-use super::{bare, written};
+use super::{bare, still_there, written};
 use crate::authenticate::Payload;
 use crate::authorize::Call;
 use crate::conditions;
-use crate::fault::{Failure, Fault};
+use crate::fault::Failure;
 use crate::headers;
 use crate::outgoing::Body;
 use crate::receive::receive;
@@ -21,12 +21,16 @@ where
     let attributes = headers::attributes(call)?;
     let key = &call.target.key;
     // Looked at twice: before the body comes, so that it need not, and when it is there.
-    let present = authorized.read().await?.object(&bucket.name, key).await?;
+    let present = {
+        let mut tx = authorized.read().await?;
+        still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
+        tx.object(&bucket.name, key).await?
+    };
     conditions::hold_for_writing(call, present.as_ref())?;
     let received = receive(call, body, payload, None).await?;
     let now = call.setup.clock.now();
     let mut tx = authorized.begin().await?;
-    still_there(tx.bucket(&bucket.name).await?.is_some(), &bucket.name)?;
+    still_there(tx.bucket(&bucket.name).await?.as_ref(), &bucket)?;
     let present = tx.object(&bucket.name, key).await?;
     conditions::hold_for_writing(call, present.as_ref())?;
     let object = Object {
@@ -41,12 +45,4 @@ where
     tx.put_object(&object).await?;
     authorized.commit(tx).await?;
     Ok(written(&object, bare(StatusCode::OK)))
-}
-
-/// A bucket may be deleted while bytes for it come in.
-pub(super) fn still_there(is_there: bool, bucket: &str) -> Result<(), Failure> {
-    if is_there {
-        return Ok(());
-    }
-    Err(Fault::new("NoSuchBucket", "The specified bucket does not exist").with("BucketName", bucket).into())
 }

@@ -60,6 +60,16 @@ impl Tx {
         Ok(uploads?.into_iter().take_while(|upload| upload.key.starts_with(prefix)).collect())
     }
 
+    /// How many uploads to a bucket have begun.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn count_uploads(&mut self, bucket: &str) -> Result<u64, StoreError> {
+        let row = self.fetch_one("SELECT COUNT(*) FROM uploads WHERE bucket = $1", params![bucket]).await?;
+        let count = row.map_or(Ok(0), |row| row.int(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// Writes a part, in the place of the one that its number had.
     ///
     /// # Errors
