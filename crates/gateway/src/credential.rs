@@ -2,6 +2,8 @@
 //!
 //! A call carries the query parameters of the caller that its target lets through, and last of all the credential.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use credentials::{Brought, Credential, Need};
 use domain::Secret;
@@ -24,23 +26,35 @@ pub(crate) struct Carried<'a> {
     turn: &'a Turn,
     target: &'a TargetEntry,
     credential: Credential,
+    /// What takes out of answers what an interceptor gave.
+    given: Option<Mask>,
+    /// The same together with the credential.
+    mask: Option<Mask>,
 }
 
 impl<'a> Carried<'a> {
     /// What calls of a target carry.
     pub(crate) async fn of(turn: &'a Turn, target: &'a TargetEntry) -> Result<Self, Failed> {
-        Ok(Self { turn, target, credential: credential(turn, target).await? })
+        let credential = credential(turn, target).await?;
+        let given = turn.authorization.as_ref().map(mask_of);
+        let mask = both(credential.mask(), given.as_ref());
+        Ok(Self { turn, target, credential, given, mask })
     }
 
     /// The same for a target that has refused it with 401, if there is another: a token that came from its server anew.
     /// Answers whether there is.
     pub(crate) async fn renew(&mut self) -> Result<bool, Failed> {
+        if self.turn.authorization.is_some() {
+            // It is the interceptor's that was refused: a token of ours would not have been shown.
+            return Ok(false);
+        }
         let token = token(self.turn, self.target);
         let need = need(self.turn, self.target, token.as_ref());
         if !self.turn.lane.plane.setup.credentials.forget(&need, &self.credential) {
             return Ok(false);
         }
         self.credential = credential(self.turn, self.target).await?;
+        self.mask = both(self.credential.mask(), self.given.as_ref());
         Ok(true)
     }
 
@@ -50,12 +64,12 @@ impl<'a> Carried<'a> {
 
     /// What must not come back, if anything is shown at all.
     pub(crate) fn mask(&self) -> Option<&Mask> {
-        self.credential.mask()
+        self.mask.as_ref()
     }
 
     /// A message of the upstream without what it was shown.
     pub(crate) fn masked(&self, message: Bytes) -> Bytes {
-        match self.credential.mask() {
+        match self.mask() {
             Some(mask) => without_secrets(mask, message),
             None => message,
         }
@@ -63,7 +77,7 @@ impl<'a> Carried<'a> {
 
     /// The same of a failure.
     pub(crate) fn masked_failure(&self, failed: Failed) -> Failed {
-        match self.credential.mask() {
+        match self.mask() {
             Some(mask) => failed.masked(mask),
             None => failed,
         }
@@ -71,7 +85,7 @@ impl<'a> Carried<'a> {
 
     /// What becomes of a call, without what the upstream was shown.
     pub(crate) fn masked_outcome(&self, outcome: Result<Reply, Failed>) -> Result<Reply, Failed> {
-        match (self.credential.mask(), outcome) {
+        match (self.mask(), outcome) {
             (None, outcome) => outcome,
             (Some(mask), Ok(reply)) => Ok(reply.masked(mask)),
             (Some(_), Err(failed)) => Err(self.masked_failure(failed)),
@@ -108,6 +122,36 @@ impl Dress for Carried<'_> {
         }
         Ok(())
     }
+}
+
+fn both(one: Option<&Mask>, other: Option<&Mask>) -> Option<Mask> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(other)),
+        (one, other) => one.or(other).cloned(),
+    }
+}
+
+/// What takes an `Authorization` out of answers.
+fn mask_of(value: &HeaderValue) -> Mask {
+    Mask::new(&secrets_of(value.to_str().unwrap_or_default()))
+}
+
+/// What is secret in an `Authorization`: what follows its scheme, and of `Basic` the user's name with the password, and
+/// the password (RFC 7617, section 2). The whole is added only where the rest is too short for a mask; else it holds
+/// nothing more.
+fn secrets_of(value: &str) -> Vec<Secret> {
+    let value = value.trim();
+    let Some((scheme, rest)) = value.split_once(' ') else { return vec![Secret::new(value)] };
+    let rest = rest.trim_start();
+    let mut secrets = vec![Secret::new(if rest.len() < mask::SHORTEST { value } else { rest })];
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Ok(pair) = STANDARD.decode(rest).map(String::from_utf8)
+        && let Ok(pair) = pair.map(Secret::new)
+    {
+        secrets.extend(pair.expose().split_once(':').map(|(_, password)| Secret::new(password)));
+        secrets.push(pair);
+    }
+    secrets
 }
 
 /// A URL with those of the caller's query parameters that are allowed and that it does not have itself; `None` when it
@@ -164,6 +208,28 @@ fn token(turn: &Turn, target: &TargetEntry) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_interceptor_gave_is_masked_beside_the_credential() {
+        let given = |value: &'static str| mask_of(&HeaderValue::from_static(value));
+        let own = Mask::new([&Secret::new("own-secret-of-the-vault")]);
+        for (value, shown) in [
+            ("Bearer token-of-the-interceptor", "token-of-the-interceptor"),
+            ("token-without-a-scheme", "token-without-a-scheme"),
+            ("Token   with-more-spaces", "with-more-spaces"),
+            ("Key short", "Key short"),
+            ("Basic dXNlcjpwYXNzLXdvcmQtMQ==", "pass-word-1"),
+            ("basic dXNlcjpwYXNzLXdvcmQtMQ==", "dXNlcjpwYXNzLXdvcmQtMQ=="),
+        ] {
+            let said = format!("{{\"echo\":\"{shown}\",\"and\":\"own-secret-of-the-vault\"}}");
+            let mask = both(Some(&own), Some(&given(value))).unwrap();
+            let masked = mask.text(&said);
+            assert!(!masked.contains(shown) && !masked.contains("own-secret"), "{value}: {masked}");
+            let alone = both(None, Some(&given(value))).unwrap();
+            assert!(!alone.text(&said).contains(shown), "{value}");
+        }
+        assert!(both(None, None).is_none());
+    }
 
     #[test]
     fn only_parameters_that_are_allowed_and_not_set_pass() {

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use zeroize::Zeroize;
 
-use crate::Automata;
-use crate::automaton::{Automaton, START, State, Writing};
+use crate::automaton::{START, State, Writing};
 use crate::forms::GAP;
 use crate::unit::{self, Text, Unit};
+use crate::{Automata, Mask};
 
 /// What stands for a secret: no character of it needs an escape in a JSON string.
 const MARK: &[u8] = b"[masked]";
@@ -24,10 +24,22 @@ const BASE64: &[u8] = b"masked";
 
 /// Takes secrets out of a body that comes in pieces.
 pub struct Masker {
-    automata: Arc<Automata>,
+    /// One for each part of the mask.
+    readers: Vec<Reader>,
     /// What has come and not gone, and the place of its first byte in the body.
     held: Vec<u8>,
     base: usize,
+    /// The secrets found and not masked yet, in order, none touching another.
+    spans: VecDeque<Span>,
+    /// How far the last secret masked went.
+    covered: Option<usize>,
+    /// Whether what went out ends in an odd number of backslashes: the next character would belong to them.
+    escaping: bool,
+}
+
+/// Where the automata of a part of the mask stand.
+struct Reader {
+    automata: Arc<Automata>,
     exact: State,
     exact_at: usize,
     loose: State,
@@ -36,12 +48,6 @@ pub struct Masker {
     starts: VecDeque<usize>,
     /// How many bytes in a row were left out.
     gap: usize,
-    /// The secrets found and not masked yet, in order, none touching another.
-    spans: VecDeque<Span>,
-    /// How far the last secret masked went.
-    covered: Option<usize>,
-    /// Whether what went out ends in an odd number of backslashes: the next character would belong to them.
-    escaping: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -54,17 +60,11 @@ struct Span {
 }
 
 impl Masker {
-    pub(crate) fn new(automata: Arc<Automata>) -> Self {
+    pub(crate) fn new(mask: &Mask) -> Self {
         Self {
-            automata,
+            readers: mask.0.iter().map(Reader::new).collect(),
             held: Vec::new(),
             base: 0,
-            exact: START,
-            exact_at: 0,
-            loose: START,
-            loose_at: 0,
-            starts: VecDeque::new(),
-            gap: 0,
             spans: VecDeque::new(),
             covered: None,
             escaping: false,
@@ -102,78 +102,31 @@ impl Masker {
 
     pub(crate) fn push_into(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         self.held.extend_from_slice(piece);
-        self.read_exactly();
-        self.read_loosely(At::Cut);
-        let exact_begins = self.exact_at - self.automata.exact.open(self.exact);
-        let done = self.starts.len().saturating_sub(self.automata.loose.open(self.loose));
-        let loose_begins = self.starts.get(done).copied().unwrap_or(self.loose_at);
-        self.let_go(exact_begins.min(loose_begins), out);
+        self.read(At::Cut);
+        let begins = self.readers.iter().map(Reader::begins).min();
+        self.let_go(begins.unwrap_or(self.base + self.held.len()), out);
     }
 
     pub(crate) fn finish_into(&mut self, out: &mut Vec<u8>) {
-        self.read_loosely(At::End);
+        self.read(At::End);
         self.let_go(self.base + self.held.len(), out);
     }
 
-    fn read_exactly(&mut self) {
-        let automata = Arc::clone(&self.automata);
+    fn read(&mut self, until: At) {
+        let mut readers = std::mem::take(&mut self.readers);
         let held = std::mem::take(&mut self.held);
-        for byte in held.get(self.exact_at - self.base..).unwrap_or_default() {
-            self.exact = automata.exact.step(self.exact, *byte);
-            self.exact_at += 1;
-            if let Some((length, writing)) = automata.exact.matched(self.exact) {
-                self.found(self.exact_at - length, self.exact_at, writing, length);
-            }
+        for reader in &mut readers {
+            let rest =
+                |at: usize| at.checked_sub(self.base).and_then(|at| held.get(at..)).unwrap_or_default();
+            let (exact, loose) = (rest(reader.exact_at), rest(reader.loose_at));
+            reader.read_exactly(exact, |secret| self.found(secret));
+            reader.read_loosely(loose, until, |secret| self.found(secret));
         }
-        self.held = held;
-    }
-
-    fn read_loosely(&mut self, until: At) {
-        let automata = Arc::clone(&self.automata);
-        let held = std::mem::take(&mut self.held);
-        while let Some(rest) = held.get(self.loose_at - self.base..).filter(|rest| !rest.is_empty()) {
-            let (length, text) = match (unit::next(rest), until) {
-                (Unit::Taken { length, text }, _) => (length, text),
-                (Unit::Unfinished, At::Cut) => break,
-                (Unit::Unfinished, At::End) => (1, Text::default()),
-            };
-            self.read_character(&automata.loose, length, text);
-        }
-        self.held = held;
-    }
-
-    fn read_character(&mut self, automaton: &Automaton, length: usize, text: Text) {
-        let start = self.loose_at;
-        self.loose_at += length;
-        if text.bytes().is_empty() {
-            self.gap += length;
-            if self.gap > GAP {
-                self.loose = START;
-                self.starts.clear();
-            }
-            return;
-        }
-        self.gap = 0;
-        for byte in text.bytes() {
-            self.loose = automaton.step(self.loose, *byte);
-            if self.loose == START {
-                self.starts.clear();
-                continue;
-            }
-            let depth = automaton.depth(self.loose);
-            self.starts.push_back(start);
-            while self.starts.len() > depth {
-                self.starts.pop_front();
-            }
-            let Some((matched, writing)) = automaton.matched(self.loose) else { continue };
-            if let Some(begin) = self.starts.get(depth - matched).copied() {
-                self.found(begin, self.loose_at, writing, matched);
-            }
-        }
+        (self.readers, self.held) = (readers, held);
     }
 
     /// Notes a secret. Those that overlap or touch are one.
-    fn found(&mut self, start: usize, end: usize, writing: Writing, characters: usize) {
+    fn found(&mut self, Found { start, end, writing, characters }: Found) {
         let mut span = Span { start, end, longest: (end, std::cmp::Reverse(writing), characters) };
         let apart = self.spans.partition_point(|known| known.end < start);
         while let Some(other) = self.spans.get(apart).filter(|other| other.start <= span.end).copied() {
@@ -231,6 +184,89 @@ impl Masker {
             Writing::Base64 => out.extend(BASE64.iter().cycle().take(characters)),
             Writing::Text if written.iter().all(u8::is_ascii_digit) => out.extend_from_slice(DIGITS),
             Writing::Text => out.extend_from_slice(MARK),
+        }
+    }
+}
+
+/// A form of a secret, and where it stands.
+struct Found {
+    start: usize,
+    end: usize,
+    writing: Writing,
+    characters: usize,
+}
+
+impl Reader {
+    fn new(automata: &Arc<Automata>) -> Self {
+        Self {
+            automata: Arc::clone(automata),
+            exact: START,
+            exact_at: 0,
+            loose: START,
+            loose_at: 0,
+            starts: VecDeque::new(),
+            gap: 0,
+        }
+    }
+
+    /// Where the first secret may begin that is not found yet.
+    fn begins(&self) -> usize {
+        let exact = self.exact_at - self.automata.exact.open(self.exact);
+        let done = self.starts.len().saturating_sub(self.automata.loose.open(self.loose));
+        exact.min(self.starts.get(done).copied().unwrap_or(self.loose_at))
+    }
+
+    fn read_exactly(&mut self, rest: &[u8], mut found: impl FnMut(Found)) {
+        for byte in rest {
+            self.exact = self.automata.exact.step(self.exact, *byte);
+            self.exact_at += 1;
+            if let Some((characters, writing)) = self.automata.exact.matched(self.exact) {
+                let end = self.exact_at;
+                found(Found { start: end - characters, end, writing, characters });
+            }
+        }
+    }
+
+    fn read_loosely(&mut self, mut rest: &[u8], until: At, mut found: impl FnMut(Found)) {
+        while !rest.is_empty() {
+            let (length, text) = match (unit::next(rest), until) {
+                (Unit::Taken { length, text }, _) => (length, text),
+                (Unit::Unfinished, At::Cut) => break,
+                (Unit::Unfinished, At::End) => (1, Text::default()),
+            };
+            self.read_character(length, text, &mut found);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+    }
+
+    fn read_character(&mut self, length: usize, text: Text, found: &mut impl FnMut(Found)) {
+        let start = self.loose_at;
+        self.loose_at += length;
+        if text.bytes().is_empty() {
+            self.gap += length;
+            if self.gap > GAP {
+                self.loose = START;
+                self.starts.clear();
+            }
+            return;
+        }
+        self.gap = 0;
+        let automaton = &self.automata.loose;
+        for byte in text.bytes() {
+            self.loose = automaton.step(self.loose, *byte);
+            if self.loose == START {
+                self.starts.clear();
+                continue;
+            }
+            let depth = automaton.depth(self.loose);
+            self.starts.push_back(start);
+            while self.starts.len() > depth {
+                self.starts.pop_front();
+            }
+            let Some((characters, writing)) = automaton.matched(self.loose) else { continue };
+            if let Some(begin) = self.starts.get(depth - characters).copied() {
+                found(Found { start: begin, end: self.loose_at, writing, characters });
+            }
         }
     }
 }

@@ -108,3 +108,22 @@ fn nothing_is_printed() {
     let _ = stream.push(b"a-very-secret");
     assert_eq!(format!("{mask:?} {stream:?}"), "Mask Masker");
 }
+
+#[test]
+fn masks_that_are_put_together_take_out_what_either_knows_and_what_overlaps_as_a_whole() {
+    let both = mask(&["first-secret-1"]).and(&mask(&["second-secret-2", "secret-1-and-more"]));
+    let text = "a first-secret-1 b second-secret-2 c first-secret-1-and-more d c2Vjb25kLXNlY3JldC0y";
+    let whole = both.text(text).into_owned();
+    for part in ["first", "second", "secret", "and-more", "c2Vjb25k"] {
+        assert!(!whole.contains(part), "{whole}");
+    }
+    assert!(whole.starts_with("a [masked] b [masked] c [masked] d "), "{whole}");
+    for size in 1..8 {
+        let mut stream = both.stream();
+        let mut streamed: Vec<u8> =
+            text.as_bytes().chunks(size).flat_map(|piece| stream.push(piece)).collect();
+        streamed.extend(stream.finish());
+        assert_eq!(String::from_utf8(streamed).unwrap(), whole, "cut after {size} bytes");
+    }
+    assert!(mask(&["short"]).and(&mask(&[])).is_empty());
+}

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use aws_shapes::bedrock_agentcore_control::MetadataConfiguration;
-use domain::{ApiKeyLocation, ApiKeyOutbound, Outbound, Propagation};
+use domain::{ApiKeyLocation, ApiKeyOutbound, Outbound, Propagation, Upstream};
 
 use crate::fault::{Failure, invalid};
 
@@ -12,6 +12,9 @@ const FIELD: &str = "metadataConfiguration";
 
 /// What begins so belongs to the gateway, except for the runtime's own.
 const RESERVED: [&str; 2] = ["x-amzn-", "x-amz-"];
+/// What begins so is the protocol's, which an MCP server hears from the gateway alone: sessions, methods, and
+/// parameters that are headers (2026-07-28, "Schema Extension").
+const PROTOCOL: &str = "mcp-";
 const RUNTIME: &str = "x-amzn-bedrock-agentcore-runtime-custom-";
 
 /// "Header restrictions" of the page, in lower case. Its names of pseudo headers (`:path`) are no names of headers
@@ -124,6 +127,7 @@ const RESTRICTED: [&str; 99] = [
 /// AWS's ValidationException about the first name that cannot pass.
 pub(super) fn read(
     given: Option<&MetadataConfiguration>,
+    upstream: &Upstream,
     outbound: &Outbound,
 ) -> Result<Propagation, Failure> {
     let Some(given) = given else { return Ok(Propagation::default()) };
@@ -143,8 +147,16 @@ pub(super) fn read(
             return Err(refused(name, "carries the API key of the target"));
         }
     }
+    let request_headers = headers(given.allowed_request_headers.as_deref(), outbound)?;
+    let ours = request_headers.iter().find(|name| name.starts_with(PROTOCOL));
+    if let Some(name) = ours.filter(|_| matches!(upstream, Upstream::Mcp(_))) {
+        return Err(refused(
+            name,
+            "belongs to the protocol, which the gateway speaks with an MCP server itself",
+        ));
+    }
     Ok(Propagation {
-        request_headers: headers(given.allowed_request_headers.as_deref(), outbound)?,
+        request_headers,
         query_parameters: queries,
         response_headers: headers(given.allowed_response_headers.as_deref(), outbound)?,
     })

@@ -46,7 +46,7 @@ impl Settings {
             configuration: written(&input.target_configuration)?,
             credentials: written(&credentials)?,
             metadata: input.metadata_configuration.as_ref().map(written).transpose()?,
-            propagation: propagation::read(input.metadata_configuration.as_ref(), &outbound)?,
+            propagation: propagation::read(input.metadata_configuration.as_ref(), &upstream, &outbound)?,
             upstream,
             outbound,
             described,

@@ -140,6 +140,13 @@ async fn headers_that_may_not_pass_are_named() {
         let message = refusal(&root, with(json!({ "allowedRequestHeaders": [name] }))).await;
         assert!(message.contains(name) && message.contains(why), "{message}");
     }
+    for name in ["Mcp-Session-Id", "MCP-Param-Region", "mcp-other"] {
+        let mut request = request(&id, &server(), None);
+        request["metadataConfiguration"] = json!({ "allowedRequestHeaders": [name] });
+        let message = refusal(&root, request).await;
+        let name = name.to_ascii_lowercase();
+        assert!(message.contains(&name) && message.contains("belongs to the protocol"), "{message}");
+    }
     let sound = json!({ "allowedRequestHeaders": ["X-Correlation-Id", "X-Amzn-Bedrock-AgentCore-Runtime-Custom-A"],
         "allowedQueryParameters": ["version"], "allowedResponseHeaders": ["x-rate-limit-remaining"] });
     let made = root.call(SERVICE, "CreateGatewayTarget", with(sound.clone())).await.good();

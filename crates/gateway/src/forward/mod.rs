@@ -126,7 +126,7 @@ async fn asked(
     if refused && carried.renew().await? {
         forwarded = forward(turn, passable, method, below, body, &carried).await;
     }
-    forwarded?.masked(carried.mask())
+    forwarded.map_err(|failed| carried.masked_failure(failed))?.masked(carried.mask())
 }
 
 /// Counts a request, or turns it away.

@@ -94,7 +94,7 @@ pub(crate) async fn forward(
         return Err(Failed::absent(format!("no agent runtime {runtime} is served here")));
     };
     let query = query(&turn.arrival.query, static_query, *caller_overrides);
-    let at = format!("the target {} (HTTP service {endpoint})", target.name);
+    let at = format!("the target {} (HTTP service {})", target.name, without_query(endpoint));
     let broken = |what: &str| Failed::new(format!("{at}: {what}"));
     let mut request = Request::new(body);
     *request.method_mut() = method.clone();
@@ -132,6 +132,11 @@ fn passed(from: &HeaderMap, always: &[&str], allowed: &[String]) -> HeaderMap {
         }
     }
     headers
+}
+
+/// An endpoint as it may be written down: its query may hold a key.
+pub(super) fn without_query(endpoint: &str) -> &str {
+    endpoint.split('?').next().unwrap_or_default()
 }
 
 /// The URL below an endpoint, which may have a query of its own.
@@ -199,6 +204,12 @@ mod tests {
         ] {
             assert_eq!(url(endpoint, below, query), expected);
         }
+    }
+
+    #[test]
+    fn the_query_of_an_endpoint_is_not_written_down() {
+        assert_eq!(without_query("https://a.example/v1?key=s3cret&b=?"), "https://a.example/v1");
+        assert_eq!(without_query("https://a.example/v1"), "https://a.example/v1");
     }
 
     #[test]

@@ -4,24 +4,22 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use domain::tool_name;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, StatusCode};
 use mcp::jsonrpc::CallParams;
-use mcp::upstream::{Ask, Era, Exchange, Peer, Said, Sender};
+use mcp::upstream::{Ask, Era, Exchange, Said, Sender};
 use mcp::{Members, UpstreamError};
 use serde_json::value::RawValue;
 
 use super::Failed;
 use super::bridge::{self, After};
+use super::http::without_query;
 use crate::answer::Reply;
 use crate::credential::Carried;
 use crate::era::translated;
-use crate::snapshot::{McpEntry, TargetEntry, shown};
+use crate::snapshot::{McpEntry, TargetEntry};
 use crate::turn::Turn;
 
-/// The most tools that one server may list at a time.
-const MOST_TOOLS: usize = 1_000;
 /// How often a server of 2026-07-28 may ask back during one call of a client that is asked in between.
 const MOST_ROUNDS: usize = 10;
 
@@ -92,45 +90,6 @@ async fn open(carried: &mut Carried<'_>, server: &McpEntry, ask: &Ask<'_>) -> Re
     }
 }
 
-/// The tools of the servers whose lists are read only when somebody asks for them, as far as the caller may see tools
-/// that no policy knows.
-pub(crate) async fn unlisted_tools(turn: &Turn) -> Vec<Bytes> {
-    let peer = turn.peer();
-    let mut tools = Vec::new();
-    for (target, entry) in turn.gate.catalogue.servers().filter(|(_, server)| server.unlisted) {
-        match listed(turn, target, entry, &peer).await {
-            Ok(listed) => tools.extend(listed),
-            Err(failed) => {
-                failed.noted(&turn.gate, "The tools of a target cannot be listed; the others are.");
-            }
-        }
-    }
-    tools
-}
-
-async fn listed(
-    turn: &Turn,
-    target: &TargetEntry,
-    entry: &McpEntry,
-    peer: &Peer,
-) -> Result<Vec<Bytes>, Failed> {
-    let mut carried = Carried::of(turn, target).await?;
-    let listed = match entry.server.list(carried.sender(), peer, MOST_TOOLS).await {
-        Err(UpstreamError::Status(StatusCode::UNAUTHORIZED)) if carried.renew().await? => {
-            entry.server.list(carried.sender(), peer, MOST_TOOLS).await
-        }
-        listed => listed,
-    };
-    match listed {
-        Ok(listed) => {
-            let tools = listed.tools.iter();
-            let shown = tools.map(|tool| shown(&tool_name(&target.name, &tool.name), &tool.definition.0));
-            Ok(shown.map(|shown| carried.masked(shown.into())).collect())
-        }
-        Err(error) => Err(carried.masked_failure(failed(target, entry, &error.into()))),
-    }
-}
-
 /// Bounds the time that a server may take, and says whose failure it was.
 async fn in_time(
     turn: &Turn,
@@ -148,8 +107,8 @@ async fn in_time(
 }
 
 /// A conversation that broke, as a failure of the leg that it broke on.
-fn failed(target: &TargetEntry, server: &McpEntry, broken: &Broken) -> Failed {
-    let endpoint = server.server.endpoint();
+pub(super) fn failed(target: &TargetEntry, server: &McpEntry, broken: &Broken) -> Failed {
+    let endpoint = without_query(server.server.endpoint());
     let at = format!("the target {} (MCP server {endpoint})", target.name);
     let failed = match broken {
         Broken::Upstream(error @ UpstreamError::Credential(_)) => {
@@ -165,7 +124,7 @@ fn failed(target: &TargetEntry, server: &McpEntry, broken: &Broken) -> Failed {
         }
         _ => None,
     };
-    failed.at(endpoint.split('?').next().unwrap_or_default(), status)
+    failed.at(endpoint, status)
 }
 
 /// Why a conversation with a server ended without an answer.
@@ -206,7 +165,9 @@ impl<'a> Line<'a> {
         asking: &'a Asking<'a>,
     ) -> Result<Self, Failed> {
         let mut headers = propagated(turn, target);
-        headers.extend(asking.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in &asking.headers {
+            headers.insert(name, value.clone());
+        }
         Ok(Self { turn, server, asking, carried: Carried::of(turn, target).await?, headers })
     }
 
@@ -287,12 +248,13 @@ pub(super) enum Heard {
     Again(String),
 }
 
-/// The headers of the caller that the target gets.
+/// The headers of the caller that the target gets. Those of the protocol are ours to set.
 fn propagated(turn: &Turn, target: &TargetEntry) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in &target.propagation.request_headers {
         let given = HeaderName::try_from(name).ok().zip(turn.arrival.headers.get(name));
-        if let Some((name, value)) = given.filter(|(name, _)| *name != AUTHORIZATION) {
+        let is_ours = |name: &HeaderName| *name == AUTHORIZATION || name.as_str().starts_with("mcp-");
+        if let Some((name, value)) = given.filter(|(name, _)| !is_ours(name)) {
             headers.insert(name, value.clone());
         }
     }

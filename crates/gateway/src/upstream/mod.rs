@@ -7,6 +7,7 @@ pub(crate) mod http;
 mod lambda;
 mod mcp_server;
 mod rest;
+mod unlisted;
 
 use ::http::HeaderMap;
 use mcp::Members;
@@ -19,7 +20,7 @@ use crate::turn::Turn;
 pub(crate) use failed::Failed;
 pub(crate) use lambda::invoke;
 use mcp_server::Asking;
-pub(crate) use mcp_server::unlisted_tools;
+pub(crate) use unlisted::unlisted_tools;
 
 /// What is asked about a prompt or a resource.
 #[derive(Clone, Copy)]

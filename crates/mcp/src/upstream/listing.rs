@@ -17,6 +17,16 @@ const MOST_PAGES: usize = 1_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How large all pages of a list may be together, in bytes.
 const MAX_LIST: usize = 16 * 1024 * 1024;
+/// The same for the tools alone, which are read while a client waits.
+const TOOLS_PATIENCE: Duration = Duration::from_secs(30);
+const MAX_TOOLS: usize = 6 * 1024 * 1024;
+
+/// How much is read of a list.
+#[derive(Clone, Copy)]
+struct Bounds {
+    entries: usize,
+    bytes: usize,
+}
 
 /// What a server lists.
 #[derive(Debug, Default)]
@@ -39,10 +49,38 @@ impl Upstream {
         listing.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE)))
     }
 
+    /// Reads the server's tools alone, at most `most`; those that break the rules are left out.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] when they cannot be read.
+    pub async fn list_tools(
+        &self,
+        sender: Sender<'_>,
+        peer: &Peer,
+        most: usize,
+    ) -> Result<Vec<Tool>, UpstreamError> {
+        let listing = async {
+            let (era, _) = self.era(sender).await?;
+            let bounds = Bounds { entries: most, bytes: MAX_TOOLS };
+            let tools = match self.pages(sender, peer, "tools/list", "tools", bounds).await {
+                Err(error @ UpstreamError::Malformed(_)) => {
+                    let can = self.capabilities(sender, peer, era).await?;
+                    return if can.get("tools").is_none() { Ok(Vec::new()) } else { Err(error) };
+                }
+                tools => tools?,
+            };
+            let read = tools.iter().map(|tool| read_tool(tool, era)).collect::<Result<Vec<_>, _>>()?;
+            Ok(read.into_iter().filter_map(Result::ok).collect())
+        };
+        let listing = tokio::time::timeout(TOOLS_PATIENCE, listing).await;
+        listing.unwrap_or(Err(UpstreamError::TimedOut(TOOLS_PATIENCE)))
+    }
+
     async fn lists(&self, sender: Sender<'_>, peer: &Peer, most: usize) -> Result<Listed, UpstreamError> {
         let (era, _) = self.era(sender).await?;
         let can = self.capabilities(sender, peer, era).await?;
         let mut listed = Listed::default();
+        let most = Bounds { entries: most, bytes: MAX_LIST };
         let tools = match self.pages(sender, peer, "tools/list", "tools", most).await {
             // A server that says it has no tools need not know the method.
             Err(UpstreamError::Malformed(_)) if can.get("tools").is_none() => Vec::new(),
@@ -118,7 +156,7 @@ impl Upstream {
         peer: &Peer,
         method: &str,
         member: &str,
-        most: usize,
+        most: Bounds,
     ) -> Result<Vec<Value>, UpstreamError> {
         let mut bytes = 0_usize;
         let mut all = Vec::new();
@@ -134,11 +172,11 @@ impl Upstream {
             };
             bytes = listed.iter().fold(bytes, |sum, one| sum.saturating_add(one.to_string().len()));
             all.extend(listed);
-            if bytes > MAX_LIST {
-                return malformed(format!("its list is larger than {MAX_LIST} bytes"));
+            if bytes > most.bytes {
+                return malformed(format!("its list is larger than {} bytes", most.bytes));
             }
-            if all.len() > most {
-                return malformed(format!("it lists more than {most} {member}"));
+            if all.len() > most.entries {
+                return malformed(format!("it lists more than {} {member}", most.entries));
             }
             cursor = answer.pointer("/result/nextCursor").and_then(Value::as_str).map(str::to_owned);
             if cursor.is_none() {

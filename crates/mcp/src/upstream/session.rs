@@ -156,14 +156,18 @@ impl Upstream {
         session: Option<&Session>,
         more: &HeaderMap,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        let mut request = Request::post(self.endpoint.as_str())
-            .body(written.body.clone())
-            .map_err(|_| egress::EgressError::Url(self.endpoint.clone()))?;
+        let mut request = Request::post(self.endpoint.as_str()).body(written.body.clone()).map_err(|_| {
+            // Its query may hold a key.
+            let shown = self.endpoint.split('?').next().unwrap_or_default();
+            egress::EgressError::Url(shown.to_owned())
+        })?;
         let headers = request.headers_mut();
         headers.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         headers.insert("accept", HeaderValue::from_static("application/json, text/event-stream"));
-        headers.extend(written.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in &written.headers {
+            headers.insert(name, value.clone());
+        }
         if let Some(session) = session {
             if let Some(version) = &session.version {
                 headers.insert("mcp-protocol-version", version.clone());
