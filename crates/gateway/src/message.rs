@@ -3,7 +3,7 @@
 use http::StatusCode;
 use mcp::Version;
 use mcp::jsonrpc::{
-    self, CallParams, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, PARSE_ERROR, Split,
+    self, CallParams, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Malformed, Message, Split,
 };
 use serde_json::value::RawValue;
 
@@ -28,15 +28,26 @@ pub(crate) struct Written<'a> {
 }
 
 impl<'a> Written<'a> {
-    /// A member that stands twice anywhere could be one thing for a policy or an interceptor and another for the
-    /// upstream; so could what is nested deeper than anyone reads.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Reply> {
-        strict_json::check(bytes).map_err(|error| {
-            let malformed = Malformed { code: PARSE_ERROR, detail: error.to_string(), id: None };
-            unreadable(&malformed)
-        })?;
         let message = Message::parse(bytes).map_err(|malformed| unreadable(&malformed))?;
         Ok(Self { bytes, message })
+    }
+
+    /// Whether everybody reads the same in it: a member that stands twice, or is nested deeper than anyone reads, could
+    /// be one thing for a rate limit or an interceptor and another for the upstream. The arguments of a tool that nobody
+    /// but its policies reads are checked with those ("arguments.rs").
+    pub(crate) fn check(&self, gate: &Gate) -> Result<(), Reply> {
+        let (id, of_tool) = match &self.message {
+            Message::Request { id, method, .. } => (Some(id.get()), method == "tools/call"),
+            Message::Notification { .. } | Message::Answer { .. } => (None, false),
+        };
+        if of_tool && gate.reads_no_bodies() {
+            return Ok(());
+        }
+        strict_json::check(self.bytes).map_err(|error| match id {
+            Some(id) => Reply::error(id, INVALID_PARAMS, &format!("Invalid params: {error}")),
+            None => Reply::refused(StatusCode::BAD_REQUEST, INVALID_REQUEST, &error.to_string()),
+        })
     }
 }
 

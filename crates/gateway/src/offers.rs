@@ -179,7 +179,7 @@ fn fits(template: &str, uri: &str, tries: &mut u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fits;
+    use super::{TRIES, fits};
 
     #[test]
     fn uris_fit_templates() {

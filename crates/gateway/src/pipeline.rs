@@ -178,8 +178,11 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
 
 /// One message and its answer.
 async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Reply {
-    let Written { bytes, message } = written;
     turn.begin_message();
+    if let Err(reply) = written.check(&turn.gate) {
+        return reply;
+    }
+    let Written { bytes, message } = written;
     if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
         record.action(method);
     }
@@ -215,7 +218,11 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     let answered = match intercept::request(turn, bytes).await {
         Ok(Seen::Unchanged) => answer(turn, message, record).await,
         Ok(Seen::Changed(body)) => {
-            match Written::parse(&body).and_then(|written| written.instead_of(&message)) {
+            let changed = Written::parse(&body).and_then(|written| {
+                written.check(&turn.gate)?;
+                written.instead_of(&message)
+            });
+            match changed {
                 Ok(changed) => answer(turn, changed, record).await,
                 Err(reply) => reply,
             }

@@ -121,6 +121,12 @@ impl Gate {
         self.gateway.mcp.as_ref().is_some_and(|mcp| mcp.search)
     }
 
+    /// Whether nobody but policies reads what is asked: no interceptor, and no rate limit.
+    pub(crate) fn reads_no_bodies(&self) -> bool {
+        let Interceptors { request, response } = &*self.interceptors;
+        request.is_none() && response.is_none() && self.limits.is_empty()
+    }
+
     /// Whether the whole list of tools is one page.
     pub(crate) fn lists_in_one_page(&self) -> bool {
         self.gateway.mcp.as_ref().and_then(|mcp| mcp.disable_list_pagination).unwrap_or(false)
