@@ -162,3 +162,14 @@ def test_what_does_not_list_its_tools_is_not_synchronised(make):
             gateway.control.synchronize_gateway_targets(gatewayIdentifier=gateway.id, targetIdList=[target])
         assert refused.value.response["Error"]["Code"] == "ValidationException"
         assert "cannot be synchronized" in refused.value.response["Error"]["Message"]
+
+
+def test_lists_that_are_read_live_do_without_a_server_that_is_away(make, changing):
+    gateway = make.gateway()
+    live = {"mcpServer": {"endpoint": changing.url, "listingMode": "DYNAMIC"}}
+    away = {"mcpServer": {"endpoint": "http://127.0.0.1:9/mcp?key=s3cret", "listingMode": "DYNAMIC"}}
+    gateway.target("Away", away)
+    gateway.target("Live", live)
+    assert sorted(listed(gateway)) == ["Live___a", "Live___b"]
+    changing.lists(c="Does c.")
+    assert listed(gateway)["Live___c"] == "Does c."
