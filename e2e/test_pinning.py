@@ -55,7 +55,9 @@ def listed(gateway) -> dict:
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": VERSION}
     answer = requests.post(gateway.url, json=message, headers=headers, timeout=20).json()
-    return {tool["name"]: tool["description"] for tool in answer["result"]["tools"]}
+    tools = {tool["name"]: tool["description"] for tool in answer["result"]["tools"]}
+    assert len(tools) == len(answer["result"]["tools"]), "a name stands twice"
+    return tools
 
 
 def synchronized(gateway, target: str) -> dict:
