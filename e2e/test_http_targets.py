@@ -25,6 +25,7 @@ class Service(BaseHTTPRequestHandler):
     def answer(self):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
+        self.server.shown.append(self.headers.get("Authorization"))
         path = urllib.parse.urlsplit(self.path).path
         if path == "/base/stream":
             self.send_response(200)
@@ -80,6 +81,7 @@ def service():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     server.daemon_threads = True
     server.go_on = threading.Event()
+    server.shown = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
@@ -261,7 +263,9 @@ def lambda_handler(event, context):
     text, end = response.text.rsplit("}", 1)
     seen = json.loads(text + "}")
     assert end == " and seen" and base64.b64decode(seen["body"]) == b"body changed"
-    assert seen["headers"]["authorization"] == "Bearer of the function" and "x-other" not in seen["headers"]
+    # What the function gave was shown, and does not come back.
+    assert service.shown[-1] == "Bearer of the function"
+    assert seen["headers"]["authorization"] == "Bearer [masked]" and "x-other" not in seen["headers"]
     # The answer of the first interceptor is not shown to the second.
     stopped = requests.get(base(gateway) + "/stop", timeout=30)
     assert stopped.status_code == 418 and stopped.text == "stopped"

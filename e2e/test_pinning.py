@@ -55,7 +55,9 @@ def listed(gateway) -> dict:
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": VERSION}
     answer = requests.post(gateway.url, json=message, headers=headers, timeout=20).json()
-    return {tool["name"]: tool["description"] for tool in answer["result"]["tools"]}
+    tools = {tool["name"]: tool["description"] for tool in answer["result"]["tools"]}
+    assert len(tools) == len(answer["result"]["tools"]), "a name stands twice"
+    return tools
 
 
 def synchronized(gateway, target: str) -> dict:
@@ -162,3 +164,14 @@ def test_what_does_not_list_its_tools_is_not_synchronised(make):
             gateway.control.synchronize_gateway_targets(gatewayIdentifier=gateway.id, targetIdList=[target])
         assert refused.value.response["Error"]["Code"] == "ValidationException"
         assert "cannot be synchronized" in refused.value.response["Error"]["Message"]
+
+
+def test_lists_that_are_read_live_do_without_a_server_that_is_away(make, changing):
+    gateway = make.gateway()
+    live = {"mcpServer": {"endpoint": changing.url, "listingMode": "DYNAMIC"}}
+    away = {"mcpServer": {"endpoint": "http://127.0.0.1:9/mcp?key=s3cret", "listingMode": "DYNAMIC"}}
+    gateway.target("Away", away)
+    gateway.target("Live", live)
+    assert sorted(listed(gateway)) == ["Live___a", "Live___b"]
+    changing.lists(c="Does c.")
+    assert listed(gateway)["Live___c"] == "Does c."

@@ -145,11 +145,10 @@ fn secrets_of(value: &str) -> Vec<Secret> {
     let rest = rest.trim_start();
     let mut secrets = vec![Secret::new(if rest.len() < mask::SHORTEST { value } else { rest })];
     if scheme.eq_ignore_ascii_case("basic")
-        && let Ok(pair) = STANDARD.decode(rest).map(String::from_utf8)
-        && let Ok(pair) = pair.map(Secret::new)
+        && let Ok(Ok(pair)) = STANDARD.decode(rest).map(String::from_utf8)
     {
-        secrets.extend(pair.expose().split_once(':').map(|(_, password)| Secret::new(password)));
-        secrets.push(pair);
+        secrets.extend(pair.split_once(':').map(|(_, password)| Secret::new(password)));
+        secrets.push(Secret::new(pair));
     }
     secrets
 }

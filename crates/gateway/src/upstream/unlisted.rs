@@ -86,8 +86,10 @@ async fn listed(
     };
     match listed {
         Ok(tools) => {
-            let tools = tools.iter();
-            let shown = tools.map(|tool| shown(&tool_name(&target.name, &tool.name), &tool.definition.0));
+            let named = tools.iter().map(|tool| (tool_name(&target.name, &tool.name), tool));
+            // What the server listed when its target was made is in the list already: no name stands there twice.
+            let new = named.filter(|(name, _)| turn.gate.catalogue.tool(name).is_none());
+            let shown = new.map(|(name, tool)| shown(&name, &tool.definition.0));
             Ok(shown.map(|shown| carried.masked(shown.into())).collect())
         }
         Err(error) => Err(carried.masked_failure(failed(target, entry, &error.into()))),
