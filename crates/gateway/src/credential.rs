@@ -67,6 +67,11 @@ impl<'a> Carried<'a> {
         self.mask.as_ref()
     }
 
+    /// Masks what another mask does, too.
+    pub(crate) fn also(&mut self, mask: Option<&Mask>) {
+        self.mask = both(self.mask(), mask);
+    }
+
     /// A message of the upstream without what it was shown.
     pub(crate) fn masked(&self, message: Bytes) -> Bytes {
         match self.mask() {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{Random, Timestamp};
+use mask::Mask;
 use mcp::upstream::Exchange;
 
 /// How long a client may take to answer.
@@ -38,6 +39,8 @@ pub(crate) struct Suspended {
     pub(crate) params: Option<String>,
     /// Who calls what with which arguments.
     pub(crate) fingerprint: [u8; 32],
+    /// What must not come back of what the upstream was shown.
+    pub(crate) mask: Option<Mask>,
     /// Who calls.
     pub(crate) caller: String,
     /// Until when it waits: ten minutes from the question, however often the client comes back without an answer.

@@ -119,3 +119,19 @@ impl Tx {
         self.note_change(scope, ChangeKind::Target, gateway.as_str()).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Listing, Tool, Upstream};
+
+    #[test]
+    fn targets_of_earlier_versions_are_read() {
+        let server: Upstream =
+            serde_json::from_str(r#"{"Mcp":{"endpoint":"https://a.example/mcp"}}"#).unwrap();
+        let Upstream::Mcp(server) = server else { panic!("an MCP server") };
+        assert_eq!((server.listing, server.resource_priority), (Listing::Default, 1_000));
+        let tool: Tool =
+            serde_json::from_str(r#"{"name":"a","definition":"{}","input_schema":"{}"}"#).unwrap();
+        assert_eq!(tool.plan, None);
+    }
+}

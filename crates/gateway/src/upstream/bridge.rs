@@ -138,7 +138,8 @@ fn wait(
     let needed = needed(&asked.method, asked.params.as_deref());
     let Asked { request, method, params } = asked;
     let (fingerprint, caller) = (fingerprint_of(line), turn.peer().key);
-    let call = Suspended { exchange, request, method, params, fingerprint, caller, until };
+    let mask = line.carried.mask().cloned();
+    let call = Suspended { exchange, request, method, params, fingerprint, mask, caller, until };
     let name = plane.suspensions.keep(call, &*plane.setup.random, now);
     let name = name.ok_or_else(|| {
         Broken::Refused("too many calls wait for their clients, or its question is too large".to_owned())
@@ -175,7 +176,7 @@ fn fingerprint_of(line: &Line<'_>) -> [u8; 32] {
 
 impl Line<'_> {
     /// Goes on with a call that waited for its client; `None` when the request is about none.
-    pub(super) async fn resumed(&self, id: &str) -> Result<Option<Reply>, Broken> {
+    pub(super) async fn resumed(&mut self, id: &str) -> Result<Option<Reply>, Broken> {
         let (turn, call) = (self.turn, self.asking.call);
         let name = call.request_state.and_then(|state| serde_json::from_str::<String>(state.get()).ok());
         let Some(name) = name.filter(|name| turn.modern && name.starts_with(suspend::PREFIX)) else {
@@ -186,6 +187,8 @@ impl Line<'_> {
             let detail = "`requestState` names no call of yours that waits: begin again without it";
             return Ok(Some(Reply::error(id, INVALID_PARAMS, detail)));
         };
+        // The stream was opened with what was shown then.
+        self.carried.also(waiting.mask.as_ref());
         let responses = call.input_responses.and_then(|given| Members::parse(given).ok()).unwrap_or_default();
         let Some(response) = responses.get(KEY).filter(|response| response.starts_with('{')) else {
             // What is missing is asked for again ("Error Handling").
