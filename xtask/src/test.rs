@@ -1,5 +1,8 @@
 //! `cargo xtask test`: everything that must hold, from the cheap to the dear.
 
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, project};
@@ -23,15 +26,31 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
         written_well(chore)?;
     }
     let cluster = Cluster::start(chore)?;
+    let node = node::environment(chore)?;
+    let path = with_node(&node)?;
     if extent.only.is_none() {
         chore.say("unit and integration tests, on SQLite and PostgreSQL");
         let mut tests = cargo();
-        tests.args(["test", "--workspace", "--quiet"]).env("PORTCULLIS_TEST_POSTGRES", cluster.url());
+        tests
+            .args(["test", "--workspace", "--quiet"])
+            .env("PORTCULLIS_TEST_POSTGRES", cluster.url())
+            .env("PATH", &path);
         chore.run(&mut tests)?;
     }
-    end_to_end(chore, extent, &cluster)?;
+    end_to_end(chore, extent, &cluster, &node, &path)?;
     chore.say("everything holds");
     Ok(())
+}
+
+/// The search path with Node's folder behind everything else: functions of `nodejs*` find the machine's own where it has
+/// one.
+fn with_node(node: &Path) -> Result<OsString, Failure> {
+    let found = Command::new(node).args(["--print", "process.execPath"]).output()?;
+    let program = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim());
+    let folder = program.parent().map(Path::to_path_buf);
+    let present = env::var_os("PATH").unwrap_or_default();
+    let all = env::split_paths(&present).chain(folder);
+    env::join_paths(all).map_err(|error| Failure::new(error.to_string()))
 }
 
 /// What can be told without running anything.
@@ -48,7 +67,13 @@ fn written_well(chore: &Chore) -> Result<(), Failure> {
 }
 
 /// Real clients against the built binary, on each database.
-fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), Failure> {
+fn end_to_end(
+    chore: &Chore,
+    extent: &Extent,
+    cluster: &Cluster,
+    node: &Path,
+    path: &OsStr,
+) -> Result<(), Failure> {
     chore.say("building the binary");
     chore.run(cargo().args(["build", "--package", "portcullis"]))?;
     chore.run(cargo().args(["build", "--package", "portcullis-openapi", "--example", "import"]))?;
@@ -56,7 +81,6 @@ fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), F
     let modern = python::environment(chore, "mcp2")?;
     let upstreams = python::environment(chore, "upstreams")?;
     let converter = python::environment(chore, "openapi")?;
-    let node = node::environment(chore)?;
     let binary = project().join("target/debug/portcullis");
     for database in ["sqlite".to_owned(), cluster.url()] {
         let name = database.split(':').next().unwrap_or_default().to_owned();
@@ -70,7 +94,8 @@ fn end_to_end(chore: &Chore, extent: &Extent, cluster: &Cluster) -> Result<(), F
             .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
             .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
             .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
-            .env("PORTCULLIS_E2E_NODE", &node)
+            .env("PORTCULLIS_E2E_NODE", node)
+            .env("PATH", path)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");
         // The import of public documents touches no database: once is enough.

@@ -306,8 +306,8 @@ mod tests {
         let mut value = sound();
         value["authorizerType"] = json!("AUTHENTICATE_ONLY");
         value["authorizerConfiguration"] = json!({});
-        value["protocolConfiguration"] =
-            json!({"mcp": {"supportedVersions": [1], "sessionConfiguration": {}}});
+        value["protocolConfiguration"] = json!({"mcp": {"supportedVersions": [1]}});
+        value["kmsKeyArn"] = json!("arn:aws:kms:us-west-2:123456789012:key/k");
         let found = faults(value).join("\n");
         assert!(
             found.contains("value AUTHENTICATE_ONLY is not supported by Portcullis yet: use one of"),
@@ -315,7 +315,7 @@ mod tests {
         );
         assert!(found.contains("exactly one of the members [customJWTAuthorizer]"), "{found}");
         assert!(found.contains("'/protocolConfiguration/mcp/supportedVersions/0'"), "{found}");
-        assert!(found.contains("'/protocolConfiguration/mcp/sessionConfiguration'"), "{found}");
+        assert!(found.contains("'/kmsKeyArn'"), "{found}");
     }
 
     #[test]
