@@ -97,7 +97,11 @@ async fn code_is_refused_as_when_a_function_is_made() {
         (json!({}), "InvalidParameterValueException", "source for function code"),
         (json!({"ZipFile": ""}), "InvalidParameterValueException", "non-empty zip"),
         (json!({"ZipFile": STANDARD.encode("no zip")}), "InvalidParameterValueException", "unzip"),
-        (json!({"S3Bucket": "bucket", "S3Key": "code.zip"}), "ValidationException", "S3Bucket"),
+        (
+            json!({"S3Bucket": "bucket", "S3Key": "code.zip"}),
+            "InvalidParameterValueException",
+            "s3://bucket/code.zip",
+        ),
         (json!({"ImageUri": "image"}), "ValidationException", "ImageUri"),
     ] {
         let message = call(&root, "UpdateFunctionCode", with(&name, change)).await.refused(400, code);
