@@ -44,6 +44,7 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
 
 /// The search path with Node's folder behind everything else: functions of `nodejs*` find the machine's own where it has
 /// one.
+#[expect(clippy::disallowed_methods, reason = "a chore reads the environment that it was started in")]
 fn with_node(node: &Path) -> Result<OsString, Failure> {
     let found = Command::new(node).args(["--print", "process.execPath"]).output()?;
     let program = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim());
