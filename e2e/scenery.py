@@ -86,6 +86,18 @@ def until(what: str, look, wanted, patience: float = PATIENCE):
         time.sleep(0.1)
 
 
+def trail(server: Server, lines: int = 1000) -> list:
+    """The last events of the audit trail, which the data plane writes a moment after its answers."""
+    told = server.run("audit", "tail", "--json", "--lines", str(lines)).stdout
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def audited(server: Server, wanted, least: int = 1) -> list:
+    """The events of the audit trail that are `wanted`, as soon as there are enough of them."""
+    look = lambda: [event for event in trail(server) if wanted(event)]
+    return until("the events", look, lambda seen: len(seen) >= least)
+
+
 @dataclass
 class Caller:
     """Someone with an access key."""
@@ -276,6 +288,11 @@ class Scenery:
             self._gateway_role = self.role(GATEWAY_TRUST, allow("lambda:InvokeFunction"), name("gateway-role"))
         return self._gateway_role
 
+    def vault_role(self) -> str:
+        """A role for gateways that may use whatever is in the token vault."""
+        actions = ("bedrock-agentcore:GetResourceApiKey", "bedrock-agentcore:GetResourceOauth2Token")
+        return self.role(GATEWAY_TRUST, allow(*actions, "secretsmanager:GetSecretValue"))
+
     def function_role(self) -> str:
         """The role that functions of the tests share: it may send mail."""
         if self._function_role is None:
@@ -343,7 +360,6 @@ class Scenery:
         listed = self.server.run("mail", "list", "--json").stdout
         return [json.loads(line) for line in listed.splitlines()]
 
-    def events(self, lines: int = 200) -> list:
-        """The last events of the audit trail."""
-        told = self.server.run("audit", "tail", "--json", "--lines", str(lines)).stdout
-        return [json.loads(line) for line in told.splitlines()]
+    def audited(self, wanted, least: int = 1) -> list:
+        """The events of the audit trail that are `wanted`, as soon as there are enough of them."""
+        return audited(self.server, wanted, least)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from portcullis import ACCOUNT, REGION
-from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool, until
+from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool
 
 AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
 VAULT = f"{AGENTCORE}:token-vault/default"

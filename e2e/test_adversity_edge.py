@@ -14,7 +14,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from portcullis import REGION
-from scenery import allow, name, until
+from scenery import allow, name, trail
 
 
 class Edge:
@@ -313,11 +313,10 @@ def test_refusals_are_audited_without_what_they_carried(edge, make):
         user.client("cognito-idp").create_user_pool(PoolName=marker)
     assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
     request_id = denied.value.response["ResponseMetadata"]["RequestId"]
-    look = lambda: [event for event in make.events() if event["requestId"] == request_id]
-    [event] = until("the refusal is audited", look, bool)
+    [event] = make.audited(lambda event: event["requestId"] == request_id)
     assert event["decision"] == "deny" and event["outcome"] == "refused"
     assert event["actor"] == {"type": "iam", "arn": user.arn, "accessKeyId": user.key}
     assert event["action"] == "cognito-idp:CreateUserPool"
-    told = json.dumps(make.events())
+    told = json.dumps(trail(edge.server))
     assert marker not in told and user.secret not in told and edge.server.root_key[1] not in told
     assert user.secret not in edge.server.log() and edge.server.root_key[1] not in edge.server.log()

@@ -447,8 +447,7 @@ def test_a_caller_who_hangs_up_is_audited_too(make):
             headers=dict(wire.http.headers),
             timeout=1,
         )
-    look = lambda: [event for event in make.events() if event.get("resource") == gateway.arn and event.get("tool")]
-    [event] = until("the event", look, bool)
+    [event] = make.audited(lambda event: event.get("resource") == gateway.arn and event.get("tool"))
     assert (event["tool"], event["outcome"]) == ("Tools___do", "abandoned")
 
 

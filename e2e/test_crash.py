@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from portcullis import Server
-from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool, until
+from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, name, tool, until
 
 CUTS = 200 if os.environ.get("PORTCULLIS_E2E_FULL") else 8
 WRITERS = 4

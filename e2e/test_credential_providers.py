@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
 import scenery
 from portcullis import ACCOUNT, REGION, Server, pointed_at

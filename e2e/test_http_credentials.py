@@ -9,9 +9,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 import echo_service
+from outbound import KEY, api_key, assert_silent, oauth
 from portcullis import REGION, Server
-from scenery import GATEWAY_TRUST, Scenery, allow, until
-from test_openapi_targets import KEY, api_key, assert_silent, oauth
+from scenery import Scenery, allow, until
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,7 @@ def make(server):
 
 @pytest.fixture(scope="module")
 def gateway_role(make):
-    actions = ("bedrock-agentcore:GetResourceApiKey", "bedrock-agentcore:GetResourceOauth2Token")
-    return make.role(GATEWAY_TRUST, allow(*actions, "secretsmanager:GetSecretValue"))
+    return make.vault_role()
 
 
 @pytest.fixture

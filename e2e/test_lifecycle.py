@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from portcullis import ACCOUNT
-from scenery import ECHO, name, tool, until
+from scenery import ECHO, audited, name, tool, until
 from wire import Wire, text_of
 
 
@@ -146,9 +146,7 @@ def guarded(make):
 
 
 def events_of(server, gateway) -> list:
-    look = lambda: [json.loads(line) for line in server.run("audit", "tail", "--json", "--lines", "1000").stdout.splitlines()]
-    of_gateway = lambda events: [e for e in events if e.get("resource") == gateway.arn and e.get("tool")]
-    return of_gateway(until("the trail", look, of_gateway))
+    return audited(server, lambda event: event.get("resource") == gateway.arn and event.get("tool"))
 
 
 def test_log_only_denies_nothing_and_says_what_it_would(server, guarded):

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from outbound import api_key, assert_silent, oauth, with_credential
 from portcullis import PROJECT, Server, plain_environment
-from scenery import GATEWAY_TRUST, Scenery, allow, until
-from test_openapi_targets import api_key, assert_silent, oauth, with_credential
+from scenery import Scenery, until
 from wire import Wire
 
 KEY = "mcp/key+that-no-model-may-see-0123456789"
@@ -62,8 +62,7 @@ def make(server):
 
 @pytest.fixture(scope="module")
 def gateway_role(make):
-    actions = ("bedrock-agentcore:GetResourceApiKey", "bedrock-agentcore:GetResourceOauth2Token")
-    return make.role(GATEWAY_TRUST, allow(*actions, "secretsmanager:GetSecretValue"))
+    return make.vault_role()
 
 
 def test_a_server_behind_a_key(server, make, guarded, gateway_role):

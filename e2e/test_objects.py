@@ -25,7 +25,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from portcullis import ONCE, REGION
-from scenery import allow, name, until
+from scenery import allow, name, trail, until
 
 MIB = 1024 * 1024
 AWS = os.path.join(os.path.dirname(sys.executable), "aws")
@@ -57,9 +57,7 @@ def refused(call, *arguments, **keywords) -> tuple:
 
 
 def events(server, action: str, resource: str) -> list:
-    listed = server.run("audit", "tail", "--json", "--lines", "400", check=False)
-    found = [json.loads(line) for line in listed.stdout.splitlines() if line.startswith("{")]
-    return [event for event in found if event["action"] == action and event.get("resource") == resource]
+    return [event for event in trail(server) if event["action"] == action and event.get("resource") == resource]
 
 
 # --- objects ------------------------------------------------------------------------------------------------------

@@ -10,13 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 import echo_service
-import scenery
-from portcullis import ACCOUNT, REGION, Server
-from scenery import GATEWAY_TRUST, allow, name
+from outbound import KEY, VAULT, api_key, assert_silent, oauth, with_credential
+from portcullis import REGION, Server
+from scenery import GATEWAY_TRUST, Scenery, allow, name, until
 from wire import Wire, text_of
-
-KEY = "sk-live/Zq+9-an-api-key-that-no-model-may-see=="
-VAULT = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:token-vault/default"
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +30,12 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def make(server):
-    return scenery.Scenery(server)
+    return Scenery(server)
 
 
 @pytest.fixture(scope="module")
 def gateway_role(make):
-    """A role that may use whatever is in the vault."""
-    actions = ("bedrock-agentcore:GetResourceApiKey", "bedrock-agentcore:GetResourceOauth2Token")
-    return make.role(GATEWAY_TRUST, allow(*actions, "secretsmanager:GetSecretValue"))
+    return make.vault_role()
 
 
 @pytest.fixture
@@ -52,52 +47,6 @@ def service():
 
 def schema(service, **more) -> dict:
     return {"openApiSchema": {"inlinePayload": json.dumps(echo_service.document(service.url, **more))}}
-
-
-def with_credential(gateway, target: str, configuration: dict, credential: dict | None = None, **more) -> dict:
-    """Makes a target, and gives it when it has settled."""
-    request = {"gatewayIdentifier": gateway.id, "name": target, "targetConfiguration": {"mcp": configuration}, **more}
-    if credential:
-        request["credentialProviderConfigurations"] = [credential]
-    made = gateway.control.create_gateway_target(**request)["targetId"]
-    look = lambda: gateway.control.get_gateway_target(gatewayIdentifier=gateway.id, targetId=made)
-    return scenery.until(f"the target {target}", look, lambda seen: seen["status"] not in ("CREATING", "UPDATING"))
-
-
-def api_key(server, secret: str = KEY, **place) -> dict:
-    made = name("key")
-    server.client("bedrock-agentcore-control").create_api_key_credential_provider(name=made, apiKey=secret)
-    arn = f"{VAULT}/apikeycredentialprovider/{made}"
-    return {"credentialProviderType": "API_KEY", "credentialProvider": {"apiKeyCredentialProvider": {"providerArn": arn, **place}}}
-
-
-def oauth(server, pool, client, *scopes: str) -> dict:
-    made = name("oauth")
-    config = {
-        "oauthDiscovery": {"discoveryUrl": pool.aws_discovery_url},
-        "clientId": client.id,
-        "clientSecret": client.secret,
-    }
-    arn = server.client("bedrock-agentcore-control").create_oauth2_credential_provider(
-        name=made,
-        credentialProviderVendor="CustomOauth2",
-        oauth2ProviderConfigInput={"customOauth2ProviderConfig": config},
-    )["credentialProviderArn"]
-    provider = {"providerArn": arn, "scopes": list(scopes) or client.scopes}
-    return {"credentialProviderType": "OAUTH", "credentialProvider": {"oauthCredentialProvider": provider}}
-
-
-def forms_of(secret: str) -> set:
-    """How a secret may be written."""
-    raw = secret.encode()
-    forms = {secret, urllib.parse.quote(secret, safe=""), raw.hex(), base64.b64encode(raw).decode()}
-    forms |= {base64.urlsafe_b64encode(raw).decode(), json.dumps(secret)[1:-1], base64.b64encode(b"user:" + raw).decode()[8:]}
-    return forms | {"".join(f"\\u{ord(it):04x}" for it in secret)}
-
-
-def assert_silent(where: str, text: str, secret: str):
-    for form in forms_of(secret):
-        assert form not in text, f"{where} holds the secret as {form[:12]}…"
 
 
 def test_a_call_is_one_request_as_the_document_says(server, make, service, gateway_role):
@@ -230,7 +179,7 @@ def test_a_token_is_got_shown_and_got_anew_when_it_is_refused(server, make, serv
     refused = {first}
     service.accept(lambda seen: seen["headers"].get("authorization") not in refused)
     # A token that is seconds old is not replaced.
-    scenery.until(
+    until(
         "a fresh token",
         lambda: wire.tool("Echo___echo", id="3", amount=1)["result"],
         lambda result: not result["isError"],

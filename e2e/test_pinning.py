@@ -9,7 +9,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from portcullis import PROJECT, plain_environment
-from scenery import Scenery, until
+from scenery import Scenery, audited, until
 
 VERSION = "2025-11-25"
 
@@ -104,10 +104,9 @@ def test_changed_tools_wait_for_approval(server, make, changing):
     assert "statusReasons" not in after
     assert "Nothing" in server.run("target", "diff", *which).stdout
 
-    events = [json.loads(line) for line in server.run("audit", "tail", "-n", "200", "--json").stdout.splitlines()]
-    reasons = {event["action"]: event.get("reason") for event in events if "target." in event["action"]}
-    assert "renamed b to c" in reasons["target.hold"]
-    assert difference["digest"] in reasons["target.approve"]
+    of = lambda action: audited(server, lambda event: event["action"] == action)[-1]["reason"]
+    assert "renamed b to c" in of("target.hold")
+    assert difference["digest"] in of("target.approve")
 
 
 def test_a_change_that_is_taken_back_holds_nothing(make, changing):

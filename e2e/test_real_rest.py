@@ -9,9 +9,9 @@ import time
 import pytest
 import requests
 
+from outbound import with_credential
 from portcullis import plain_environment
 from scenery import Scenery
-from test_openapi_targets import with_credential
 from test_real_upstreams import free_port, python_program
 from wire import Wire
 

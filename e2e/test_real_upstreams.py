@@ -18,7 +18,7 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 
 import node
-from portcullis import PROJECT, plain_environment
+from portcullis import PROJECT
 from test_mcp_clients import Door, modern, typescript
 
 ENVIRONMENT = "PORTCULLIS_E2E_UPSTREAMS_PYTHON"

@@ -14,7 +14,7 @@ from strands import tool as local_tool
 import documents
 import scenery
 from portcullis import ACCOUNT, REGION
-from scenery import Scenery, archive, until
+from scenery import Scenery, until
 from scripted_model import ScriptedModel
 from wire import Wire
 
@@ -202,7 +202,7 @@ def test_section_5_4_an_agent_uses_the_tools(story, monkeypatch):
         local_tools=[estimate],
         prompt="Send the report.",
     )
-    assert f"success: {{" in str(result) and f"Email sent to {recipient}" in str(result), result
+    assert "success: {" in str(result) and f"Email sent to {recipient}" in str(result), result
     assert any(recipient in mail["message"]["Destination"]["ToAddresses"] for mail in story.mails())
 
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from outbound import with_credential
 from portcullis import REGION
 from scenery import GATEWAY_TRUST, Scenery, allow, name
-from test_openapi_targets import with_credential
 from wire import Wire
 
 STRING = {"target": "smithy.api#String"}

@@ -62,6 +62,14 @@ fn written_well(chore: &Chore) -> Result<(), Failure> {
     codegen::run(chore, codegen::Mode::Check)?;
     tidy::run(chore)?;
     chore.say("lints");
+    chore.run(Command::new(python::environment(chore, "mcp1")?).args([
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        "--quiet",
+        "e2e",
+    ]))?;
     let mut lints = cargo();
     lints.args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     chore.run(&mut lints)

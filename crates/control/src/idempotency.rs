@@ -32,8 +32,7 @@ impl Attempt {
         whole.push(0);
         serde_json::to_writer(&mut whole, request).map_err(|error| Failure::internal(&error))?;
         let fingerprint = digest::digest(&digest::SHA256, &whole);
-        let fingerprint = fingerprint.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { token, fingerprint })
+        Ok(Self { token, fingerprint: hex::encode(fingerprint) })
     }
 
     /// The id of what the first attempt made, if this is a retry.

@@ -210,7 +210,7 @@ pub fn approve(target: &mut Target, now: Timestamp) -> Option<Vec<Difference>> {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    hash(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash(&SHA256, bytes))
 }
 
 /// JSON with its members in order and nothing between them.

@@ -57,5 +57,5 @@ pub use secret::Secret;
 pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
 pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
-    tool_name,
+    split_tool_name, tool_name,
 };

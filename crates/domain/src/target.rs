@@ -200,8 +200,17 @@ pub struct Held {
 /// The input schema of what takes no input: a request to an HTTP target, as policies see it.
 pub const NO_INPUT: &str = "{\"type\":\"object\",\"properties\":{}}";
 
-/// The name that clients see: `{target}___{tool}`, with three underscores.
+/// What stands between a target's name and a tool's: three underscores ("Gateway tool naming").
+const SEPARATOR: &str = "___";
+
+/// The name that clients see: `{target}___{tool}`.
 #[must_use]
 pub fn tool_name(target: &str, tool: &str) -> String {
-    format!("{target}___{tool}")
+    format!("{target}{SEPARATOR}{tool}")
+}
+
+/// The target's name and the tool's own, out of the name that clients see.
+#[must_use]
+pub fn split_tool_name(name: &str) -> Option<(&str, &str)> {
+    name.split_once(SEPARATOR)
 }

@@ -100,7 +100,7 @@ impl Record {
         });
     }
 
-    /// What a message is about, as far as it says so.
+    /// What a message is about, as far as it says so: for a message that may be answered before it is looked up.
     pub(crate) fn subject(&mut self, message: &Message<'_>) {
         let Message::Request { method, params: Some(params), .. } = message else { return };
         let asked = match &**method {

@@ -38,6 +38,7 @@ const BELIEVED: Duration = Duration::from_secs(10 * 60);
 /// A caller that was recognised.
 pub(crate) struct Caller {
     actor: Actor,
+    key: String,
     /// As policies see it; absent where nobody asked.
     principal: Option<Principal>,
     /// Until when it is believed.
@@ -56,16 +57,8 @@ impl Caller {
     }
 
     /// Who it is, in one word: callers of different keys share nothing.
-    pub(crate) fn key(&self) -> String {
-        match &self.actor {
-            Actor::Token { issuer, subject, client_id } => format!(
-                "token {issuer}\n{}\n{}",
-                subject.as_deref().unwrap_or_default(),
-                client_id.as_deref().unwrap_or_default()
-            ),
-            Actor::Iam { arn, .. } => format!("iam {arn}"),
-            _ => "anyone".to_owned(),
-        }
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// What it signs with.
@@ -88,8 +81,20 @@ impl Caller {
     }
 
     fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
-        let (claims, visible) = (BTreeMap::new(), OnceLock::new());
-        Self { actor, principal, until, claims, visible, signing: None }
+        let (key, claims, visible) = (key_of(&actor), BTreeMap::new(), OnceLock::new());
+        Self { actor, key, principal, until, claims, visible, signing: None }
+    }
+}
+
+fn key_of(actor: &Actor) -> String {
+    match actor {
+        Actor::Token { issuer, subject, client_id } => format!(
+            "token {issuer}\n{}\n{}",
+            subject.as_deref().unwrap_or_default(),
+            client_id.as_deref().unwrap_or_default()
+        ),
+        Actor::Iam { arn, .. } => format!("iam {arn}"),
+        _ => "anyone".to_owned(),
     }
 }
 

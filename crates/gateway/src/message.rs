@@ -41,7 +41,7 @@ impl<'a> Written<'a> {
             Message::Request { id, method, .. } => (Some(id.get()), method == "tools/call"),
             Message::Notification { .. } | Message::Answer { .. } => (None, false),
         };
-        if of_tool && gate.reads_no_bodies() {
+        if of_tool && !gate.has_readers() {
             return Ok(());
         }
         strict_json::check(self.bytes).map_err(|error| match id {

@@ -1,9 +1,8 @@
 //! One request, from its arrival to its answer.
 //!
 //! `listen → authenticate → message → limit → intercept → resolve → authorize → credential → upstream → intercept →
-//! answer → audit`. Nothing that `resolve` learns is
-//! revealed before `authorize` has spoken. Each stage gives back its fact; the record of the request is put together
-//! from them at the end, on failure and on disconnect too.
+//! answer → audit`. Nothing that `resolve` learns is revealed before `authorize` has spoken. Each stage gives back its
+//! fact; the record of the request is put together from them at the end, on failure and on disconnect too.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -195,7 +194,9 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     if let Err(reply) = known {
         return reply;
     }
-    record.subject(&message);
+    if turn.gate.has_readers() {
+        record.subject(&message);
+    }
     // An answer that nobody waits for is nobody's business.
     if let Message::Answer { id, .. } = &message
         && !session::expects(turn, id)

@@ -169,11 +169,11 @@ pub(crate) fn open(turn: &Turn, capabilities: Capabilities) -> Result<Option<Str
     let Some(seconds) = turn.gate.session_seconds() else { return Ok(None) };
     let mut bytes = [0; 16];
     turn.lane.plane.setup.random.fill(&mut bytes);
-    let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex::encode(bytes);
     let session = Session {
         id: id.clone(),
         gateway: turn.gate.gateway.id.clone(),
-        owner: turn.caller.key(),
+        owner: turn.caller.key().to_owned(),
         until: turn.now().plus(Duration::from_secs(seconds.into())),
         capabilities,
         level: Mutex::new(None),

@@ -64,7 +64,7 @@ impl Suspensions {
         }
         let mut bytes = [0; 24];
         random.fill(&mut bytes);
-        let name = bytes.iter().fold(PREFIX.to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        let name = format!("{PREFIX}{}", hex::encode(bytes));
         calls.insert(name.clone(), call);
         Some(name)
     }

@@ -97,16 +97,14 @@ impl Turn {
         let mut peer = match &self.session {
             Some(session) => session.peer(),
             None => Peer {
-                key: self.caller.key(),
+                key: self.caller.key().to_owned(),
                 capabilities: self.meta.capabilities.clone().unwrap_or_default(),
                 log_level: self.meta.log_level.clone(),
             },
         };
         // Who brings a credential of their own shares nothing with who brings another.
         if let Some(given) = &self.authorization {
-            for byte in digest(&SHA256, given.as_bytes()).as_ref() {
-                peer.key.push_str(&format!("{byte:02x}"));
-            }
+            peer.key.push_str(&hex::encode(digest(&SHA256, given.as_bytes())));
         }
         peer
     }

@@ -21,8 +21,6 @@ pub(crate) const ACTION: &str = "AgentCore::Action";
 pub(crate) const MCP: &str = "Mcp";
 /// The group of all tool calls.
 pub(crate) const CALL_TOOL: &str = "CallTool";
-/// What stands between a target's name and a tool's.
-pub(crate) const SEPARATOR: &str = "___";
 
 /// The kinds of caller that a policy can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +72,7 @@ pub(crate) fn is_built_in(name: &str) -> bool {
 /// policy say `action in AgentCore::Action::"Target"`. A target that is called as one of the built-in groups
 /// is none, because the policy would mean something wider than it says.
 pub(crate) fn target_of(tool: &str) -> Option<&str> {
-    let (target, _) = tool.split_once(SEPARATOR)?;
+    let (target, _) = domain::split_tool_name(tool)?;
     (!target.is_empty() && !is_built_in(target)).then_some(target)
 }
 

@@ -242,7 +242,8 @@ fn revision(function: &Function, statements: &[FunctionStatement]) -> String {
         return function.revision_id.clone();
     }
     let hash = digest::digest(&digest::SHA256, policy_document(statements).as_bytes());
-    let digits: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mut digits = hex::encode(hash);
+    digits.truncate(32);
     let mut name = String::with_capacity(36);
     for (at, digit) in digits.chars().enumerate() {
         if matches!(at, 8 | 12 | 16 | 20) {

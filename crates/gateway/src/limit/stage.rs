@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::Actor;
+use domain::{Actor, split_tool_name};
 use mcp::jsonrpc::{CallParams, Message};
 use serde_json::Value;
 
@@ -12,9 +12,6 @@ use crate::answer::Reply;
 use crate::audit::Record;
 use crate::offers;
 use crate::turn::Turn;
-
-/// What stands between a target's name and a tool's.
-const JOINT: &str = "___";
 
 /// Counts a message, or turns it away. `written` is the message as it came.
 pub(crate) fn check(
@@ -39,17 +36,15 @@ pub(crate) fn check(
         _ => None,
     });
     let subject = subject.as_ref().map(|asked| &*asked.name);
-    let whole = subject.filter(|_| method == "tools/call");
+    let named = subject.and_then(split_tool_name);
     let target = match method {
-        "tools/call" | "prompts/get" => {
-            subject.and_then(|name| name.split_once(JOINT)).map(|(target, _)| target)
-        }
+        "tools/call" | "prompts/get" => named.map(|(target, _)| target),
         _ => subject.and_then(|uri| offers::target_of_resource(&turn.gate.catalogue, uri)),
     };
-    let own = |whole: &'_ str| whole.split_once(JOINT).map_or(0, |(target, _)| target.len() + JOINT.len());
+    let whole = subject.filter(|_| method == "tools/call");
     let facts = Facts {
         target,
-        tool: whole.map(|whole| [whole, whole.get(own(whole)..).unwrap_or(whole)]),
+        tool: whole.map(|whole| [whole, named.map_or(whole, |(_, own)| own)]),
         principal: principal(turn),
         claims: turn.caller.claims(),
         headers: &turn.arrival.headers,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{
-    Arn, HttpService, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream, tool_name,
+    Arn, HttpService, Listing, Offer, Outbound, Propagation, Target, TargetId, Tool, Upstream,
+    split_tool_name, tool_name,
 };
 use functions::Prepared;
 use mcp::headers::ParamHeaders;
@@ -14,9 +15,6 @@ use serde_json::{Map, Value};
 use super::plan::{Plan, RestEntry, signed_for};
 use crate::arguments::Arguments;
 use crate::search::Searcher;
-
-/// What stands between a target's name and a tool's.
-const JOINT: &str = "___";
 
 /// All that a gateway offers, in the order of its targets' making and their definition.
 #[derive(Default)]
@@ -148,7 +146,7 @@ impl Catalogue {
     /// A tool of a server whose lists are read only when somebody asks for them: whether it is there is the server's to
     /// say.
     pub(crate) fn unlisted_tool(&self, name: &str) -> Option<ToolEntry> {
-        let (target, own_name) = name.split_once(JOINT).filter(|(_, own)| !own.is_empty())?;
+        let (target, own_name) = split_tool_name(name).filter(|(_, own)| !own.is_empty())?;
         let at = self.targets.iter().position(|entry| entry.name == target && entry.is_unlisted())?;
         Some(ToolEntry {
             place: usize::MAX,

@@ -121,10 +121,10 @@ impl Gate {
         self.gateway.mcp.as_ref().is_some_and(|mcp| mcp.search)
     }
 
-    /// Whether nobody but policies reads what is asked: no interceptor, and no rate limit.
-    pub(crate) fn reads_no_bodies(&self) -> bool {
+    /// Whether somebody reads what is asked before it is looked up: an interceptor, or a rate limit.
+    pub(crate) fn has_readers(&self) -> bool {
         let Interceptors { request, response } = &*self.interceptors;
-        request.is_none() && response.is_none() && self.limits.is_empty()
+        request.is_some() || response.is_some() || !self.limits.is_empty()
     }
 
     /// Whether the whole list of tools is one page.
