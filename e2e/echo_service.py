@@ -15,27 +15,32 @@ class Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def handle_any(self):
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length)
-        url = urllib.parse.urlsplit(self.path)
-        seen = {
-            "method": self.command,
-            "path": url.path,
-            "query": url.query,
-            "headers": {name.lower(): value for name, value in self.headers.items()},
-            "cookie": self.headers.get("Cookie"),
-            "body": base64.b64encode(body).decode(),
-        }
-        self.server.seen.append(seen)
+        seen = self.written_down()
         accepts = self.server.accepts
         if accepts is not None and not accepts(seen):
             return self.answer(401, b'{"error":"invalid_token"}', {"WWW-Authenticate": "Bearer"})
-        behave = getattr(self, url.path.strip("/").split("/")[0], None)
+        behave = getattr(self, seen["path"].strip("/").split("/")[0], None)
         if behave is None:
             return self.answer(200, json.dumps(seen).encode())
         return behave(seen)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_any
+
+    def written_down(self) -> dict:
+        """Reads the request, and keeps it."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        # As it was sent: `self.path` has the slashes at its beginning made one.
+        path, _, query = self.requestline.split(" ")[1].partition("?")
+        seen = {
+            "method": self.command,
+            "path": path,
+            "query": query,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "cookie": self.headers.get("Cookie"),
+            "body": base64.b64encode(body).decode(),
+        }
+        self.server.seen.append(seen)
+        return seen
 
     def answer(self, status: int, body: bytes, headers: dict | None = None, kind: str = "application/json"):
         self.send_response(status)
@@ -105,10 +110,10 @@ class Echo(BaseHTTPRequestHandler):
 
 
 class Service:
-    """One such service on a free port. `accepts` says which requests are let in."""
+    """One such service on a free port, or another that `answers`. `accepts` says which requests are let in."""
 
-    def __init__(self):
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    def __init__(self, answers: type = Echo):
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), answers)
         self.http.daemon_threads = True
         self.http.seen, self.http.accepts, self.http.elsewhere = [], None, None
         self.url = f"http://127.0.0.1:{self.http.server_port}"

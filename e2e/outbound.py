@@ -56,3 +56,14 @@ def forms_of(secret: str) -> set:
 def assert_silent(where: str, text: str, secret: str):
     for form in forms_of(secret):
         assert form not in text, f"{where} holds the secret as {form[:12]}…"
+
+
+def signature_of(seen: dict) -> dict:
+    """What the signature of a request says of itself: the key, what it is for, and the headers that it covers."""
+    method, _, claims = seen["headers"]["authorization"].partition(" ")
+    assert method == "AWS4-HMAC-SHA256", method
+    claimed = dict(claim.split("=", 1) for claim in claims.split(", "))
+    key, date, region, service, end = claimed["Credential"].split("/")
+    assert seen["headers"]["x-amz-date"].startswith(date) and end == "aws4_request", claimed
+    assert len(bytes.fromhex(claimed["Signature"])) == 32
+    return {"key": key, "region": region, "service": service, "headers": set(claimed["SignedHeaders"].split(";"))}

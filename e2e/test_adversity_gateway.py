@@ -416,7 +416,7 @@ def test_every_request_leaves_one_event_and_no_secret(make, idp):
     wire.tool("Tools___nothing")
     wire.post("{")
     Wire(gateway.url, "forged").post(wire.message("ping"))
-    look = lambda: [event for event in make.events(400) if event.get("resource") == gateway.arn and event["kind"] == "gateway"]
+    look = lambda: [event for event in trail(make.server) if event.get("resource") == gateway.arn and event["kind"] == "gateway"]
     events = until("the events", look, lambda seen: len(seen) == 7)
     told = [(event["action"], event.get("tool"), event["decision"], event["outcome"]) for event in events]
     assert told == [
@@ -432,7 +432,7 @@ def test_every_request_leaves_one_event_and_no_secret(make, idp):
     assert [event["actor"] for event in events] == [known] * 6 + [{"type": "anonymous"}]
     assert all(event["latencyUs"] >= 0 and event["sourceIp"] == "127.0.0.1" for event in events)
     assert len({event["requestId"] for event in events}) == 7
-    everything = json.dumps(make.events(400)) + make.server.log()
+    everything = json.dumps(trail(make.server)) + make.server.log()
     assert marker not in everything and token not in everything and token.split(".")[2] not in everything
 
 

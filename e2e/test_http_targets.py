@@ -10,8 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-from scenery import name, until
+from portcullis import REGION
+from scenery import allow, name, until
 
 
 class Service(BaseHTTPRequestHandler):
@@ -106,6 +110,29 @@ def base(gateway, target="web"):
     return gateway.server.endpoint + f"/gateways/{gateway.id}/{target}"
 
 
+def host_of(gateway) -> str:
+    """The name that AWS would give the gateway."""
+    return f"{gateway.id}.gateway.bedrock-agentcore.{REGION}.amazonaws.com"
+
+
+def by_host(gateway, path, method="GET", **more):
+    """Asks the server for a path under the gateway's name."""
+    headers = {**more.pop("headers", {}), "Host": host_of(gateway)}
+    return requests.request(method, gateway.server.endpoint + path, headers=headers, timeout=30, **more)
+
+
+def asked_raw(server, path, **headers):
+    """The status and the error of a path that clients would tidy up before they send it."""
+    address = urllib.parse.urlsplit(server.endpoint)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection.putrequest("GET", path, skip_host="Host" in headers)
+    for header, value in headers.items():
+        connection.putheader(header, value)
+    connection.endheaders()
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())["__type"]
+
+
 @pytest.fixture
 def open_gateway(make, service):
     gateway = make.gateway(protocolType=None)
@@ -141,9 +168,57 @@ def test_a_request_goes_below_the_endpoint(make, open_gateway, method):
     assert not {"authorization", "cookie", "x-other", "x-forwarded-for"} & set(got), got
     assert response.headers["X-Public"] == "outside" and response.headers["Content-Type"] == "application/json"
     assert "Set-Cookie" not in response.headers and "X-Private" not in response.headers
-    done = lambda events: any(event.get("tool") == "web" and event["action"] == method for event in events)
-    events = until("the record", make.events, done)
-    assert all(event["outcome"] == "success" for event in events if event.get("tool") == "web")
+    of_here = lambda event: event.get("resource") == open_gateway.arn and event.get("tool") == "web"
+    [event] = make.audited(of_here)
+    assert (event["action"], event["outcome"]) == (method, "success")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+def test_the_gateways_own_name_leads_to_the_same_place(make, open_gateway, method):
+    sent = {"headers": {"X-Tenant": "t", "Content-Type": "text/plain", "Cookie": "a=b"}, "data": b"\x00body"}
+    below = "/items/a%20b?x=1&fixed=no"
+    named = by_host(open_gateway, f"/web{below}", method, **sent)
+    by_path = requests.request(method, base(open_gateway) + below, timeout=30, **sent)
+    assert named.status_code == by_path.status_code == 200, named.text
+    assert named.json() == by_path.json() and named.json()["path"] == "/base/items/a%20b?x=1&fixed=yes"
+    assert named.json()["headers"]["host"].startswith("127.0.0.1:"), "the name stays here"
+    assert set(named.headers) == set(by_path.headers) and named.headers["X-Public"] == "outside"
+    of_here = lambda event: event.get("resource") == open_gateway.arn and event.get("tool") == "web"
+    one, other = make.audited(of_here, least=2)
+    assert {one["action"], other["action"]} == {method} and {one["outcome"], other["outcome"]} == {"success"}
+
+
+def test_a_target_that_is_called_as_the_control_plane_calls_its_own_has_the_gateways_name(make, service):
+    gateway = make.gateway(protocolType=None)
+    http_target(gateway, "targets", service)
+    assert by_host(gateway, "/targets/x").json()["path"] == "/base/x"
+    assert by_host(gateway, "/targets/").json()["path"] == "/base/"
+    taken = requests.get(base(gateway, "targets") + "/", timeout=30)
+    assert taken.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException", "ListGatewayTargets, unsigned"
+
+
+def test_nothing_is_found_under_the_names_of_others(make, open_gateway, service):
+    other = make.gateway(protocolType=None)
+    for found in (by_host(other, "/web/x"), by_host(open_gateway, "/none/x")):
+        assert (found.status_code, found.json()["__type"]) == (404, "ResourceNotFoundException")
+    elsewhere = {"Host": host_of(open_gateway).replace("amazonaws.com", "example.com")}
+    asked = len(service.shown)
+    assert not requests.get(f"{open_gateway.server.endpoint}/web/x", headers=elsewhere, timeout=30).ok
+    assert len(service.shown) == asked
+
+
+def test_a_signature_for_the_gateways_name_is_one(make, service):
+    gateway = make.gateway("AWS_IAM", protocolType=None)
+    http_target(gateway, "web", service)
+    of_gateway = allow("bedrock-agentcore:InvokeGateway", resource=gateway.arn)
+    for policy, status in [(of_gateway, 200), (None, 403)]:
+        caller = make.user(policy)
+        request = AWSRequest("GET", f"https://{host_of(gateway)}/web/x?a=b%20c")
+        SigV4Auth(Credentials(caller.key, caller.secret), "bedrock-agentcore", REGION).add_auth(request)
+        answer = by_host(gateway, "/web/x?a=b%20c", headers=dict(request.headers))
+        assert answer.status_code == status, answer.text
+    unsigned, by_path = by_host(gateway, "/web/x"), requests.get(f"{base(gateway)}/x", timeout=30)
+    assert unsigned.status_code == by_path.status_code == 403 and unsigned.json() == by_path.json()
 
 
 def test_what_the_service_says_is_passed_on(open_gateway):
@@ -174,13 +249,8 @@ def test_a_part_does_not_pass_for_the_whole(open_gateway):
     ["/../other", "/..%2fother", "/%2e%2e/other", "/a/../../other", "//other", "/a%5cb", "/%252e%252e/x", "/a/%00", "/..;/x"],
 )
 def test_paths_do_not_lead_elsewhere(open_gateway, server, path):
-    address = urllib.parse.urlsplit(server.endpoint)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
-    connection.putrequest("GET", f"/gateways/{open_gateway.id}/web{path}")
-    connection.endheaders()
-    response = connection.getresponse()
-    assert response.status == 400, response.read()
-    assert json.loads(response.read())["__type"] == "ValidationException"
+    assert asked_raw(server, f"/gateways/{open_gateway.id}/web{path}") == (400, "ValidationException")
+    assert asked_raw(server, f"/web{path}", Host=host_of(open_gateway)) == (400, "ValidationException")
 
 
 def test_a_whole_url_is_no_path(open_gateway, server):

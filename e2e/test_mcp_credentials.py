@@ -94,7 +94,7 @@ def test_a_server_behind_a_key(server, make, guarded, gateway_role):
     assert failed["isError"]
     told = failed["content"][0]["text"]
     assert "[leg target, endpoint" in told and "status 401" in told
-    for where, text in [("the log", server.log()), ("the trail", json.dumps(make.events(500))), ("the error", told)]:
+    for where, text in [("the log", server.log()), ("the trail", json.dumps(trail(server))), ("the error", told)]:
         assert_silent(where, text, KEY)
 
 

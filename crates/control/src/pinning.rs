@@ -175,10 +175,8 @@ pub(crate) fn put(target: &mut Target, tools: Vec<Tool>, now: Timestamp) {
 pub fn summary(target: &Target) -> Option<String> {
     let held = target.held.as_ref()?;
     let found: Vec<_> = differences(&target.tools, &held.tools).iter().map(ToString::to_string).collect();
-    let mut text = format!(
-        "{PREFIX}the server lists its tools otherwise than when they were approved ({}).",
-        found.join(", ")
-    );
+    let mut text =
+        format!("{PREFIX}the tools are not what they were when they were approved ({}).", found.join(", "));
     let advice = format!(
         " What was approved stays in force; see `portcullis target diff --gateway {} --target {}`.",
         target.gateway, target.name

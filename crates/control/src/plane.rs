@@ -65,6 +65,8 @@ pub struct Setup {
     pub random: Arc<dyn Random>,
     /// What one account may have.
     pub quotas: Quotas,
+    /// The largest answer of an upstream, in bytes ("Quotas": payload).
+    pub largest_payload: usize,
     /// Whose tool definitions are held when they change.
     pub pins: Pins,
     /// The place in the change feed up to which the data plane serves. An answer does not run ahead of it.

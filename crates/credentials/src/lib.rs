@@ -110,8 +110,9 @@ impl Credentials {
             Outbound::GatewayRole(signing) => self.of_the_role(need, signing),
             Outbound::CallerIam(signing) => self.of_the_caller(need, signing),
             Outbound::JwtPassthrough => self.passed_through(need),
-            Outbound::ApiKey(key) => self.api_key(need, key).await,
-            Outbound::OAuth(oauth) => self.token(need, oauth).await,
+            // Rarely under way for long: what every call carries stays small.
+            Outbound::ApiKey(key) => Box::pin(self.api_key(need, key)).await,
+            Outbound::OAuth(oauth) => Box::pin(self.token(need, oauth)).await,
         }
     }
 

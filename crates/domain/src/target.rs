@@ -77,12 +77,6 @@ pub enum Upstream {
     Smithy {
         /// The name that calls are signed for.
         signing_name: String,
-        /// Where it is called, where the model gives an address.
-        #[serde(default)]
-        endpoint: Option<String>,
-        /// The first part of its regional hosts at AWS, where it does not.
-        #[serde(default)]
-        endpoint_prefix: Option<String>,
     },
     /// A stage of a REST API of API Gateway; each tool carries its own plan.
     ApiGateway {

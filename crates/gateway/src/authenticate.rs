@@ -28,8 +28,6 @@ use crate::limit::{self, Key};
 use crate::pipeline::Lane;
 use crate::snapshot::{Gate, Visible};
 
-/// The largest body ("Quotas": payload).
-const MAX_BODY: usize = 6 * 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a verified token is believed without a look at its issuer's keys.
@@ -107,16 +105,16 @@ pub(crate) async fn recognise(
     peer: IpAddr,
 ) -> Result<(Arc<Caller>, Bytes), Reply> {
     match &gate.gateway.authorizer {
-        Authorizer::None => Ok((anyone(gate), read(incoming).await?)),
+        Authorizer::None => Ok((anyone(gate), read(lane, incoming).await?)),
         Authorizer::CustomJwt(jwt) => {
             let caller = by_token(lane, gate, jwt, head).await?;
-            Ok((caller, read(incoming).await?))
+            Ok((caller, read(lane, incoming).await?))
         }
         Authorizer::AwsIam => {
             let (key, session) = claimed_key(head)?;
-            let identity =
-                lane.plane.setup.principals.find(key, session).await.map_err(|error| not_found(&error))?;
-            let body = read(incoming).await?;
+            let found = Box::pin(lane.plane.setup.principals.find(key, session)).await;
+            let identity = found.map_err(|error| not_found(&error))?;
+            let body = read(lane, incoming).await?;
             let caller = by_signature(lane, gate, head, &body, &identity, peer)?;
             Ok((caller, body))
         }
@@ -136,6 +134,18 @@ async fn by_token(lane: &Lane, gate: &Gate, jwt: &JwtAuthorizer, head: &Parts) -
     if let Some(caller) = gate.callers.get(&hash).filter(|caller| now < caller.until) {
         return Ok(caller);
     }
+    Box::pin(verified(lane, gate, jwt, token, hash)).await
+}
+
+/// A token that is seen for the first time.
+async fn verified(
+    lane: &Lane,
+    gate: &Gate,
+    jwt: &JwtAuthorizer,
+    token: &str,
+    hash: [u8; 32],
+) -> Result<Arc<Caller>, Reply> {
+    let now = lane.plane.setup.clock.now();
     let claims = match lane.plane.setup.issuers.verify(&jwt.discovery_url, token).await {
         Ok(claims) => claims,
         Err(VerifyError::Token(error)) => {
@@ -281,11 +291,12 @@ fn not_found(error: &PrincipalError) -> Reply {
     }
 }
 
-async fn read(incoming: Incoming) -> Result<Bytes, Reply> {
-    let reading = Limited::new(incoming, MAX_BODY).collect();
+async fn read(lane: &Lane, incoming: Incoming) -> Result<Bytes, Reply> {
+    let largest = lane.plane.setup.largest_payload;
+    let reading = Limited::new(incoming, largest).collect();
     match tokio::time::timeout(BODY_PATIENCE, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Reply::too_large()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Reply::too_large(largest)),
         Ok(Err(_)) | Err(_) => Err(Reply::refused(
             http::StatusCode::REQUEST_TIMEOUT,
             mcp::jsonrpc::INVALID_REQUEST,

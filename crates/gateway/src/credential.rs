@@ -59,7 +59,8 @@ impl<'a> Carried<'a> {
     }
 
     pub(crate) fn sender(&self) -> Sender<'_> {
-        Sender { client: &self.turn.lane.client, dress: self }
+        let lane = &self.turn.lane;
+        Sender { client: &lane.client, dress: self, largest: lane.plane.setup.largest_payload }
     }
 
     /// What must not come back, if anything is shown at all.

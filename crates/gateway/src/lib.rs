@@ -45,5 +45,6 @@ mod search;
 mod snapshot;
 
 pub use body::Body;
+pub use limit::Traffic;
 pub use pipeline::{Lane, Plane, Setup};
 pub use snapshot::{Loader, Snapshot};

@@ -33,6 +33,14 @@ impl<'a> Written<'a> {
         Ok(Self { bytes, message })
     }
 
+    /// The id under which it wants an answer.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match &self.message {
+            Message::Request { id, .. } => Some(id.get()),
+            Message::Notification { .. } | Message::Answer { .. } => None,
+        }
+    }
+
     /// Whether everybody reads the same in it: a member that stands twice, or is nested deeper than anyone reads, could
     /// be one thing for a rate limit or an interceptor and another for the upstream. The arguments of a tool that nobody
     /// but its policies reads are checked with those ("arguments.rs").

@@ -26,6 +26,7 @@ use crate::audit::Record;
 use crate::authorize::{Ruling, authorize};
 use crate::body::Body;
 use crate::intercept::Seen;
+use crate::limit::{Quotas, Traffic};
 use crate::message::{Messages, Written};
 use crate::session::Sessions;
 use crate::snapshot::{Gate, Snapshot};
@@ -61,6 +62,10 @@ pub struct Setup {
     pub random: Arc<dyn Random>,
     /// How long a call of an upstream may take ("Quotas": invocation timeout).
     pub call_timeout: Duration,
+    /// The largest request and the largest answer of an upstream, in bytes ("Quotas": payload).
+    pub largest_payload: usize,
+    /// How much may be asked.
+    pub traffic: Traffic,
 }
 
 /// The data plane, shared by all threads.
@@ -68,6 +73,7 @@ pub struct Plane {
     pub(crate) setup: Setup,
     pub(crate) sessions: Sessions,
     pub(crate) suspensions: Suspensions,
+    pub(crate) quotas: Quotas,
 }
 
 /// The data plane on one thread, with connections of its own.
@@ -81,7 +87,12 @@ impl Lane {
     /// A lane of the plane that `setup` describes.
     #[must_use]
     pub fn new(setup: Setup, client: Client) -> Self {
-        let plane = Plane { setup, sessions: Sessions::default(), suspensions: Suspensions::default() };
+        let plane = Plane {
+            quotas: Quotas::new(setup.traffic),
+            setup,
+            sessions: Sessions::default(),
+            suspensions: Suspensions::default(),
+        };
         Self { plane: Arc::new(plane), client }
     }
 
@@ -159,20 +170,28 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
             record.done(&reply).await;
             reply
         }
-        Ok(Messages::Batch(messages)) => {
-            let mut replies = Vec::with_capacity(messages.len());
-            let records = record.split(messages.len());
-            for (message, mut record) in messages.into_iter().zip(records) {
-                let reply = match message {
-                    Ok(message) => reply(turn, message, &mut record).await,
-                    Err(reply) => reply,
-                };
-                record.done(&reply).await;
-                replies.push(reply);
-            }
-            Reply::batch(replies)
-        }
+        Ok(Messages::Batch(messages)) => Box::pin(batch(turn, messages, record)).await,
     }
+}
+
+/// The messages of a batch, one after the other. What is answered is bounded together as one answer is.
+async fn batch(turn: &mut Turn, messages: Vec<Result<Written<'_>, Reply>>, record: Record) -> Reply {
+    let mut replies = Vec::with_capacity(messages.len());
+    let records = record.split(messages.len());
+    let mut room = turn.lane.plane.setup.largest_payload;
+    for (message, mut record) in messages.into_iter().zip(records) {
+        let reply = match message {
+            Ok(message) => match message.id().filter(|_| room == 0) {
+                Some(id) => Reply::left_out(id),
+                None => reply(turn, message, &mut record).await,
+            },
+            Err(reply) => reply,
+        };
+        record.done(&reply).await;
+        room = room.saturating_sub(reply.len());
+        replies.push(reply);
+    }
+    Reply::batch(replies)
 }
 
 /// One message and its answer.
@@ -237,7 +256,8 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     }
 }
 
-/// The answer to a message, as it came or as it was changed.
+/// The answer to a message, as it came or as it was changed. What is rare is boxed, here and below: what every call of a
+/// tool takes along, and what is moved about with it, stays small.
 async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply {
     if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
         record.action(method);
@@ -270,14 +290,14 @@ async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply
         ("resources/list", _) => offers::resources(turn, id, params),
         ("resources/templates/list", _) => offers::templates(turn, id, params),
         ("prompts/get", _) => match about(CallParams::parse) {
-            Ok(asked) => offers::get_prompt(turn, id, &asked, record).await,
+            Ok(asked) => Box::pin(offers::get_prompt(turn, id, &asked, record)).await,
             Err(reply) => reply,
         },
         ("resources/read", _) => match about(CallParams::parse_uri) {
-            Ok(asked) => offers::read_resource(turn, id, &asked, record).await,
+            Ok(asked) => Box::pin(offers::read_resource(turn, id, &asked, record)).await,
             Err(reply) => reply,
         },
-        ("completion/complete", _) => offers::complete(turn, id, params).await,
+        ("completion/complete", _) => Box::pin(offers::complete(turn, id, params)).await,
         (other, _) => Reply::no_method(id, other),
     }
 }
@@ -286,7 +306,7 @@ async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply
 async fn call(turn: &Turn, id: &str, call: CallParams<'_>, record: &mut Record) -> Reply {
     record.tool(&call.name);
     if call.name == search::NAME && turn.gate.searches() {
-        return search::find(turn, id, &call, record).await;
+        return Box::pin(search::find(turn, id, &call, record)).await;
     }
     let tool = resolve::tool(&turn.gate, &call.name);
     let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, turn.now());

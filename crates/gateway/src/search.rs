@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::answer::Reply;
 use crate::audit::Record;
+use crate::limit;
 use crate::snapshot::Catalogue;
 use crate::turn::Turn;
 
@@ -38,6 +39,9 @@ pub(crate) async fn find(turn: &Turn, id: &str, call: &CallParams<'_>, record: &
         query: String,
     }
     record.allowed();
+    if let Err(throttled) = turn.lane.plane.quotas.admit_search(&turn.gate.gateway, turn.now()) {
+        return limit::refuse(turn, &throttled, record, |detail| Reply::throttled(Some(id), detail));
+    }
     let arguments = call.arguments.map_or("{}", RawValue::get);
     let Ok(Arguments { query }) = serde_json::from_str(arguments) else {
         return Reply::tool_error(

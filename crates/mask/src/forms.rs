@@ -39,7 +39,8 @@ pub(crate) fn add(secret: &Secret, exact: &mut Automaton, loose: &mut Automaton)
         // Hardly anything but backslashes, percent signs and line ends: what remains are the usual spellings.
         None => spelled(raw).iter().for_each(|form| exact.add(form, Writing::Text)),
     }
-    for (form, writing) in encoded(raw) {
+    let forms = encoded(raw).into_iter().chain(in_markup(raw).map(|form| (form, Writing::Text)));
+    for (form, writing) in forms {
         exact.add(&form, writing);
         if let Some(form) = normal(&form) {
             loose.add(&form, writing);
@@ -113,6 +114,36 @@ fn spelled(raw: &[u8]) -> Vec<Bytes> {
         forms.push(Zeroizing::new(text.as_bytes().to_vec()));
     }
     forms
+}
+
+/// How XML and HTML write the characters that mean something to them (XML 1.0, section 2.4): which of the two quotes is
+/// written as what differs between writers, and each keeps to its way.
+const MARKUP: [[(u8, &[u8]); 5]; 5] = {
+    const fn table(quote: &'static [u8], apostrophe: &'static [u8]) -> [(u8, &'static [u8]); 5] {
+        [(b'&', b"&amp;"), (b'<', b"&lt;"), (b'>', b"&gt;"), (b'"', quote), (b'\'', apostrophe)]
+    }
+    [
+        table(b"\"", b"'"),
+        table(b"&quot;", b"&apos;"),
+        table(b"&quot;", b"&#39;"),
+        table(b"&quot;", b"&#x27;"),
+        table(b"&#34;", b"&#39;"),
+    ]
+};
+
+/// The secret in a text or an attribute of XML or HTML, where that differs.
+fn in_markup(raw: &[u8]) -> impl Iterator<Item = Bytes> {
+    let is_special = raw.iter().any(|byte| b"&<>\"'".contains(byte));
+    MARKUP.iter().filter(move |_| is_special).map(move |table| {
+        let mut text = Zeroizing::new(Vec::with_capacity(raw.len() * 2));
+        for byte in raw {
+            match table.iter().find(|(special, _)| special == byte) {
+                Some((_, written)) => text.extend_from_slice(written),
+                None => text.push(*byte),
+            }
+        }
+        text
+    })
 }
 
 fn json_escaped(raw: &[u8]) -> Bytes {

@@ -2,8 +2,8 @@
 //!
 //! An upstream that is called with a credential may send it back: in a result, an error, a header it echoes. A [`Mask`]
 //! knows the secrets that a call may carry and finds them as they are, inside JSON strings at any depth, percent-encoded,
-//! in base64 (also as the end of `user:secret`) and in hexadecimal, in any mixture of escapes, and across the cuts of a
-//! stream. It works on bytes and knows no format, so it cannot be led astray by a document that is malformed.
+//! in base64 (also as the end of `user:secret`) and in hexadecimal, in any mixture of escapes, as XML and HTML write it, and
+//! across the cuts of a stream. It works on bytes and knows no format, so it cannot be led astray by a document that is malformed.
 //!
 //! Two automata read side by side. One compares the bytes as they are; the other compares what is left when escapes are
 //! taken back ([`unit`]), on both sides alike, so that however a character is written it is the same character. It takes
@@ -11,7 +11,8 @@
 //!
 //! What it does not find: secrets of less than [`SHORTEST`] bytes, which would mask words; secrets that were compressed,
 //! encrypted, cut up or written backwards, base64 within base64. Secrets with hardly anything but backslashes, percent
-//! signs and line ends, or many of these in a row, are found in the usual spellings only. Whoever has the secret and wants it out gets it out.
+//! signs and line ends, or many of these in a row, are found in the usual spellings only, and in XML all are. Whoever has
+//! the secret and wants it out gets it out.
 
 mod automaton;
 mod forms;

@@ -28,6 +28,21 @@ fn a_mark_stands_for_the_secret() {
 }
 
 #[test]
+fn markup_hides_nothing() {
+    let mask = mask(&["a<secret>&'more'"]);
+    for text in [
+        "<key>a&lt;secret&gt;&amp;'more'</key>",
+        "<key v=\"a&lt;secret&gt;&amp;&apos;more&apos;\"/>",
+        "<p>a&lt;secret&gt;&amp;&#39;more&#39;</p>",
+        "<p>a&lt;secret&gt;&amp;&#x27;more&#x27;</p>",
+        r#"{"xml":"<key>a&lt;secret&gt;&amp;\u0027more'<\/key>"}"#,
+    ] {
+        let masked = mask.text(text);
+        assert!(masked.contains("[masked]") && !masked.contains("secret"), "{masked}");
+    }
+}
+
+#[test]
 fn basic_credentials_stay_base64() {
     let header = STANDARD.encode("user:correct horse battery");
     let masked = mask(&["correct horse battery"]).text(&header).into_owned();

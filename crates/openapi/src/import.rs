@@ -126,6 +126,11 @@ impl<'d> Import<'d> {
             }
             None => true,
         });
+        if found.is_empty() {
+            let reason = "none of the operations that the filters choose can be a tool: proxy resources, and methods that \
+                          want both IAM authorization and an API key, cannot";
+            return Err(ImportError::Selection(reason.to_owned()));
+        }
         let (count, limit) = (found.len(), self.options.max_operations);
         if count > limit {
             return Err(ImportError::TooManyOperations { count, limit });

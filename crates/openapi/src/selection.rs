@@ -41,9 +41,19 @@ pub(crate) fn check(places: &[Place], options: &Options) -> Result<(), ImportErr
             return Err(ImportError::Selection(reason));
         }
     }
-    for one in &options.overrides {
+    for (at, one) in options.overrides.iter().enumerate() {
+        let (method, path) = (&one.method, &one.path);
+        if one.name.is_empty() {
+            return Err(ImportError::Selection(format!(
+                "the override of `{method} {path}` has an empty name"
+            )));
+        }
+        let before = options.overrides.get(..at).unwrap_or_default();
+        if before.iter().any(|other| other.path == one.path && other.method == one.method) {
+            return Err(ImportError::Selection(format!("there are two overrides of `{method} {path}`")));
+        }
         if !places.iter().any(|place| one.path == place.path && one.method == place.method) {
-            let reason = format!("the override of `{} {}` fits no chosen operation", one.method, one.path);
+            let reason = format!("the override of `{method} {path}` fits no chosen operation");
             return Err(ImportError::Selection(reason));
         }
     }

@@ -39,7 +39,11 @@ pub(crate) fn choose(scopes: &[&Value], options: &Options) -> Result<Server, Str
         return Err("the document names no server: add `servers` with an absolute URL".to_owned());
     };
     let url = first.get("url").and_then(Value::as_str).unwrap_or_default();
-    let (base, refused_by_aws) = resolve(url, Some(first), &options.server_variables)?;
+    let (base, mut refused_by_aws) = resolve(url, Some(first), &options.server_variables)?;
+    if options.filters.is_empty() && url.contains('{') {
+        // Exports of API Gateway's stages, which are filtered, have one for the base path.
+        refused_by_aws.push(format!("its server URL `{}` has variables", shortened(url)));
+    }
     Ok(Server { base, refused_by_aws, choices: rest.len() + 1 })
 }
 
@@ -50,9 +54,6 @@ fn resolve(
 ) -> Result<(String, Vec<String>), String> {
     let mut refused = Vec::new();
     let filled = fill(template, server, given)?;
-    if template.contains('{') {
-        refused.push(format!("its server URL `{}` has variables", shortened(template)));
-    }
     let url = Url::parse(filled.trim()).map_err(|error| {
         format!(
             "its server URL `{}` is not absolute ({error}): write `https://host/path`",
@@ -104,7 +105,8 @@ fn fill(template: &str, server: Option<&Value>, given: &BTreeMap<String, String>
         }
         held(filled.len() + before.len() + value.len())?;
         filled.push_str(before);
-        filled.push_str(value);
+        // API Gateway exports the base path as `/prod` behind a slash of the template.
+        filled.push_str(if filled.ends_with('/') { value.strip_prefix('/').unwrap_or(value) } else { value });
         rest = after;
     }
     held(filled.len() + rest.len())?;

@@ -133,6 +133,7 @@ impl House {
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
             quotas: configuration.quotas,
+            largest_payload: configuration.largest_payload,
             pins: configuration.pins,
             in_force: reached,
             runtime,
@@ -151,6 +152,8 @@ impl House {
                 clock: Arc::clone(&clock),
                 random: Arc::clone(&random),
                 call_timeout: configuration.call_timeout,
+                largest_payload: configuration.largest_payload,
+                traffic: configuration.traffic,
             },
             client,
         );

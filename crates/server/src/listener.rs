@@ -20,6 +20,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -31,6 +33,9 @@ use crate::{control_edge, oidc, response};
 
 /// How long a client has to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a client may take nothing of what is sent to it.
+#[cfg(target_os = "linux")]
+const READ_PATIENCE: Duration = Duration::from_secs(60);
 /// The largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 /// How long open connections have to end when the server does.
@@ -165,6 +170,7 @@ impl Worker {
             return;
         };
         let _ = stream.set_nodelay(true);
+        bound_waiting(&stream);
         let worker = self.clone();
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD);
@@ -207,20 +213,23 @@ impl Worker {
         let route = route::of(&head);
         let request = Request::from_parts(head, body);
         match route {
-            Route::Objects => self.house.objects.answer(request, peer).await.map(Either::Right),
+            Route::Objects => Box::pin(self.house.objects.answer(request, peer)).await.map(Either::Right),
             route => self.answer(route, request, peer).await.map(Either::Left),
         }
     }
 
+    /// All but calls of tools are boxed, so that those are not moved about in the size of the largest of all answers.
     async fn answer(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
         match route {
             Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
-            Route::Http(gateway, place) => self.lane.forward(&gateway, &place, request, peer).await,
+            Route::Http(gateway, place) => Box::pin(self.lane.forward(&gateway, &place, request, peer)).await,
             Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
-            Route::Control | Route::Objects => control_edge::answer(&self.house, request, peer).await,
-            Route::Token(hint) => oidc::token(&self.house, hint, request, peer).await,
-            Route::PoolMetadata(pool) => oidc::metadata(&self.house, &pool).await,
-            Route::PoolKeys(pool) => oidc::key_set(&self.house, &pool).await,
+            Route::Control | Route::Objects => {
+                Box::pin(control_edge::answer(&self.house, request, peer)).await
+            }
+            Route::Token(hint) => Box::pin(oidc::token(&self.house, hint, request, peer)).await,
+            Route::PoolMetadata(pool) => Box::pin(oidc::metadata(&self.house, &pool)).await,
+            Route::PoolKeys(pool) => Box::pin(oidc::key_set(&self.house, &pool)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),
             Route::Ready => self.ready().await,
             Route::Welcome => response::text(
@@ -237,6 +246,17 @@ impl Worker {
             Err(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "the database is not available\n"),
         }
     }
+}
+
+/// Has the system close a connection whose client takes nothing of what is sent to it (RFC 5482; `tcp(7)`,
+/// `TCP_USER_TIMEOUT`, which is about a window that stays shut, too).
+fn bound_waiting(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(READ_PATIENCE)) {
+        tracing::debug!(%error, "A connection whose client reads nothing will not be closed.");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 /// Ends when a connection has not sent a request in time: whoever only holds it open takes the place of others.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use aws_shapes::bedrock_agentcore_control::ApiGatewayToolConfiguration;
 use domain::{Document, Tool};
-use openapi::{Filter, Options, Override, Severity};
+use openapi::{Filter, Finding, Options, Override, Severity};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -22,21 +22,14 @@ const ENDPOINT: &str = "/metadata/portcullis.endpoint";
 pub(super) struct Imported {
     /// Its operations.
     pub(super) tools: Vec<Tool>,
-    /// What a Smithy model says about its service.
-    pub(super) service: Option<SmithyService>,
+    /// What the calls of a Smithy model are signed for.
+    pub(super) signing_name: Option<String>,
     /// What its owner should know: what AWS would refuse, and is served here.
     pub(super) remarks: Vec<String>,
     /// The headers that its operations set themselves, in lower case.
     pub(super) headers: HashSet<String>,
     /// The query parameters that its operations set themselves.
     pub(super) queries: HashSet<String>,
-}
-
-/// Where the service of a Smithy model is called, and what its calls are signed for.
-pub(super) struct SmithyService {
-    pub(super) signing_name: String,
-    pub(super) endpoint: Option<String>,
-    pub(super) endpoint_prefix: Option<String>,
 }
 
 impl Imported {
@@ -94,29 +87,45 @@ fn of_openapi(text: &str, options: &Options, field: &str) -> Result<Imported, Fa
         own_names(&plan, &mut imported);
         imported.tools.push(tool(&operation.name, &definition, &json!(operation.input_schema), &plan));
     }
-    let refused: Vec<_> =
-        api.findings.iter().filter(|finding| finding.severity == Severity::RefusedByAws).collect();
-    if let Some(first) = refused.first() {
-        let place = first.operation.as_ref().map_or_else(|| "the document".to_owned(), ToString::to_string);
+    let of = |severity| api.findings.iter().filter(move |finding| finding.severity == severity);
+    let left_out: Vec<_> = of(Severity::RefusedHere).collect();
+    if !left_out.is_empty() {
+        let named: Vec<_> = left_out.iter().take(NAMED).map(|finding| told(finding)).collect();
         imported.remarks.push(bounded(&format!(
-            "AWS would refuse {} of what this document holds, which is served here; the first is {place}: {}. \
+            "{} operations of the document are no tools: {}.",
+            left_out.len(),
+            named.join("; ")
+        )));
+    }
+    let refused: Vec<_> = of(Severity::RefusedByAws).collect();
+    if let Some(first) = refused.first() {
+        imported.remarks.push(bounded(&format!(
+            "AWS would refuse {} of what this document holds, which is served here; the first is {}. \
              `portcullis target preflight` lists all.",
             refused.len(),
-            first.reason
+            told(first)
         )));
     }
     Ok(imported)
+}
+
+fn told(finding: &Finding) -> String {
+    let place = finding.operation.as_ref().map_or_else(|| "the document".to_owned(), ToString::to_string);
+    format!("{place}: {}", finding.reason)
 }
 
 /// The operations of a Smithy model.
 pub(super) fn smithy(text: &str, field: &str) -> Result<Imported, Failure> {
     let api = smithy::import(text, &smithy::Options::default())
         .map_err(|error| invalid(field, sentence(&error)))?;
+    let service = service_of(text, &api, field)?;
     let mut imported = Imported::default();
     for operation in &api.operations {
         let definition =
             json!({ "description": operation.description, "inputSchema": operation.input_schema });
-        let plan = planned(operation)?;
+        let mut plan = planned(operation)?;
+        // Where a call goes is part of what is approved.
+        set(&mut plan, "service", service.clone());
         imported.tools.push(tool(&operation.name, &definition, &operation.input_schema, &plan));
     }
     if !api.refused.is_empty() {
@@ -132,6 +141,12 @@ pub(super) fn smithy(text: &str, field: &str) -> Result<Imported, Failure> {
             named.join("; ")
         )));
     }
+    imported.signing_name = Some(api.signing_name.or(api.endpoint_prefix).unwrap_or_default());
+    Ok(imported)
+}
+
+/// Where the service of a model is called, as plans have it: at the address that the model gives, or where AWS has it.
+fn service_of(text: &str, api: &smithy::Api, field: &str) -> Result<Value, Failure> {
     let endpoint = serde_json::from_str::<Value>(text)
         .ok()
         .and_then(|model| model.pointer(ENDPOINT).and_then(Value::as_str).map(str::to_owned));
@@ -144,9 +159,7 @@ pub(super) fn smithy(text: &str, field: &str) -> Result<Imported, Failure> {
              endpointPrefix, or put its address into the model's metadata as portcullis.endpoint.",
         ));
     }
-    let signing_name = api.signing_name.clone().or_else(|| api.endpoint_prefix.clone()).unwrap_or_default();
-    imported.service = Some(SmithyService { signing_name, endpoint, endpoint_prefix: api.endpoint_prefix });
-    Ok(imported)
+    Ok(json!({ "endpoint": endpoint, "endpointPrefix": api.endpoint_prefix }))
 }
 
 fn tool(name: &str, definition: &Value, input_schema: &Value, plan: &Value) -> Tool {

@@ -104,7 +104,8 @@ async fn asked(
     endpoint: &str,
     credential: &Credential,
 ) -> Result<Listed, UpstreamError> {
-    let sender = Sender { client: &plane.setup.client, dress: credential };
+    let sender =
+        Sender { client: &plane.setup.client, dress: credential, largest: plane.setup.largest_payload };
     let most = plane.setup.quotas.tools_per_target;
     mcp::Upstream::new(endpoint).list(sender, &Peer::default(), most).await
 }

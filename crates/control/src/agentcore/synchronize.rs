@@ -4,6 +4,7 @@
 use domain::{Arn, GatewayId, Listing, McpServer, Scope, Settled, Target, TargetId, Timestamp, Upstream};
 
 use super::listing::{self, Found};
+use super::target_upstream::lists_itself;
 use crate::fault::Failure;
 use crate::pinning::{self, Pins};
 use crate::plane::ControlPlane;
@@ -24,11 +25,14 @@ pub(crate) async fn settle_target(
     if !target.status.is_transitional() || target.revision != read.revision {
         return Ok(());
     }
+    // What documents give is held by the change itself, before anything is read.
+    let by_update = !lists_itself(&target.upstream)
+        && target.held.as_ref().is_some_and(|held| held.since == target.updated_at);
     let held_before = target.held.clone();
     take_in(&mut target, found, setup.pins, setup.clock.now())?;
     let arn = Arn::target(scope, gateway, id);
     let mut event = system_event(plane, scope, "target.settle", &arn);
-    if target.held != held_before {
+    if by_update || target.held != held_before {
         event.action = "target.hold".to_owned();
         event.reason = pinning::summary(&target);
     }

@@ -45,7 +45,9 @@ impl GatewayTargetOperations<Context> for AgentCore {
         if let Some(made) = attempt.made_before(context, &mut tx).await? {
             return describe(&find(&mut tx, &context.scope, &gateway, &TargetId::from_text(made)).await?);
         }
-        find_gateway(&mut tx, &context.scope, &gateway).await?;
+        // Documents were read meanwhile, and the gateway may have been changed.
+        let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
+        settings.check(&mut tx, &owner, &name).await?;
         let most = context.setup().quotas.targets_per_gateway;
         if tx.targets(&context.scope, &gateway, Page::ALL).await?.len() >= most {
             return Err(over_quota("targets per gateway", most));
@@ -91,7 +93,9 @@ impl GatewayTargetOperations<Context> for AgentCore {
         drop(tx);
         let settings = settings.complete(context, &name).await?;
         let mut tx = allowed.begin().await?;
+        let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
         let mut target = find(&mut tx, &context.scope, &gateway, &id).await?;
+        settings.check(&mut tx, &owner, &name).await?;
         target.status = target.status.begin_update()?;
         settings.apply(&mut target, name, context.now, context.setup().pins);
         let called = target.name.clone();

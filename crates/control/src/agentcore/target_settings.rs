@@ -9,7 +9,7 @@ use domain::{
 use objects::Location;
 use store::Tx;
 
-use super::imports::{self, Imported, SmithyService};
+use super::imports::{self, Imported};
 use super::schema_source::object;
 use super::target_upstream::{self, Described, kind, lists_itself, same_place};
 use super::{fit, outbound, propagation, providers, tools, written};
@@ -88,8 +88,8 @@ impl Settings {
         let mut settings = self;
         let described = std::mem::replace(&mut settings.described, Described::Here(Vec::new()));
         let imported = import(described, &settings.upstream, context).await?;
-        if let Some(SmithyService { signing_name, endpoint, endpoint_prefix }) = imported.service {
-            settings.upstream = Upstream::Smithy { signing_name, endpoint, endpoint_prefix };
+        if let Some(signing_name) = imported.signing_name {
+            settings.upstream = Upstream::Smithy { signing_name };
         }
         check_tools(context, name, &imported.tools)?;
         propagation::check_schema(&settings.propagation, &imported.headers, &imported.queries)?;
@@ -166,6 +166,11 @@ pub(super) struct Complete {
 }
 
 impl Complete {
+    /// Refuses what does not fit its gateway, as [`Settings::check`] does.
+    pub(super) async fn check(&self, tx: &mut Tx, gateway: &Gateway, name: &str) -> Result<(), Failure> {
+        self.settings.check(tx, gateway, name).await
+    }
+
     pub(super) fn into_target(
         self,
         id: TargetId,

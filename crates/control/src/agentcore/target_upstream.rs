@@ -71,8 +71,7 @@ fn read_mcp(given: &McpTargetConfiguration) -> Result<(Upstream, Described), Fai
         McpTargetConfiguration::SmithyModel(model) => {
             let source = api_schema(model, "targetConfiguration/mcp/smithyModel");
             // The model says where its service is and what its calls are signed for.
-            let upstream =
-                Upstream::Smithy { signing_name: String::new(), endpoint: None, endpoint_prefix: None };
+            let upstream = Upstream::Smithy { signing_name: String::new() };
             Ok((upstream, Described::Smithy(source)))
         }
         McpTargetConfiguration::ApiGateway(stage) => read_stage(stage),

@@ -161,6 +161,7 @@ impl World {
             clock: clock.clone(),
             random,
             quotas: Quotas::default(),
+            largest_payload: 6 * 1024 * 1024,
             pins: control::pinning::Pins::default(),
             in_force,
             runtime,

@@ -99,6 +99,16 @@ impl Reply {
         }
     }
 
+    /// About how many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        match &self.content {
+            Content::Message(message) | Content::Document(message) => message.len(),
+            Content::Around(before, shared) => before.len() + shared.len(),
+            Content::Result(_, result) => result.len(),
+            Content::Nothing => 0,
+        }
+    }
+
     /// Nothing to say.
     pub(crate) fn nothing() -> Self {
         Self { content: Content::Nothing, ..Self::message(StatusCode::NO_CONTENT, Vec::new()) }

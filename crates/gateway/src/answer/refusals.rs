@@ -14,6 +14,9 @@ use super::Reply;
 const DENIAL: &str = "AuthorizeActionException - Tool Execution Denied: Tool call not allowed due to policy enforcement \
                       [No policy applies to the request (denied by default).]";
 
+/// What payloads are told in.
+const MEGABYTE: usize = 1024 * 1024;
+
 impl Reply {
     /// A request that is refused before its message counts.
     pub(crate) fn refused(status: StatusCode, code: i64, message: &str) -> Self {
@@ -71,8 +74,16 @@ impl Reply {
         }
     }
 
-    pub(crate) fn too_large() -> Self {
-        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, "The request is larger than 6 MB")
+    pub(crate) fn too_large(largest: usize) -> Self {
+        let detail = format!("The request is larger than {} MB", largest / MEGABYTE);
+        Self::refused(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &detail)
+    }
+
+    /// A message of a batch whose answers have become too large.
+    pub(crate) fn left_out(id: &str) -> Self {
+        let detail =
+            "The answers to this batch are too large together: send this request in a batch of its own";
+        Self::error(id, INVALID_REQUEST, detail)
     }
 
     pub(crate) fn no_method(id: &str, method: &str) -> Self {

@@ -131,6 +131,9 @@ async fn asked(
 
 /// Counts a request, or turns it away.
 fn count(turn: &mut Turn, target: &str, body: &[u8], record: &mut Record) -> Result<(), Reply> {
+    let refusal =
+        |detail: &str| Reply::http_error(StatusCode::TOO_MANY_REQUESTS, "ThrottlingException", detail);
+    limit::count_request(turn).map_err(|throttled| limit::refuse(turn, &throttled, record, refusal))?;
     if turn.gate.limits.is_empty() {
         return Ok(());
     }
@@ -148,9 +151,7 @@ fn count(turn: &mut Turn, target: &str, body: &[u8], record: &mut Record) -> Res
             turn.open = open;
             Ok(())
         }
-        Err(throttled) => Err(limit::refuse(turn, &throttled, record, |detail| {
-            Reply::http_error(StatusCode::TOO_MANY_REQUESTS, "ThrottlingException", detail)
-        })),
+        Err(throttled) => Err(limit::refuse(turn, &throttled, record, refusal)),
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) async fn request(turn: &mut Turn, written: &[u8]) -> Result<Seen, Fai
     turn.shown = Shown { current: raw.clone(), raw };
     let Some(interceptor) = &gate.interceptors.request else { return Ok(Seen::Unchanged) };
     let event = event(turn, interceptor, None)?;
-    let answer = ask(turn, interceptor, event, None).await?;
+    let answer = Box::pin(ask(turn, interceptor, event, None)).await?;
     let output = Output::read(&answer, "mcp")?;
     if let Some(response) = output.response {
         let answered = response.of_message()?;
@@ -115,7 +115,7 @@ pub(crate) async fn response(turn: &Turn, reply: Reply) -> Result<Reply, Failed>
         members.push(STREAMING.to_owned());
     }
     let event = event(turn, interceptor, Some((members, &message)))?;
-    let answer = ask(turn, interceptor, event, None).await?;
+    let answer = Box::pin(ask(turn, interceptor, event, None)).await?;
     let output = Output::read(&answer, "mcp")?;
     let Some(response) = output.response else { return Ok(reply) };
     let changed = if begun { Changed::BodyOnly } else { Changed::All };
@@ -130,7 +130,7 @@ pub(crate) async fn said(turn: &Turn, message: Bytes) -> Result<Bytes, Failed> {
         members.push("\"statusCode\":200,\"headers\":{}".to_owned());
     }
     let event = event(turn, interceptor, Some((members, &message)))?;
-    let answer = ask(turn, interceptor, event, None).await?;
+    let answer = Box::pin(ask(turn, interceptor, event, None)).await?;
     let output = Output::read(&answer, "mcp")?;
     let body = output
         .response

@@ -60,6 +60,11 @@ impl Allowance {
         let connections = entry.connections.map(|most| most.rate.floor() as u64);
         Self { requests: entry.requests.map(Pace::of), connections }
     }
+
+    /// So many requests, and nothing else.
+    pub(super) fn of_requests(rate: Rate) -> Self {
+        Self { requests: Some(Pace::of(rate)), connections: None }
+    }
 }
 
 impl Pace {

@@ -10,6 +10,7 @@
 
 mod count;
 mod key;
+mod quota;
 mod stage;
 
 use std::collections::HashMap;
@@ -21,7 +22,9 @@ use domain::{LimitEntry, RateLimit, Timestamp};
 pub(crate) use count::Open;
 use count::{Allowance, Counts};
 pub(crate) use key::{Facts, Key, claim};
-pub(crate) use stage::{body, check, principal, refuse};
+pub(crate) use quota::Quotas;
+pub use quota::Traffic;
+pub(crate) use stage::{body, check, count_request, principal, refuse};
 
 /// The limits of a gateway.
 #[derive(Clone, Default)]

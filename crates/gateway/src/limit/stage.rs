@@ -20,15 +20,19 @@ pub(crate) fn check(
     written: &[u8],
     record: &mut Record,
 ) -> Result<(), Reply> {
-    if turn.gate.limits.is_empty() {
-        return Ok(());
-    }
     let (id, method, params) = match message {
         Message::Request { id, method, params } => (Some(id.get()), &**method, *params),
         Message::Notification { method, params } => (None, &**method, *params),
         // An answer is part of a call that was counted.
         Message::Answer { .. } => return Ok(()),
     };
+    let refusal = |detail: &str| Reply::throttled(id, detail);
+    if matches!(method, "tools/call" | "tools/list") {
+        count_request(turn).map_err(|throttled| refuse(turn, &throttled, record, refusal))?;
+    }
+    if turn.gate.limits.is_empty() {
+        return Ok(());
+    }
     // Read as the stages after this one read it.
     let subject = params.and_then(|params| match method {
         "tools/call" | "prompts/get" => CallParams::parse(params).ok(),
@@ -56,8 +60,13 @@ pub(crate) fn check(
             turn.open.extend(open);
             Ok(())
         }
-        Err(throttled) => Err(refuse(turn, &throttled, record, |detail| Reply::throttled(id, detail))),
+        Err(throttled) => Err(refuse(turn, &throttled, record, refusal)),
     }
+}
+
+/// Counts a request towards the quotas of the installation.
+pub(crate) fn count_request(turn: &Turn) -> Result<(), Throttled> {
+    turn.lane.plane.quotas.admit(&turn.gate.gateway, turn.now())
 }
 
 /// The ARNs of a caller that signed: sessions of a role are one, whatever they call themselves.

@@ -12,7 +12,7 @@ use functions::Prepared;
 use mcp::headers::ParamHeaders;
 use serde_json::{Map, Value};
 
-use super::plan::{Plan, RestEntry, signed_for};
+use super::plan::{Plan, signed_for};
 use crate::arguments::Arguments;
 use crate::search::Searcher;
 
@@ -82,7 +82,7 @@ pub(crate) enum UpstreamEntry {
     /// An MCP server.
     Mcp(McpEntry),
     /// A REST service, whose tools have plans.
-    Rest(RestEntry),
+    Rest,
     /// An HTTP service, under the target's own path.
     Http(HttpService),
 }

@@ -16,7 +16,7 @@ use policy::{Engine, GatewayTools, ToolDefinition};
 use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
 use tokio::sync::watch;
 
-use super::{Catalogue, Gate, Guard, McpEntry, RestEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
+use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
 use crate::challenge::Challenge;
 use crate::intercept::{Interceptor, Interceptors};
 use crate::limit::Limits;
@@ -247,11 +247,7 @@ impl Loader {
                 UpstreamEntry::Lambda { function: function.clone(), prepared }
             }
             Upstream::Mcp(server) => UpstreamEntry::Mcp(McpEntry::of(target, server)),
-            Upstream::OpenApi | Upstream::ApiGateway { .. } => UpstreamEntry::Rest(RestEntry::by_operation()),
-            Upstream::Smithy { endpoint, endpoint_prefix, .. } => {
-                let at = (endpoint.as_deref(), endpoint_prefix.as_deref());
-                UpstreamEntry::Rest(RestEntry::of_model(scope, at.0, at.1))
-            }
+            Upstream::OpenApi | Upstream::ApiGateway { .. } | Upstream::Smithy { .. } => UpstreamEntry::Rest,
             Upstream::Http(service) => UpstreamEntry::Http(service.clone()),
         })
     }

@@ -16,7 +16,7 @@ pub(crate) use catalogue::{Catalogue, McpEntry, OfferEntry, TargetEntry, ToolEnt
 pub(crate) use credentials::RoleAccess;
 pub(crate) use gate::{Gate, Guard, Rules};
 pub use loader::Loader;
-pub(crate) use plan::{Plan, RestEntry};
+pub(crate) use plan::Plan;
 pub(crate) use visible::Visible;
 
 /// All gateways that are served.

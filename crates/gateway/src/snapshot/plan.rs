@@ -3,14 +3,24 @@
 use std::sync::Arc;
 
 use domain::{Scope, Target, Tool, Upstream};
+use serde::Deserialize;
+use serde_json::Value;
 use smithy::Endpoint;
 
 /// How a tool of a REST service is called.
 pub(crate) enum Plan {
     /// By the operation of an OpenAPI document.
     OpenApi(Arc<openapi::Operation>),
-    /// By the operation of a Smithy model.
-    Smithy(Arc<smithy::Operation>),
+    /// By the operation of a Smithy model, where the model says that its service is, or why nobody knows.
+    Smithy(Arc<smithy::Operation>, Result<Endpoint, String>),
+}
+
+/// Where the plan of a Smithy operation says that its service is (`control` writes it).
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Service {
+    endpoint: Option<String>,
+    endpoint_prefix: Option<String>,
 }
 
 impl Plan {
@@ -18,11 +28,7 @@ impl Plan {
     pub(super) fn of(target: &Target, tool: &Tool) -> Option<Self> {
         let plan = &tool.plan.as_ref()?.0;
         let read = match target.upstream {
-            Upstream::Smithy { .. } => serde_json::from_str(plan).map(|mut operation: smithy::Operation| {
-                // The catalogue has it already.
-                operation.input_schema = serde_json::Value::Null;
-                Self::Smithy(Arc::new(operation))
-            }),
+            Upstream::Smithy { .. } => of_model(plan, &target.scope),
             _ => serde_json::from_str(plan).map(|mut operation: openapi::Operation| {
                 // The catalogue has it already, but for the definitions that bodies are written by.
                 operation.input_schema.retain(|name, _| name == "$defs");
@@ -37,27 +43,20 @@ impl Plan {
     }
 }
 
-/// A REST service, whose tools have plans.
-pub(crate) struct RestEntry {
-    /// Where the service of a Smithy model is, or why nobody knows.
-    pub(crate) endpoint: Result<Endpoint, String>,
-}
-
-impl RestEntry {
-    /// A service whose operations say where it is.
-    pub(super) fn by_operation() -> Self {
-        Self { endpoint: Err("its operations say where it is".to_owned()) }
-    }
-
-    /// The service of a Smithy model: at the address that the model gives, or where AWS has it.
-    pub(super) fn of_model(scope: &Scope, endpoint: Option<&str>, prefix: Option<&str>) -> Self {
-        let endpoint = match (endpoint, prefix) {
-            (Some(endpoint), _) => Endpoint::explicit(endpoint).map(Endpoint::with_host_prefixes),
-            (None, Some(prefix)) => Endpoint::regional(prefix, scope.region.as_str()),
-            (None, None) => Err(smithy::InvalidEndpoint::Unknown),
-        };
-        Self { endpoint: endpoint.map_err(|error| error.to_string()) }
-    }
+fn of_model(plan: &str, scope: &Scope) -> serde_json::Result<Plan> {
+    let mut plan: Value = serde_json::from_str(plan)?;
+    let service = plan.as_object_mut().and_then(|members| members.remove("service")).unwrap_or_default();
+    let service: Service = serde_json::from_value(service)?;
+    let mut operation: smithy::Operation = serde_json::from_value(plan)?;
+    // The catalogue has it already.
+    operation.input_schema = Value::Null;
+    // At the address that the model gives, or where AWS has it.
+    let endpoint = match (service.endpoint, service.endpoint_prefix) {
+        (Some(endpoint), _) => Endpoint::explicit(&endpoint).map(Endpoint::with_host_prefixes),
+        (None, Some(prefix)) => Endpoint::regional(&prefix, scope.region.as_str()),
+        (None, None) => Err(smithy::InvalidEndpoint::Unknown),
+    };
+    Ok(Plan::Smithy(Arc::new(operation), endpoint.map_err(|error| error.to_string())))
 }
 
 /// What calls of a kind of upstream are signed for, where the target's settings name nothing.

@@ -66,16 +66,17 @@ pub(super) async fn asked_by_former(
     Ok(After::Answered(exchange))
 }
 
-/// A server of 2026-07-28 has answered; if it says that it needs something, a client of the former era is asked for it.
-/// What comes back are the members with which the server is to be asked again.
-pub(super) async fn asked_by_modern(line: &Line<'_>, answer: &Answer) -> Result<Option<String>, Broken> {
+/// What a server of 2026-07-28 has answered, if it needs something before it can answer.
+pub(super) fn needs_of(answer: &Answer) -> Option<Members<'_>> {
     let result = answer.outcome().and_then(|result| Members::parse(result).ok());
-    let Some(result) = result.filter(|result| result.text("resultType").as_deref() == Some("input_required"))
-    else {
-        return Ok(None);
-    };
-    let state = result.get("requestState").map(|state| format!(",\"requestState\":{state}"));
-    let Some(requests) = result.get("inputRequests") else { return Ok(Some(state.unwrap_or_default())) };
+    result.filter(|result| result.text("resultType").as_deref() == Some("input_required"))
+}
+
+/// A server of 2026-07-28 needs something: a client of the former era is asked for it. What comes back are the members
+/// with which the server is to be asked again.
+pub(super) async fn asked_by_modern(line: &Line<'_>, needs: &Members<'_>) -> Result<String, Broken> {
+    let state = needs.get("requestState").map(|state| format!(",\"requestState\":{state}"));
+    let Some(requests) = needs.get("inputRequests") else { return Ok(state.unwrap_or_default()) };
     let requests: serde_json::Map<String, Value> = serde_json::from_str(requests)
         .map_err(|_| Broken::Refused("it asks for input in a way that is not MCP".to_owned()))?;
     if requests.len() > MOST_INPUTS {
@@ -94,7 +95,7 @@ pub(super) async fn asked_by_modern(line: &Line<'_>, answer: &Answer) -> Result<
         responses.push(format!("{}:{result}", Value::from(key)));
     }
     let responses = responses.join(",");
-    Ok(Some(format!(",\"inputResponses\":{{{responses}}}{}", state.unwrap_or_default())))
+    Ok(format!(",\"inputResponses\":{{{responses}}}{}", state.unwrap_or_default()))
 }
 
 /// Asks a client of the former era, on the stream of its own request; `None` when it cannot be asked. What comes back is
@@ -175,17 +176,19 @@ fn fingerprint_of(line: &Line<'_>) -> [u8; 32] {
 }
 
 impl Line<'_> {
-    /// Goes on with a call that waited for its client; `None` when the request is about none.
-    pub(super) async fn resumed(&mut self, id: &str) -> Result<Option<Reply>, Broken> {
+    /// The call that waits for what this request brings, if the request is about one.
+    pub(super) fn waiting(&self) -> Option<String> {
+        let state = self.asking.call.request_state.filter(|_| self.turn.modern)?;
+        serde_json::from_str::<String>(state.get()).ok().filter(|name| name.starts_with(suspend::PREFIX))
+    }
+
+    /// Goes on with the call that waited for its client under this name.
+    pub(super) async fn resume(&mut self, id: &str, name: &str) -> Result<Reply, Broken> {
         let (turn, call) = (self.turn, self.asking.call);
-        let name = call.request_state.and_then(|state| serde_json::from_str::<String>(state.get()).ok());
-        let Some(name) = name.filter(|name| turn.modern && name.starts_with(suspend::PREFIX)) else {
-            return Ok(None);
-        };
         let (plane, now) = (&turn.lane.plane, turn.now());
-        let Some(waiting) = plane.suspensions.take(&name, &fingerprint_of(self), now) else {
+        let Some(waiting) = plane.suspensions.take(name, &fingerprint_of(self), now) else {
             let detail = "`requestState` names no call of yours that waits: begin again without it";
-            return Ok(Some(Reply::error(id, INVALID_PARAMS, detail)));
+            return Ok(Reply::error(id, INVALID_PARAMS, detail));
         };
         // The stream was opened with what was shown then.
         self.carried.also(waiting.mask.as_ref());
@@ -193,12 +196,12 @@ impl Line<'_> {
         let Some(response) = responses.get(KEY).filter(|response| response.starts_with('{')) else {
             // What is missing is asked for again ("Error Handling").
             let again = Asked { request: waiting.request, method: waiting.method, params: waiting.params };
-            return wait(self, waiting.exchange, id, again, waiting.until).map(Some);
+            return wait(self, waiting.exchange, id, again, waiting.until);
         };
         let outcome = format!("\"result\":{response}");
         self.server.server.respond(self.sender(), &waiting.exchange, &waiting.request, &outcome).await?;
         match self.hear(id, waiting.exchange).await? {
-            Heard::Reply(reply) => Ok(Some(reply)),
+            Heard::Reply(reply) => Ok(reply),
             Heard::Again(_) => Err(Broken::Refused("it changed its protocol during a call".to_owned())),
         }
     }

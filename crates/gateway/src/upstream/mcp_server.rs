@@ -2,6 +2,7 @@
 //! comes in the words of the client's revision.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -44,13 +45,15 @@ pub(super) async fn ask(
     asking: &Asking<'_>,
 ) -> Result<Reply, Failed> {
     let mut line = Line::new(turn, target, server, asking).await?;
-    let outcome = in_time(turn, target, server, async {
-        match line.resumed(id).await? {
-            Some(reply) => Ok(reply),
-            None => line.begin(id, asking.call.members(asking.member, asking.name)).await,
-        }
-    })
-    .await;
+    let outcome = {
+        let conversation = pin!(async {
+            match line.waiting() {
+                Some(name) => Box::pin(line.resume(id, &name)).await,
+                None => line.begin(id, asking.call.members(asking.member, asking.name)).await,
+            }
+        });
+        in_time(turn, target, server, conversation).await
+    };
     line.carried.masked_outcome(outcome)
 }
 
@@ -70,13 +73,15 @@ pub(super) async fn complete(
     let headers = propagated(turn, target);
     let ask = Ask { method, subject: None, members, meta: meta.as_deref(), headers: &headers, peer: &peer };
     let mut carried = Carried::of(turn, target).await?;
-    let outcome = in_time(turn, target, server, async {
-        let mut exchange = open(&mut carried, server, &ask).await?;
-        let answer = exchange.answer().await?;
-        let (message, code) = translated(&answer, id, exchange.era(), turn.modern, method);
-        Ok(Reply::passed_on(message, code).with_headers(carried.handed_on(exchange.headers())))
-    })
-    .await;
+    let outcome = {
+        let conversation = pin!(async {
+            let mut exchange = open(&mut carried, server, &ask).await?;
+            let answer = exchange.answer().await?;
+            let (message, code) = translated(&answer, id, exchange.era(), turn.modern, method);
+            Ok(Reply::passed_on(message, code).with_headers(carried.handed_on(exchange.headers())))
+        });
+        in_time(turn, target, server, conversation).await
+    };
     carried.masked_outcome(outcome)
 }
 
@@ -95,7 +100,7 @@ async fn in_time(
     turn: &Turn,
     target: &TargetEntry,
     server: &McpEntry,
-    work: impl Future<Output = Result<Reply, Broken>>,
+    work: Pin<&mut impl Future<Output = Result<Reply, Broken>>>,
 ) -> Result<Reply, Failed> {
     let patience = turn.lane.plane.setup.call_timeout;
     let answered = tokio::time::timeout(patience, work).await;
@@ -209,14 +214,15 @@ impl<'a> Line<'a> {
                 Some(Said::Note { method, message }) => self.note(&method, message).await,
                 Some(Said::Request { id: request, method, params }) => {
                     let asked = bridge::Asked { request, method, params };
-                    match bridge::asked_by_former(self, exchange, id, asked).await? {
+                    match Box::pin(bridge::asked_by_former(self, exchange, id, asked)).await? {
                         After::Answered(back) => exchange = back,
                         After::Ended(reply) => return Ok(Heard::Reply(reply)),
                     }
                 }
                 Some(Said::Answer(answer)) => {
                     let may_ask = exchange.era() == Era::Modern && !self.turn.modern && !answer.is_error();
-                    if may_ask && let Some(answers) = bridge::asked_by_modern(self, &answer).await? {
+                    if may_ask && let Some(needs) = bridge::needs_of(&answer) {
+                        let answers = Box::pin(bridge::asked_by_modern(self, &needs)).await?;
                         return Ok(Heard::Again(answers));
                     }
                     let modern = self.turn.modern;

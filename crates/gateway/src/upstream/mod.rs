@@ -38,7 +38,7 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
         Some(target) => match &target.upstream {
             UpstreamEntry::Lambda { function, prepared } => {
                 let call = lambda::Call { target: &target.id, function, prepared: prepared.as_deref(), id };
-                lambda::call(turn, permitted, &call).await
+                Box::pin(lambda::call(turn, permitted, &call)).await
             }
             UpstreamEntry::Mcp(server) => {
                 let arguments = serde_json::from_str(permitted.arguments()).unwrap_or_default();
@@ -52,7 +52,7 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 };
                 mcp_server::ask(turn, target, server, id, &asking).await
             }
-            UpstreamEntry::Rest(service) => rest::call(turn, permitted, target, service, id).await,
+            UpstreamEntry::Rest => Box::pin(rest::call(turn, permitted, target, id)).await,
             UpstreamEntry::Http(_) => Err(Failed::of_gateway("the tool's target cannot be called")),
         },
     };

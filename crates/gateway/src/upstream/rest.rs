@@ -17,17 +17,13 @@ use super::Failed;
 use crate::answer::Reply;
 use crate::authorize::Permitted;
 use crate::credential::Carried;
-use crate::snapshot::{Plan, RestEntry, TargetEntry};
+use crate::snapshot::{Plan, TargetEntry};
 use crate::turn::Turn;
-
-/// The largest answer that is read, in bytes ("Quotas": payload).
-const MAX_ANSWER: usize = 6 * 1024 * 1024;
 
 pub(super) async fn call(
     turn: &Turn,
     permitted: &Permitted<'_>,
     target: &TargetEntry,
-    service: &RestEntry,
     id: &str,
 ) -> Result<Reply, Failed> {
     let plan = permitted.tool().plan.as_ref().ok_or_else(|| {
@@ -35,7 +31,7 @@ pub(super) async fn call(
     })?;
     let arguments: Map<String, Value> = serde_json::from_str(permitted.arguments())
         .map_err(|_| Failed::of_gateway("the arguments are no object"))?;
-    let planned = match request(turn, plan, service, &arguments)? {
+    let planned = match request(turn, plan, &arguments)? {
         Ok(planned) => planned,
         Err(fault) => {
             let fault = format!("Parameter validation failed: Invalid request parameters: {fault}");
@@ -64,13 +60,12 @@ pub(super) async fn call(
 fn request(
     turn: &Turn,
     plan: &Plan,
-    service: &RestEntry,
     arguments: &Map<String, Value>,
 ) -> Result<Result<Request<Bytes>, String>, Failed> {
     Ok(match plan {
         Plan::OpenApi(operation) => operation.request(arguments).map_err(|fault| fault.to_string()),
-        Plan::Smithy(operation) => {
-            let at = service.endpoint.as_ref().map_err(|why| Failed::of_gateway(why.as_str()))?;
+        Plan::Smithy(operation, endpoint) => {
+            let at = endpoint.as_ref().map_err(|why| Failed::of_gateway(why.as_str()))?;
             let random = &*turn.lane.plane.setup.random;
             operation.request(arguments, at, &|| token(random)).map_err(|fault| fault.to_string())
         }
@@ -107,7 +102,7 @@ fn endpoint(plan: &Plan, request: &Request<Bytes>) -> String {
         Plan::OpenApi(operation) => {
             format!("{} {}{}", operation.method, operation.server(), operation.path)
         }
-        Plan::Smithy(operation) => {
+        Plan::Smithy(operation, _) => {
             let scheme = request.uri().scheme_str().unwrap_or_default();
             let host = request.uri().authority().map(http::uri::Authority::as_str).unwrap_or_default();
             format!("{} at {scheme}://{host}", operation.name)
@@ -145,7 +140,8 @@ async fn send(
 ) -> Result<Fetched, Broken> {
     carried.dress(&mut request).map_err(Broken::Credential)?;
     let request = request.map(Full::new);
-    turn.lane.client.exchange(request, MAX_ANSWER, patience).await.map_err(Broken::Egress)
+    let largest = turn.lane.plane.setup.largest_payload;
+    turn.lane.client.exchange(request, largest, patience).await.map_err(Broken::Egress)
 }
 
 /// The answer as a tool's result.
@@ -168,7 +164,7 @@ fn answered(
             let result = operation.result(status, &answer.headers, &answer.body);
             (result.content, result.structured_content, result.is_error)
         }
-        Plan::Smithy(operation) => {
+        Plan::Smithy(operation, _) => {
             let result = operation.answer(status, &answer.headers, &answer.body);
             let content = vec![json!({ "type": "text", "text": result.content.to_string() })];
             let structured = match result.content {
@@ -178,7 +174,7 @@ fn answered(
             (content, structured, result.is_error)
         }
     };
-    if status.is_redirection() && matches!(plan, Plan::Smithy(_)) {
+    if status.is_redirection() && matches!(plan, Plan::Smithy(..)) {
         let said = format!("HTTP {status}: the service answered with a redirect, which is not followed");
         content.push(json!({ "type": "text", "text": said }));
     }

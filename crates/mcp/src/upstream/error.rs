@@ -5,8 +5,6 @@ use std::time::Duration;
 use egress::EgressError;
 use http::StatusCode;
 
-use super::MAX_MESSAGE;
-
 /// Why an upstream gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
@@ -25,9 +23,9 @@ pub enum UpstreamError {
     /// It answered with something that is not the protocol.
     #[error("{0}")]
     Malformed(String),
-    /// Its answer is larger than 6 MiB.
-    #[error("its answer is larger than {MAX_MESSAGE} bytes")]
-    TooLarge,
+    /// Its answer is larger than so many bytes.
+    #[error("its answer is larger than {0} bytes")]
+    TooLarge(usize),
     /// It did not answer in time.
     #[error("it gave no answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),

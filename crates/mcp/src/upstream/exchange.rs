@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::session::Session;
-use super::{Era, MAX_MESSAGE, UpstreamError};
+use super::{Era, UpstreamError};
 use crate::depth::is_too_deep;
 use crate::jsonrpc::Message;
 use crate::{Events, Members};
@@ -55,6 +55,8 @@ pub struct Exchange {
     pub(super) session: Option<Arc<Session>>,
     /// Headers of the answer.
     headers: http::HeaderMap,
+    /// The largest message that is read, in bytes.
+    largest: usize,
 }
 
 enum Source {
@@ -70,13 +72,14 @@ impl Exchange {
         era: Era,
         progress: Option<String>,
         session: Option<Arc<Session>>,
+        largest: usize,
     ) -> Result<Self, UpstreamError> {
         let (parts, mut body) = response.into_parts();
         let kind = parts.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let source = if parts.status.is_success() && kind.starts_with("text/event-stream") {
             Source::Stream { body, events: Events::default(), waiting: VecDeque::new() }
         } else if parts.status.is_success() {
-            Source::Whole(Some(whole(&mut body, MAX_MESSAGE).await?))
+            Source::Whole(Some(whole(&mut body, largest).await?))
         } else {
             // A server of the new era says its errors with a status; the message is what counts.
             let message = match era {
@@ -89,7 +92,7 @@ impl Exchange {
             let message = message.filter(|message| Answer::read(message.clone(), id).is_some());
             Source::Whole(Some(message.ok_or(UpstreamError::Status(parts.status))?))
         };
-        Ok(Self { id, era, source, progress, session, headers: parts.headers })
+        Ok(Self { id, era, source, progress, session, headers: parts.headers, largest })
     }
 
     /// The headers that came with the answer.
@@ -123,8 +126,8 @@ impl Exchange {
                             let frame = frame.map_err(|error| EgressError::Broken(error.to_string()))?;
                             if let Ok(data) = frame.into_data() {
                                 waiting.extend(events.push(&data));
-                                if events.waiting() > MAX_MESSAGE {
-                                    return Err(UpstreamError::TooLarge);
+                                if events.waiting() > self.largest {
+                                    return Err(UpstreamError::TooLarge(self.largest));
                                 }
                             }
                             continue;
@@ -205,7 +208,7 @@ async fn whole(body: &mut Incoming, limit: usize) -> Result<Bytes, UpstreamError
             }
         }
         if rest.len() + first.as_ref().map_or(0, Bytes::len) > limit {
-            return Err(UpstreamError::TooLarge);
+            return Err(UpstreamError::TooLarge(limit));
         }
     }
     Ok(first.unwrap_or_else(|| rest.into()))

@@ -30,9 +30,6 @@ use session::Session;
 /// The most sessions that are kept with one server.
 const SESSIONS: usize = 4_096;
 
-/// The largest message that is read, in bytes ("Quotas": payload).
-const MAX_MESSAGE: usize = 6 * 1024 * 1024;
-
 /// Puts a credential on a request to an upstream, last of all: a signature covers everything before it.
 pub trait Dress: Send + Sync {
     /// Dresses the request.
@@ -58,6 +55,8 @@ pub struct Sender<'a> {
     pub client: &'a Client,
     /// The credential.
     pub dress: &'a dyn Dress,
+    /// The largest message that is read, in bytes ("Quotas": payload).
+    pub largest: usize,
 }
 
 /// When a server's protocol was made.
@@ -138,7 +137,7 @@ impl Upstream {
             Era::Modern => {
                 let written = Written::modern(ask, id);
                 let response = self.send(sender, &written, None, ask.headers).await?;
-                Exchange::read(response, id, era, written.progress, None).await
+                Exchange::read(response, id, era, written.progress, None, sender.largest).await
             }
             Era::Legacy => {
                 let written = Written::legacy(ask, id);
@@ -154,7 +153,7 @@ impl Upstream {
                 } else {
                     (sent, session)
                 };
-                Exchange::read(response, id, era, written.progress, Some(session)).await
+                Exchange::read(response, id, era, written.progress, Some(session), sender.largest).await
             }
         }
     }
@@ -165,7 +164,7 @@ impl Upstream {
             return Ok((era, true));
         }
         // Those who come while it is asked ask too: a server that hangs keeps nobody waiting for anybody.
-        let era = self.probe(sender).await?;
+        let era = Box::pin(self.probe(sender)).await?;
         self.era.store(if era == Era::Legacy { 1 } else { 2 }, Ordering::Relaxed);
         Ok((era, false))
     }

@@ -34,7 +34,21 @@ impl Upstream {
         sender: Sender<'_>,
         peer: &Peer,
     ) -> Result<Arc<Session>, UpstreamError> {
-        let (began, key) = (Instant::now(), peer.session_key());
+        let key = peer.session_key();
+        match self.sessions.get(&key) {
+            Some(session) => Ok(session),
+            None => Box::pin(self.opened(sender, peer, key)).await,
+        }
+    }
+
+    /// The session of a peer that has none, opened once for all who want it.
+    async fn opened(
+        &self,
+        sender: Sender<'_>,
+        peer: &Peer,
+        key: String,
+    ) -> Result<Arc<Session>, UpstreamError> {
+        let began = Instant::now();
         let opening = async {
             // It is our turn because the one before failed: so has ours, if we were waiting for it.
             let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -80,7 +94,8 @@ impl Upstream {
             return Err(UpstreamError::Legacy(response.status()));
         }
         let id = response.headers().get("mcp-session-id").cloned();
-        let answer = Exchange::read(response, 0, Era::Legacy, None, None).await?.answer().await?;
+        let answer =
+            Exchange::read(response, 0, Era::Legacy, None, None, sender.largest).await?.answer().await?;
         let answer: Value = strict_json::parse(answer.bytes())
             .map_err(|error| UpstreamError::Malformed(error.to_string()))?;
         let agreed = answer.pointer("/result/protocolVersion").and_then(Value::as_str);
@@ -100,7 +115,7 @@ impl Upstream {
             let id = self.next_id();
             let ask = json!({ "jsonrpc": "2.0", "id": id, "method": "logging/setLevel", "params": { "level": level } });
             let set = self.send(sender, &Written::bare(ask.to_string()), Some(&session), &none).await?;
-            Exchange::read(set, id, Era::Legacy, None, None).await?.answer().await?;
+            Exchange::read(set, id, Era::Legacy, None, None, sender.largest).await?.answer().await?;
         }
         Ok(session)
     }
@@ -127,7 +142,7 @@ impl Upstream {
                 status if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED => {
                     Err(UpstreamError::Status(status))
                 }
-                _ => match Exchange::read(response, id, Era::Modern, None, None).await {
+                _ => match Exchange::read(response, id, Era::Modern, None, None, sender.largest).await {
                     Ok(mut exchange) => match exchange.next().await {
                         Ok(Some(Said::Answer(answer))) => Ok(era_of(answer.bytes())),
                         _ => Ok(Era::Legacy),

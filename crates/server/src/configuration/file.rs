@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use control::pinning::Pins;
 use domain::Region;
 use egress::Network;
+use gateway::Traffic;
 use identity::provider::IssuerStyle;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -57,6 +58,7 @@ pub(crate) struct Server {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Gateway {
     pub(crate) call_timeout_seconds: Option<NonZeroU64>,
+    pub(crate) max_payload_megabytes: Option<NonZeroUsize>,
     pub(crate) pin_tools: Option<Written<Pins>>,
 }
 
@@ -71,6 +73,9 @@ pub(crate) struct Quotas {
     pub(crate) policy_engines: Option<usize>,
     pub(crate) policies_per_engine: Option<usize>,
     pub(crate) credential_providers_per_kind: Option<usize>,
+    pub(crate) requests_per_second_per_gateway: Option<NonZeroU32>,
+    pub(crate) requests_per_second_per_account: Option<NonZeroU32>,
+    pub(crate) searches_per_minute_per_gateway: Option<NonZeroU32>,
 }
 
 impl Quotas {
@@ -87,6 +92,15 @@ impl Quotas {
             credential_providers_per_kind: self
                 .credential_providers_per_kind
                 .unwrap_or(usual.credential_providers_per_kind),
+        }
+    }
+
+    /// What is not set is not limited.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic {
+            requests_per_second_per_gateway: self.requests_per_second_per_gateway,
+            requests_per_second_per_account: self.requests_per_second_per_account,
+            searches_per_minute_per_gateway: self.searches_per_minute_per_gateway,
         }
     }
 }

@@ -16,6 +16,7 @@ use control::Quotas;
 use control::pinning::Pins;
 use domain::{Region, Secret};
 use egress::Reach;
+use gateway::Traffic;
 use identity::provider::IssuerStyle;
 
 use crate::command_line::Settings;
@@ -29,6 +30,9 @@ const DATA_DIR: &str = "portcullis-data";
 const REGION: &str = "us-west-2";
 /// What AgentCore gives a call of a tool ("Quotas": invocation timeout).
 const CALL_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+/// What AgentCore takes and passes on ("Quotas": payload).
+const MAX_PAYLOAD_MEGABYTES: usize = 6;
+const MEGABYTE: usize = 1024 * 1024;
 /// The largest object of the object store.
 const MAX_OBJECT_MEGABYTES: u64 = 100;
 
@@ -47,6 +51,9 @@ pub(crate) struct Configuration {
     pub(crate) issuer_style: IssuerStyle,
     pub(crate) functions: Functions,
     pub(crate) call_timeout: Duration,
+    /// The largest request to a gateway and the largest answer of an upstream, in bytes.
+    pub(crate) largest_payload: usize,
+    pub(crate) traffic: Traffic,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
     /// The largest object of the object store.
@@ -115,13 +122,19 @@ impl Configuration {
                 .gateway
                 .call_timeout_seconds
                 .map_or(CALL_TIMEOUT, |seconds| Duration::from_secs(seconds.get())),
+            largest_payload: file
+                .gateway
+                .max_payload_megabytes
+                .map_or(MAX_PAYLOAD_MEGABYTES, NonZeroUsize::get)
+                .saturating_mul(MEGABYTE),
+            traffic: file.quotas.traffic(),
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
             max_object_bytes: file
                 .objects
                 .max_object_megabytes
                 .map_or(MAX_OBJECT_MEGABYTES, NonZeroU64::get)
-                .saturating_mul(1024 * 1024),
+                .saturating_mul(MEGABYTE as u64),
             log_filter: log_filter()?.or(file.log.filter.map(|filter| filter.0)),
             log_format: file.log.format,
             master_key: variable("PORTCULLIS_MASTER_KEY").map(Secret::new),
