@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from idp import Idp
-from scenery import ECHO, archive, name, tool, until
+from scenery import ECHO, archive, name, tool, trail, until
 from wire import VERSIONS, Wire, read, text_of
 
 ANY = {"echo": "string"}
@@ -416,8 +416,7 @@ def test_every_request_leaves_one_event_and_no_secret(make, idp):
     wire.tool("Tools___nothing")
     wire.post("{")
     Wire(gateway.url, "forged").post(wire.message("ping"))
-    look = lambda: [event for event in trail(make.server) if event.get("resource") == gateway.arn and event["kind"] == "gateway"]
-    events = until("the events", look, lambda seen: len(seen) == 7)
+    events = make.audited(lambda event: event.get("resource") == gateway.arn and event["kind"] == "gateway", least=7)
     told = [(event["action"], event.get("tool"), event["decision"], event["outcome"]) for event in events]
     assert told == [
         ("initialize", None, "none", "success"),

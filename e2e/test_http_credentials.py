@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 import echo_service
 from outbound import KEY, api_key, assert_silent, oauth
 from portcullis import REGION, Server
-from scenery import Scenery, allow, until
+from scenery import Scenery, allow, trail, until
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,7 @@ def test_a_key_is_shown_and_does_not_come_back(server, make, service, gateway_ro
     compressed = requests.get(f"{url}/gzip", timeout=20)
     assert compressed.status_code >= 500, "what cannot be searched does not pass"
     assert_silent("the log", server.log(), KEY)
+    make.audited(lambda event: event.get("resource") == gateway.arn and event.get("tool"))
     assert_silent("the trail", json.dumps(trail(server)), KEY)
 
 

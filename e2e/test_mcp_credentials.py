@@ -8,7 +8,7 @@ import pytest
 
 from outbound import api_key, assert_silent, oauth, with_credential
 from portcullis import PROJECT, Server, plain_environment
-from scenery import Scenery, until
+from scenery import Scenery, trail, until
 from wire import Wire
 
 KEY = "mcp/key+that-no-model-may-see-0123456789"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 import echo_service
 from outbound import KEY, VAULT, api_key, assert_silent, oauth, with_credential
 from portcullis import REGION, Server
-from scenery import GATEWAY_TRUST, Scenery, allow, name, until
+from scenery import GATEWAY_TRUST, Scenery, allow, name, trail, until
 from wire import Wire, text_of
 
 
@@ -208,6 +208,7 @@ def test_what_a_service_gives_back_is_masked(server, make, service, gateway_role
         assert "[masked]" in response.text and response.headers["X-Seen"] == "Bearer [masked]"
         assert_silent("the answer", response.text + str(response.headers), KEY)
     assert_silent("the log", server.log(), KEY)
+    make.audited(lambda event: event.get("resource") == gateway.arn and event.get("tool"))
     assert_silent("the audit trail", json.dumps(trail(server)), KEY)
 
 
