@@ -16,11 +16,13 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
+from outbound import oauth
 from portcullis import ACCOUNT, REGION
 from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool
 
 AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
 VAULT = f"{AGENTCORE}:token-vault/default"
+DIRECTORY = f"{AGENTCORE}:workload-identity-directory/default"
 COGNITO = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}"
 IAM = f"arn:aws:iam::{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
@@ -59,6 +61,27 @@ class Stage(Scenery):
     @cached_property
     def agentcore(self):
         return self.server.client("bedrock-agentcore-control")
+
+    @cached_property
+    def shared_workload(self) -> str:
+        return self.create("bedrock-agentcore-control", "CreateWorkloadIdentity")["name"]
+
+    def workload_token(self) -> str:
+        data = self.server.client("bedrock-agentcore")
+        return data.get_workload_access_token(workloadName=self.shared_workload)["workloadAccessToken"]
+
+    @cached_property
+    def shared_token_provider(self) -> str:
+        made = oauth(self.server, self.shared_pool, self.shared_client)
+        return made["credentialProvider"]["oauthCredentialProvider"]["providerArn"].rpartition("/")[2]
+
+    def resource_token(self) -> dict:
+        return {
+            "workloadIdentityToken": self.workload_token(),
+            "resourceCredentialProviderName": self.shared_token_provider,
+            "scopes": self.shared_client.scopes,
+            "oauth2Flow": "M2M",
+        }
 
     @cached_property
     def shared_pool(self):
@@ -623,6 +646,96 @@ ROWS = [
         malformed={"maxResults": 0},
         missing={"policyEngineId": NO_ENGINE},
         on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    # --- workload identities
+    Row(
+        "bedrock-agentcore-control",
+        "CreateWorkloadIdentity",
+        lambda on: {
+            "name": name("workload"),
+            "allowedResourceOauth2ReturnUrls": ["https://app.example/callback"],
+            "tags": {"team": "tests"},
+        },
+        bare=lambda on: {"name": name("workload")},
+        malformed={"name": "no spaces, please"},
+        missing=MAKES_SOMETHING_NEW,
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetWorkloadIdentity",
+        lambda on: {"name": on.shared_workload},
+        malformed={"name": "no spaces, please"},
+        missing={"name": "no-such-workload"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateWorkloadIdentity",
+        lambda on: {"name": on.shared_workload, "allowedResourceOauth2ReturnUrls": ["https://app.example/other"]},
+        bare=lambda on: {"name": on.shared_workload},
+        malformed={"allowedResourceOauth2ReturnUrls": ["no url"]},
+        missing={"name": "no-such-workload"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteWorkloadIdentity",
+        lambda on: {"name": on.create("bedrock-agentcore-control", "CreateWorkloadIdentity")["name"]},
+        malformed={"name": "no/slash"},
+        missing={"name": "no-such-workload"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListWorkloadIdentities",
+        lambda on: (on.shared_workload, {"maxResults": 1})[1],
+        bare=lambda on: {},
+        malformed={"maxResults": 21},
+        missing=LISTS_WHAT_IS_THERE,
+        on=DIRECTORY,
+    ),
+    # --- what agents ask for at run time
+    Row(
+        "bedrock-agentcore",
+        "GetWorkloadAccessToken",
+        lambda on: {"workloadName": on.shared_workload},
+        malformed={"workloadName": "no spaces, please"},
+        missing={"workloadName": "no-such-workload"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore",
+        "GetWorkloadAccessTokenForJWT",
+        lambda on: {"workloadName": on.shared_workload, "userToken": on.shared_client.token()},
+        malformed={"userToken": "!!"},
+        missing={"workloadName": "no-such-workload"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore",
+        "GetWorkloadAccessTokenForUserId",
+        lambda on: {"workloadName": on.shared_workload, "userId": "cognito+ada"},
+        malformed={"userId": "x" * 129},
+        missing={"workloadName": "no-such-workload"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore",
+        "GetResourceApiKey",
+        lambda on: {"workloadIdentityToken": on.workload_token(), "resourceCredentialProviderName": on.shared_api_key},
+        malformed={"resourceCredentialProviderName": "no spaces, please"},
+        missing={"resourceCredentialProviderName": "no-such-provider"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore",
+        "GetResourceOauth2Token",
+        lambda on: {**on.resource_token(), "customParameters": {"tenant": "a"}, "audiences": ["tools"]},
+        bare=lambda on: on.resource_token(),
+        malformed={"oauth2Flow": "NOBODY"},
+        missing={"resourceCredentialProviderName": "no-such-provider"},
+        on=DIRECTORY,
     ),
     # --- credential providers
     Row(

@@ -14,6 +14,7 @@ import sys
 
 HERE = pathlib.Path(__file__).parent
 SERVICES = {
+    "bedrock-agentcore": "2024-02-28",
     "bedrock-agentcore-control": "2023-06-05",
     "cognito-idp": "2016-04-18",
     "iam": "2010-05-08",

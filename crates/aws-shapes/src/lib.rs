@@ -8,6 +8,7 @@ mod schema;
 mod services;
 mod value;
 
+pub mod bedrock_agentcore;
 pub mod bedrock_agentcore_control;
 pub mod cognito_idp;
 pub mod iam;

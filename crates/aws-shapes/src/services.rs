@@ -5,6 +5,7 @@ use crate::ServiceSpec;
 
 /// Every service, with the operations it promises.
 pub static SERVICES: &[&ServiceSpec] = &[
+    &crate::bedrock_agentcore::SERVICE,
     &crate::bedrock_agentcore_control::SERVICE,
     &crate::cognito_idp::SERVICE,
     &crate::iam::SERVICE,

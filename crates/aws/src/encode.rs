@@ -93,6 +93,8 @@ fn answer(status: u16, content_type: &'static str, body: Bytes, request_id: &Req
     *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();
     headers.insert("content-type", HeaderValue::from_static(content_type));
+    // Keys, secrets and tokens are among the answers.
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
         headers.insert("x-amzn-requestid", id);
     }

@@ -20,13 +20,17 @@ pub struct Routed {
     pub labels: Vec<(&'static str, String)>,
 }
 
-/// The service that a request is for, as far as its headers tell: by the scope of its signature, or, unsigned, by
-/// `X-Amz-Target`.
+/// The service that a request is for: by the scope of its signature, or, unsigned, by `X-Amz-Target`. Of services that are
+/// signed for by one name it is the one that has an operation at the path.
 #[must_use]
-pub fn service_by_signature(headers: &HeaderMap) -> Option<&'static ServiceSpec> {
+pub fn service_by_signature(method: &str, path: &str, headers: &HeaderMap) -> Option<&'static ServiceSpec> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(signed) = text("authorization").and_then(sigv4::claimed_service) {
-        return SERVICES.iter().copied().find(|service| service.signing_name == signed);
+        let of_name = || SERVICES.iter().copied().filter(|service| service.signing_name == signed);
+        let of_path = of_name().find(|service| {
+            service.protocol == Protocol::RestJson1 && by_path(service, method, path).is_ok()
+        });
+        return of_path.or_else(|| of_name().next());
     }
     let prefix = text("x-amz-target")?.split_once('.')?.0;
     SERVICES.iter().copied().find(|service| service.target_prefix == Some(prefix))

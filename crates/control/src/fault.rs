@@ -77,3 +77,14 @@ pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Failure {
         ..Fault::new("ValidationException", message).with_reason("FieldValidationFailed")
     })
 }
+
+/// The longest sentence that is made of an error, in characters.
+const LONGEST_SENTENCE: usize = 1_024;
+
+/// An error as a message of the API: a capital letter and a full stop.
+pub(crate) fn sentence(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first.chars().chain(letters).chain(['.']).take(LONGEST_SENTENCE).collect()
+}

@@ -7,6 +7,7 @@
 //! way to that is [`Context::authorize`] and its siblings.
 
 mod agentcore;
+mod agentcore_data;
 mod authorized;
 mod cognito;
 mod context;

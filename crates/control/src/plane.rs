@@ -13,6 +13,7 @@ use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Ra
 use functions::Functions;
 use http::HeaderMap;
 use identity::issuer::Issuers;
+use identity::outbound::Outbound;
 use identity::principal::{Identity, PrincipalError, Principals};
 use identity::provider::{Names, Provider};
 use objects::Objects;
@@ -21,6 +22,7 @@ use store::{AuditLog, Store};
 use tokio::sync::watch;
 
 use crate::agentcore;
+use crate::agentcore_data;
 use crate::cognito;
 use crate::context::Context;
 use crate::fault::Failure;
@@ -49,6 +51,10 @@ pub struct Setup {
     pub provider: Arc<Provider>,
     /// The functions.
     pub functions: Functions,
+    /// Credentials of the providers.
+    pub outbound: Arc<Outbound>,
+    /// The discovery URLs of issuers whose users' tokens are believed, besides those that authorizers name.
+    pub trusted_issuers: Vec<String>,
     /// What upstreams are shown when they are asked for what they list.
     pub credentials: Arc<Credentials>,
     /// The object store.
@@ -92,6 +98,8 @@ pub struct Quotas {
     pub policies_per_engine: usize,
     /// API key credential providers, and as many for OAuth2.
     pub credential_providers_per_kind: usize,
+    /// Workload identities.
+    pub workload_identities: usize,
 }
 
 impl Default for Quotas {
@@ -104,6 +112,7 @@ impl Default for Quotas {
             policy_engines: 1_000,
             policies_per_engine: 1_000,
             credential_providers_per_kind: 50,
+            workload_identities: 11_000,
         }
     }
 }
@@ -296,7 +305,8 @@ pub(crate) fn actor(identity: &Identity) -> Actor {
 /// The service that a request is for: by its signature or its target, and unsigned by its path, so that even then the
 /// error is one that the client understands.
 fn find_service(request: &Request) -> Result<&'static ServiceSpec, Fault> {
-    if let Some(service) = aws::service_by_signature(&request.headers) {
+    if let Some(service) = aws::service_by_signature(request.method.as_str(), &request.path, &request.headers)
+    {
         return Ok(service);
     }
     let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
@@ -322,6 +332,10 @@ async fn dispatch(
     match service.name {
         "bedrock-agentcore-control" => {
             aws_shapes::bedrock_agentcore_control::dispatch(&agentcore::AgentCore, context, operation, value)
+                .await
+        }
+        "bedrock-agentcore" => {
+            aws_shapes::bedrock_agentcore::dispatch(&agentcore_data::AgentCoreData, context, operation, value)
                 .await
         }
         "cognito-idp" => {

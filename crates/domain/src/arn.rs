@@ -73,6 +73,18 @@ impl Arn {
         Self::agentcore(scope, &format!("policy-engine/{engine}/policy/{id}"))
     }
 
+    /// `…:workload-identity-directory/default`: the directory that every account has.
+    #[must_use]
+    pub fn workload_directory(scope: &Scope) -> Self {
+        Self::agentcore(scope, "workload-identity-directory/default")
+    }
+
+    /// `…:workload-identity-directory/default/workload-identity/{name}`; with `*` for the name, every one.
+    #[must_use]
+    pub fn workload_identity(scope: &Scope, name: &str) -> Self {
+        Self::agentcore(scope, &format!("workload-identity-directory/default/workload-identity/{name}"))
+    }
+
     /// `…:token-vault/default`: the vault that every account has.
     #[must_use]
     pub fn token_vault(scope: &Scope) -> Self {

@@ -24,6 +24,7 @@ mod rate_limit;
 mod secret;
 mod state;
 mod target;
+mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
@@ -59,3 +60,4 @@ pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,
 };
+pub use workload::{WorkloadIdentity, WorkloadUser};

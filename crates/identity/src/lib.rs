@@ -3,11 +3,12 @@
 //! [`token`] verifies JSON Web Tokens and holds them against an authorizer's rules; [`issuer`] knows whose keys those
 //! are: pools of our own, resolved in this process, and issuers elsewhere, whose metadata and keys are fetched,
 //! remembered and bounded. [`provider`] is the built-in OpenID provider behind Cognito's API. [`principal`] turns an
-//! access key into an IAM identity with its policies, and seals the tokens of role sessions. [`outbound`] has the
-//! credentials for what is called.
+//! access key into an IAM identity with its policies, and seals the tokens of role sessions. [`workload`] issues
+//! and opens the tokens of workloads. [`outbound`] has the credentials for what is called.
 
 pub mod issuer;
 pub mod outbound;
 pub mod principal;
 pub mod provider;
 pub mod token;
+pub mod workload;

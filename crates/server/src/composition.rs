@@ -100,7 +100,7 @@ impl House {
             principals: Arc::clone(&principals),
             issuers: Arc::clone(&issuers),
             provider: Arc::clone(&provider),
-            outbound,
+            outbound: Arc::clone(&outbound),
             names: Arc::clone(&names),
             client: client.clone(),
         };
@@ -125,6 +125,8 @@ impl House {
             issuers: Arc::clone(&issuers),
             provider: Arc::clone(&provider),
             functions: functions.clone(),
+            outbound,
+            trusted_issuers: configuration.trusted_issuers.clone(),
             credentials: Arc::clone(&credentials),
             objects: objects.clone(),
             client: client.clone(),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use control::Request as ControlRequest;
 use domain::RequestId;
 use gateway::Body;
+use http::request::Parts;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -36,12 +37,12 @@ pub(crate) async fn answer(house: &House, request: Request<Incoming>, peer: IpAd
                 "RequestEntityTooLargeException",
                 format!("The request is larger than {limit} bytes, which is the most that is accepted here."),
             );
-            return refuse(house, &head.headers, &fault.with_status(413));
+            return refuse(house, &head, &fault.with_status(413));
         }
         Ok(Err(_)) | Err(_) => {
             let fault =
                 Fault::new("RequestTimeoutException", "The request did not arrive whole. Send it again.");
-            return refuse(house, &head.headers, &fault.with_status(408));
+            return refuse(house, &head, &fault.with_status(408));
         }
     };
     let request = ControlRequest {
@@ -67,9 +68,9 @@ async fn limit(house: &House, headers: &HeaderMap) -> usize {
     if sigv4::claimed_service(authorization) == Some("lambda") { MAX_LAMBDA_BODY } else { MAX_BODY }
 }
 
-fn refuse(house: &House, headers: &HeaderMap, fault: &Fault) -> Response<Body> {
-    let service = aws::service_by_signature(headers);
-    let protocol = service.map_or_else(|| aws::protocol_of(headers), |service| service.protocol);
+fn refuse(house: &House, head: &Parts, fault: &Fault) -> Response<Body> {
+    let service = aws::service_by_signature(head.method.as_str(), head.uri.path(), &head.headers);
+    let protocol = service.map_or_else(|| aws::protocol_of(&head.headers), |service| service.protocol);
     let request_id = RequestId::mint(&*house.random);
     let answer: Response<Bytes> = aws::encode_fault(service, protocol, fault, &request_id);
     response::whole(answer)

@@ -80,6 +80,8 @@ pub(crate) fn of(head: &Parts) -> Route {
         }
         [id, ".well-known", "jwks.json"] => Route::PoolKeys(pool(id)),
         ["oauth2", "token"] => Route::Token(pool_of_host(host).unwrap_or(PoolHint::OfTheClient)),
+        // AgentCore Identity's GetResourceOauth2Token, and no pool.
+        ["identities", "oauth2", "token"] => Route::Control,
         [id, "oauth2", "token"] => Route::Token(PoolHint::Id(pool(id))),
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
@@ -203,6 +205,7 @@ mod tests {
                 Route::PoolKeys(id()),
             ),
             ("POST", local, "/us-west-2_abc/oauth2/token", Route::Token(PoolHint::Id(id()))),
+            ("POST", local, "/identities/oauth2/token", Route::Control),
             ("POST", local, "/oauth2/token", Route::Token(PoolHint::OfTheClient)),
             ("POST", local, "/", Route::Control),
             ("GET", local, "/", Route::Welcome),

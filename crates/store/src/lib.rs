@@ -33,6 +33,7 @@ mod pools;
 mod rate_limits;
 mod tags;
 mod targets;
+mod workload_identities;
 
 pub use accounts::Account;
 pub use audit::{AuditFilter, StoredEvent};

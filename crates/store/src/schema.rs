@@ -8,7 +8,7 @@ use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS];
+const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
@@ -390,5 +390,16 @@ CREATE TABLE credential_providers (
     secret {bytes} NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (account, region, kind, name)
+);
+";
+
+const WORKLOADS: &str = "
+CREATE TABLE workload_identities (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, name)
 );
 ";

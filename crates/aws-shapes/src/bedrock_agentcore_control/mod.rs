@@ -19,6 +19,8 @@ mod policy_engine;
 pub use policy_engine::*;
 mod tag;
 pub use tag::*;
+mod workload_identity;
+pub use workload_identity::*;
 mod shared;
 pub use shared::*;
 /// The service: its protocol, its promised operations and their errors.
@@ -70,6 +72,11 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &TAG_RESOURCE,
         &UNTAG_RESOURCE,
         &LIST_TAGS_FOR_RESOURCE,
+        &CREATE_WORKLOAD_IDENTITY,
+        &GET_WORKLOAD_IDENTITY,
+        &UPDATE_WORKLOAD_IDENTITY,
+        &DELETE_WORKLOAD_IDENTITY,
+        &LIST_WORKLOAD_IDENTITIES,
     ],
     errors: &[
         ErrorSpec { shape: "AccessDeniedException", code: "AccessDeniedException", status: 403 },
@@ -113,6 +120,7 @@ where
         + PolicyOperations<C, Error = E>
         + PolicyEngineOperations<C, Error = E>
         + TagOperations<C, Error = E>
+        + WorkloadIdentityOperations<C, Error = E>
         + Sync,
     C: Sync,
     E: From<Mismatch>,
@@ -279,6 +287,26 @@ where
         }
         "ListTagsForResource" => {
             let answer = Box::pin(handlers.list_tags_for_resource(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreateWorkloadIdentity" => {
+            let answer = Box::pin(handlers.create_workload_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetWorkloadIdentity" => {
+            let answer = Box::pin(handlers.get_workload_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateWorkloadIdentity" => {
+            let answer = Box::pin(handlers.update_workload_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteWorkloadIdentity" => {
+            let answer = Box::pin(handlers.delete_workload_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListWorkloadIdentities" => {
+            let answer = Box::pin(handlers.list_workload_identities(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         other => Err(Mismatch::unknown(other).into()),

@@ -56,7 +56,7 @@ pub(super) async fn create(
 }
 
 /// The provider of a name.
-pub(super) async fn find(
+pub(crate) async fn find(
     tx: &mut Tx,
     scope: &Scope,
     kind: CredentialKind,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::schema_source::MAX_OBJECT;
-use crate::fault::{Failure, invalid};
+use crate::fault::{Failure, invalid, sentence};
 
 /// How many operations a remark names.
 const NAMED: usize = 5;
@@ -191,14 +191,6 @@ fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
     }
-}
-
-/// An error as a message of the API: a capital letter and a full stop.
-fn sentence(error: &impl ToString) -> String {
-    let text = error.to_string();
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    bounded(&format!("{first}{}.", characters.as_str()))
 }
 
 /// A status reason has 2,048 characters at most.

@@ -28,6 +28,7 @@ mod target_settings;
 mod target_upstream;
 mod target_wire;
 mod tools;
+mod workload_identity;
 
 use aws::Fault;
 use domain::{Arn, Document, PolicyEngineId, Scope};
@@ -36,12 +37,14 @@ use serde::de::DeserializeOwned;
 
 use crate::fault::Failure;
 
+pub(crate) use credential::find as find_provider;
 pub(crate) use gateway::settle_gateway;
 pub(crate) use policy::settle_policy;
 pub(crate) use policy_check::Schemas;
 pub(crate) use policy_engine::settle_engine;
 pub(crate) use synchronize::settle_target;
 pub(crate) use target_settings::respell;
+pub(crate) use workload_identity::{authorize_workload, find as find_workload};
 
 /// The operations of the service.
 pub(crate) struct AgentCore;

@@ -106,16 +106,16 @@ impl World {
             clock.clone(),
             random.clone(),
         );
-        let outbound = identity::outbound::Outbound::new(
+        let outbound = Arc::new(identity::outbound::Outbound::new(
             store.clone(),
             client.clone(),
             clock.clone(),
             random.clone(),
             Arc::clone(&names),
             Arc::clone(&provider),
-        );
+        ));
         let credentials = Arc::new(credentials::Credentials::new(
-            Arc::new(outbound),
+            Arc::clone(&outbound),
             store.clone(),
             clock.clone(),
             random.clone(),
@@ -154,6 +154,8 @@ impl World {
             issuers,
             provider,
             functions,
+            outbound,
+            trusted_issuers: Vec::new(),
             credentials,
             client,
             audit: audit.clone(),

@@ -7,6 +7,7 @@
 
 mod discovery;
 mod remote;
+mod trusted;
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -3,7 +3,7 @@
 //! `secretsmanager:GetSecretValue`.
 //!
 //! `bedrock-agentcore:GetWorkloadAccessToken`, which AWS asks for too where a gateway has a workload identity, is not
-//! asked for: there are none here.
+//! asked for: gateways have none here.
 
 use domain::{Arn, Caller, CredentialKind, CredentialProvider, Timestamp};
 use iam::{Context, Named, PolicySets, Question, Requester};

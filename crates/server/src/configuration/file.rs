@@ -32,6 +32,7 @@ pub(crate) struct File {
     pub(crate) quotas: Quotas,
     pub(crate) outbound: Outbound,
     pub(crate) oidc: Oidc,
+    pub(crate) identity: Identity,
     pub(crate) functions: Functions,
     pub(crate) objects: Objects,
     pub(crate) log: Log,
@@ -73,6 +74,7 @@ pub(crate) struct Quotas {
     pub(crate) policy_engines: Option<usize>,
     pub(crate) policies_per_engine: Option<usize>,
     pub(crate) credential_providers_per_kind: Option<usize>,
+    pub(crate) workload_identities: Option<usize>,
     pub(crate) requests_per_second_per_gateway: Option<NonZeroU32>,
     pub(crate) requests_per_second_per_account: Option<NonZeroU32>,
     pub(crate) searches_per_minute_per_gateway: Option<NonZeroU32>,
@@ -92,6 +94,7 @@ impl Quotas {
             credential_providers_per_kind: self
                 .credential_providers_per_kind
                 .unwrap_or(usual.credential_providers_per_kind),
+            workload_identities: self.workload_identities.unwrap_or(usual.workload_identities),
         }
     }
 
@@ -116,6 +119,12 @@ pub(crate) struct Outbound {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Oidc {
     pub(crate) issuer_style: Style,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Identity {
+    pub(crate) trusted_issuers: Vec<String>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]

@@ -49,6 +49,8 @@ pub(crate) struct Configuration {
     pub(crate) region: Region,
     pub(crate) reach: Reach,
     pub(crate) issuer_style: IssuerStyle,
+    /// Whose users' tokens workloads may bring, besides the issuers that gateways name: discovery URLs.
+    pub(crate) trusted_issuers: Vec<String>,
     pub(crate) functions: Functions,
     pub(crate) call_timeout: Duration,
     /// The largest request to a gateway and the largest answer of an upstream, in bytes.
@@ -110,6 +112,7 @@ impl Configuration {
                 loopback: file.outbound.loopback.unwrap_or(listen.ip().is_loopback()),
             },
             issuer_style: file.oidc.issuer_style.into(),
+            trusted_issuers: file.identity.trusted_issuers,
             functions: Functions {
                 python: file.functions.python,
                 node: file.functions.node,

@@ -1,0 +1,105 @@
+//! Credentials for what agents call: the API key of a provider, a token of its client.
+
+use std::collections::BTreeMap;
+
+use aws_shapes::bedrock_agentcore::{
+    GetResourceApiKeyRequest, GetResourceApiKeyResponse, GetResourceOauth2TokenRequest,
+    GetResourceOauth2TokenResponse, ResourceCredentialOperations,
+};
+use domain::{Arn, CredentialKind, Secret};
+use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter};
+use identity::workload::WorkloadGrant;
+
+use super::{AgentCoreData, opened};
+use crate::agentcore::{authorize_workload, find_provider};
+use crate::context::Context;
+use crate::fault::{Failure, invalid, sentence};
+
+impl ResourceCredentialOperations<Context> for AgentCoreData {
+    type Error = Failure;
+
+    async fn get_resource_api_key(
+        &self,
+        context: &Context,
+        input: GetResourceApiKeyRequest,
+    ) -> Result<GetResourceApiKeyResponse, Failure> {
+        let grant = opened(context, &input.workload_identity_token).await?;
+        let name = &input.resource_credential_provider_name;
+        let key = credential(context, &grant, CredentialKind::ApiKey, name, Need::ApiKey).await?;
+        Ok(GetResourceApiKeyResponse { api_key: key.expose().to_owned() })
+    }
+
+    async fn get_resource_oauth2_token(
+        &self,
+        context: &Context,
+        input: GetResourceOauth2TokenRequest,
+    ) -> Result<GetResourceOauth2TokenResponse, Failure> {
+        let grant = opened(context, &input.workload_identity_token).await?;
+        let name = &input.resource_credential_provider_name;
+        let parameters = parameters(&input)?;
+        let need =
+            OAuthNeed { grant: Grant::ClientCredentials, scopes: &input.scopes, parameters: &parameters };
+        let token = credential(context, &grant, CredentialKind::OAuth2, name, Need::OAuth(need)).await?;
+        Ok(GetResourceOauth2TokenResponse { access_token: Some(token.expose().to_owned()) })
+    }
+}
+
+/// What goes into the token request besides the scopes: the caller's own parameters, the resource (RFC 8707) and the
+/// audience (RFC 8693, section 2.1).
+fn parameters(input: &GetResourceOauth2TokenRequest) -> Result<BTreeMap<String, String>, Failure> {
+    let mut parameters = input.custom_parameters.clone().unwrap_or_default();
+    for name in parameters.keys() {
+        check_parameter(name).map_err(|refusal| invalid("customParameters", sentence(&refusal)))?;
+    }
+    for (field, name, values) in
+        [("resources", "resource", &input.resources), ("audiences", "audience", &input.audiences)]
+    {
+        match values.as_deref().unwrap_or_default() {
+            [] => {}
+            [one] => {
+                parameters.insert(name.to_owned(), one.clone());
+            }
+            _ => return Err(invalid(field, format!("{field} may have one element: a token is for one."))),
+        }
+    }
+    Ok(parameters)
+}
+
+/// What a provider gives to a workload: after the caller's policies about the directory, the workload, the vault, the
+/// provider and its secret were asked ("Scope down access to credential providers by workload identity").
+async fn credential(
+    context: &Context,
+    grant: &WorkloadGrant,
+    kind: CredentialKind,
+    name: &str,
+    need: Need<'_>,
+) -> Result<Secret, Failure> {
+    authorize_workload(context, &grant.identity.name, |conditions| conditions)?;
+    context.authorize(&Arn::token_vault(&context.scope))?;
+    let arn = Arn::credential_provider(&context.scope, kind, name);
+    let allowed = context.authorize(&arn)?;
+    let provider = find_provider(&mut allowed.read().await?, &context.scope, kind, name).await?;
+    context.require("secretsmanager:GetSecretValue", &provider.secret_arn(), |conditions| conditions)?;
+    let watched = allowed.watch();
+    let workload = grant.identity.arn();
+    let ask =
+        Ask { scope: &context.scope, provider: &arn, need, workload: Some(workload.as_str()), user: None };
+    match context.setup().outbound.credential(&ask).await {
+        Ok(Granted::ApiKey(secret) | Granted::Token { secret, .. }) => {
+            watched.done(None).await;
+            Ok(secret)
+        }
+        Ok(Granted::ConsentNeeded { .. }) => {
+            watched.refused();
+            Err(Failure::internal(&"consent is needed for a grant that asks nobody"))
+        }
+        Err(Refusal::Store(error)) => {
+            watched.refused();
+            Err(Failure::internal(&error))
+        }
+        Err(refusal) => {
+            watched.refused();
+            Err(invalid("resourceCredentialProviderName", sentence(&refusal)))
+        }
+    }
+}
