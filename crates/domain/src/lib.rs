@@ -15,6 +15,7 @@ mod function;
 mod gateway;
 mod iam;
 mod identifiers;
+mod kept_secret;
 mod object;
 mod outbound;
 mod policy;
@@ -45,6 +46,7 @@ pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
 };
+pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,

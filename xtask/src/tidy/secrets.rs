@@ -20,6 +20,8 @@ const READERS: &[(&str, &str)] = &[
     ("crates/control/src/cognito/user_pool_client.rs", "shows a client's secret to its owner"),
     ("crates/control/src/iam/access_key.rs", "shows a new key to its owner, once"),
     ("crates/control/src/sts/session.rs", "hands out the credentials of a session"),
+    ("crates/control/src/secrets_manager/content.rs", "shows a secret to those who may read it"),
+    ("crates/control/src/secrets_manager/managed.rs", "writes a provider's secret as the JSON that is read"),
     ("crates/control/src/lambda/describe.rs", "shows a function's environment to its owner"),
     ("crates/server/src/bootstrap.rs", "writes the root credentials into their file"),
     ("crates/server/src/verbs/account.rs", "shows new root credentials, once"),

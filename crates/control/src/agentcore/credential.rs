@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_shapes::bedrock_agentcore_control::Secret as WireSecret;
-use domain::{Arn, CredentialKind, CredentialProvider, CredentialSettings, EventId, Scope, Secret};
+use domain::{
+    Arn, CredentialKind, CredentialProvider, CredentialSettings, EventId, KeptSecret, Scope, Secret,
+};
 use store::{Page, StoreError, Tx};
 
 use super::{bad_token, name_taken, not_found, over_quota};
@@ -32,7 +34,7 @@ pub(super) async fn create(
         name: new.name,
         id: EventId::mint(random).to_string(),
         settings: new.settings,
-        secret_suffix: CredentialProvider::mint_suffix(random),
+        secret_suffix: KeptSecret::mint_suffix(random),
         secret: Some(new.secret),
         created_at: context.now,
         updated_at: context.now,
