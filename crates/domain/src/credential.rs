@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arn, Scope, Secret, Timestamp};
+use crate::{Arn, Scope, Secret, Timestamp, Vendor};
 
 /// How the names of the secrets in a token vault begin.
 const SECRETS_OF_VAULT: &str = "bedrock-agentcore-identity!default/";
@@ -23,6 +23,9 @@ pub struct CredentialProvider {
     pub settings: CredentialSettings,
     /// The six characters at the end of its secret's ARN.
     pub secret_suffix: String,
+    /// Where the secret is, when its owner keeps it as a secret of their own.
+    #[serde(default)]
+    pub external: Option<ExternalSecret>,
     /// The API key or the client secret. The store keeps it sealed, apart from this document, and lists give none.
     #[serde(skip)]
     pub secret: Option<Secret>,
@@ -59,6 +62,9 @@ impl CredentialProvider {
     /// The ARN of its secret in Secrets Manager: roles are given `secretsmanager:GetSecretValue` on it.
     #[must_use]
     pub fn secret_arn(&self) -> Arn {
+        if let Some(external) = &self.external {
+            return external.arn.clone();
+        }
         Arn::secret(&self.scope, &format!("{}-{}", self.secret_name(), self.secret_suffix))
     }
 
@@ -70,6 +76,16 @@ impl CredentialProvider {
         let kind = kinds.into_iter().find(|kind| kind.secret_folder() == folder)?;
         Some((kind, name))
     }
+}
+
+/// A secret that the owner of a provider keeps as one of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalSecret {
+    /// Its ARN, to the last character: another secret of the same name is not meant.
+    pub arn: Arn,
+    /// What it holds is a JSON object; the secret is the text under this key.
+    pub json_key: String,
 }
 
 /// The kinds of credential providers.
@@ -113,6 +129,9 @@ pub enum CredentialSettings {
 /// An OAuth 2.0 client of an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OAuth2Settings {
+    /// Whose the server is.
+    #[serde(default)]
+    pub vendor: Vendor,
     /// Where the authorization server's metadata are.
     pub discovery: OAuth2Discovery,
     /// `client_id`.
@@ -170,6 +189,7 @@ mod tests {
             id: String::new(),
             settings: CredentialSettings::ApiKey,
             secret_suffix: "a1B2c3".to_owned(),
+            external: None,
             secret: None,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),

@@ -25,6 +25,7 @@ mod rate_limit;
 mod secret;
 mod state;
 mod target;
+mod vendor;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
@@ -33,7 +34,7 @@ pub use caller::{Caller, Principal};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use credential::{
     AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
-    OAuth2Discovery, OAuth2Settings,
+    ExternalSecret, OAuth2Discovery, OAuth2Settings,
 };
 pub use function::{
     Function, FunctionAlias, FunctionRuntime, FunctionStatement, LATEST, VersionShare, version_number,
@@ -61,3 +62,4 @@ pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,
 };
+pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};

@@ -1,7 +1,7 @@
 //! Secrets that are kept under a name. What a version holds is sealed, for the very secret: the seal of a former one of the
 //! same name does not open.
 
-use domain::{KeptSecret, Scope, Secret, Timestamp};
+use domain::{Arn, KeptSecret, Scope, Secret, Timestamp};
 
 use crate::backend::{params, written};
 use crate::{ChangeKind, StoreError, Tx};
@@ -38,6 +38,22 @@ impl Tx {
             )
             .await?;
         row.map(|row| row.document(0, "secrets")).transpose()
+    }
+
+    /// The secret of an ARN that is written to its end.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn secret_of_arn(&mut self, arn: &Arn) -> Result<Option<KeptSecret>, StoreError> {
+        let Some(scope) = arn.scope() else { return Ok(None) };
+        let end = arn.resource().strip_prefix("secret:").unwrap_or_default();
+        for (name, _) in KeptSecret::readings(end) {
+            let found = self.secret(&scope, name).await?.filter(|found| found.arn() == *arn);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// The secrets of a scope, by name.
@@ -193,6 +209,7 @@ impl Tx {
     }
 
     async fn note_secret(&mut self, secret: &KeptSecret) -> Result<(), StoreError> {
+        self.note_providers_with(secret).await?;
         self.note_change(&secret.scope, ChangeKind::Other, secret.arn().as_str()).await
     }
 }

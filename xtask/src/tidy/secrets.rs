@@ -14,6 +14,10 @@ const READERS: &[(&str, &str)] = &[
     ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
     ("crates/mask/src/forms.rs", "writes down the forms in which a secret is looked for"),
     ("crates/identity/src/outbound/client_form.rs", "proves to a token endpoint who a client is"),
+    (
+        "crates/identity/src/outbound/external.rs",
+        "looks for a provider's secret in the JSON that its owner keeps",
+    ),
     ("crates/credentials/src/credential.rs", "puts a key or a token into a header"),
     ("crates/credentials/src/key.rs", "puts a key into a query"),
     ("crates/compute/src/environment.rs", "hands a process its environment"),

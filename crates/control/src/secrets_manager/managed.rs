@@ -26,14 +26,15 @@ pub(super) async fn find(
     name: &str,
 ) -> Result<Option<CredentialProvider>, Failure> {
     let Some((kind, name)) = CredentialProvider::of_secret_name(name) else { return Ok(None) };
-    Ok(tx.credential_provider(scope, kind, name).await?)
+    let provider = tx.credential_provider(scope, kind, name).await?;
+    Ok(provider.filter(|provider| provider.external.is_none()))
 }
 
 /// The secrets of all credential providers.
 pub(super) async fn all(tx: &mut Tx, scope: &Scope) -> Result<Vec<KeptSecret>, Failure> {
     let mut found = tx.credential_providers(scope, CredentialKind::ApiKey, Page::ALL).await?;
     found.extend(tx.credential_providers(scope, CredentialKind::OAuth2, Page::ALL).await?);
-    Ok(found.iter().map(describe).collect())
+    Ok(found.iter().filter(|provider| provider.external.is_none()).map(describe).collect())
 }
 
 /// A provider's secret. It has one version, which is another after each change.

@@ -15,6 +15,8 @@ use aws::Fault;
 
 use crate::fault::Failure;
 
+pub(crate) use named::referred;
+
 /// The operations of the service.
 pub(crate) struct SecretsManager;
 

@@ -25,14 +25,29 @@ pub(super) async fn authorize<'a>(
 ) -> Result<Authorized<'a>, Failure> {
     let found = look_up(&mut context.setup().store.read().await?, context, id).await?;
     let arn = found.as_ref().map_or_else(|| unknown_arn(context, id), |found| found.secret.arn());
-    let tags = found.map(|found| found.secret.tags).unwrap_or_default();
-    context.authorize_called(&arn, id, |given| {
-        let given = given.with("secretsmanager:SecretId", id);
-        conditions(tags.iter().fold(given, |given, (key, value)| {
-            given
-                .with(&format!("aws:ResourceTag/{key}"), value.as_str())
-                .with(&format!("secretsmanager:ResourceTag/{key}"), value.as_str())
-        }))
+    context.authorize_called(&arn, id, |given| conditions(with_keys(given, id, found.as_ref())))
+}
+
+/// The secret that a request of another service refers to, if its caller may read it. The transaction is that service's.
+pub(crate) async fn referred(
+    tx: &mut Tx,
+    context: &Context,
+    id: &str,
+) -> Result<Option<KeptSecret>, Failure> {
+    let found = look_up(tx, context, id).await?;
+    let arn = found.as_ref().map_or_else(|| unknown_arn(context, id), |found| found.secret.arn());
+    context.require("secretsmanager:GetSecretValue", &arn, |given| with_keys(given, id, found.as_ref()))?;
+    Ok(found.map(|found| found.secret))
+}
+
+/// The condition keys that every call about a secret has.
+fn with_keys(given: ::iam::Context, id: &str, found: Option<&Found>) -> ::iam::Context {
+    let given = given.with("secretsmanager:SecretId", id);
+    let tags = found.iter().flat_map(|found| &found.secret.tags);
+    tags.fold(given, |given, (key, value)| {
+        given
+            .with(&format!("aws:ResourceTag/{key}"), value.as_str())
+            .with(&format!("secretsmanager:ResourceTag/{key}"), value.as_str())
     })
 }
 
