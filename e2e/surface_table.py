@@ -13,6 +13,7 @@ A row is one operation:
 """
 
 import json
+import uuid
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -145,6 +146,10 @@ class Stage(Scenery):
     @cached_property
     def shared_oauth2(self) -> str:
         return self.create("bedrock-agentcore-control", "CreateOauth2CredentialProvider")["name"]
+
+    @cached_property
+    def shared_secret(self) -> str:
+        return self.create("secretsmanager", "CreateSecret")["Name"]
 
     def create(self, service: str, operation: str, **changes) -> dict:
         """Sends the request of a row, and gives it."""
@@ -1517,6 +1522,90 @@ ROWS = [
         malformed={"StatementId": "no spaces"},
         missing={"StatementId": "no-such-statement"},
         on=LAMBDA + ":function:{FunctionName}",
+    ),
+    # --- secrets
+    Row(
+        "secretsmanager",
+        "CreateSecret",
+        lambda on: {
+            "Name": name("tests/secret"),
+            "ClientRequestToken": str(uuid.uuid4()),
+            "Description": "A secret of the tests.",
+            "SecretString": '{"key": "a-value"}',
+            "Tags": [{"Key": "team", "Value": "tests"}],
+        },
+        bare=lambda on: {"Name": name("secret")},
+        malformed={"Name": "x" * 513},
+        missing=MAKES_SOMETHING_NEW,
+        on="{Name}",
+    ),
+    Row(
+        "secretsmanager",
+        "DescribeSecret",
+        lambda on: {"SecretId": on.shared_secret},
+        malformed={"SecretId": ""},
+        missing={"SecretId": "no-such-secret"},
+        on="{SecretId}",
+    ),
+    Row(
+        "secretsmanager",
+        "ListSecrets",
+        lambda on: (
+            on.shared_secret,
+            {
+                "MaxResults": 1,
+                "Filters": [{"Key": "name", "Values": ["tests/"]}],
+                "SortOrder": "asc",
+                "IncludePlannedDeletion": True,
+            },
+        )[1],
+        bare=lambda on: {},
+        malformed={"MaxResults": 101},
+        missing=LISTS_WHAT_IS_THERE,
+        on="*",
+    ),
+    Row(
+        "secretsmanager",
+        "DeleteSecret",
+        lambda on: {"SecretId": on.create("secretsmanager", "CreateSecret")["Name"], "RecoveryWindowInDays": 7},
+        bare=lambda on: {"SecretId": on.create("secretsmanager", "CreateSecret")["Name"]},
+        malformed={"SecretId": ""},
+        missing={"SecretId": "no-such-secret"},
+        on="{SecretId}",
+    ),
+    Row(
+        "secretsmanager",
+        "RestoreSecret",
+        lambda on: {"SecretId": on.create("secretsmanager", "DeleteSecret")["SecretId"]},
+        malformed={"SecretId": ""},
+        missing={"SecretId": "no-such-secret"},
+        on="{SecretId}",
+    ),
+    Row(
+        "secretsmanager",
+        "GetSecretValue",
+        lambda on: {"SecretId": on.shared_secret, "VersionStage": "AWSCURRENT"},
+        bare=lambda on: {"SecretId": on.shared_secret},
+        malformed={"VersionId": "short"},
+        missing={"SecretId": "no-such-secret"},
+        on="{SecretId}",
+    ),
+    Row(
+        "secretsmanager",
+        "PutSecretValue",
+        lambda on: {
+            "SecretId": on.create("secretsmanager", "CreateSecret")["Name"],
+            "ClientRequestToken": str(uuid.uuid4()),
+            "SecretString": "another value",
+            "VersionStages": ["AWSCURRENT", "TESTED"],
+        },
+        bare=lambda on: {
+            "SecretId": on.create("secretsmanager", "CreateSecret")["Name"],
+            "SecretString": "a third value",
+        },
+        malformed={"ClientRequestToken": "short"},
+        missing={"SecretId": "no-such-secret"},
+        on="{SecretId}",
     ),
     # --- ses
     Row(

@@ -96,15 +96,6 @@ def test_boto3_keeps_an_oauth2_client(agentcore, server):
     assert agentcore.list_oauth2_credential_providers()["credentialProviders"] == []
 
 
-def test_vendors_are_refused_by_name(agentcore):
-    with pytest.raises(agentcore.exceptions.ValidationException, match="GithubOauth2"):
-        agentcore.create_oauth2_credential_provider(
-            name=scenery.name("oauth2"),
-            credentialProviderVendor="GithubOauth2",
-            oauth2ProviderConfigInput={"githubOauth2ProviderConfig": {"clientId": "c", "clientSecret": KEYS[4]}},
-        )
-
-
 def test_the_aws_cli_keeps_an_api_key(server):
     name = scenery.name("key")
 

@@ -13,6 +13,7 @@ pub mod bedrock_agentcore_control;
 pub mod cognito_idp;
 pub mod iam;
 pub mod lambda;
+pub mod secretsmanager;
 pub mod ses;
 pub mod sts;
 

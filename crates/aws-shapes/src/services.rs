@@ -10,6 +10,7 @@ pub static SERVICES: &[&ServiceSpec] = &[
     &crate::cognito_idp::SERVICE,
     &crate::iam::SERVICE,
     &crate::lambda::SERVICE,
+    &crate::secretsmanager::SERVICE,
     &crate::ses::SERVICE,
     &crate::sts::SERVICE,
 ];

@@ -164,6 +164,7 @@ impl Fault {
             Some("lambda") => "ServiceException",
             Some("iam") => "ServiceFailure",
             Some("cognito-idp") => "InternalErrorException",
+            Some("secretsmanager") => "InternalServiceError",
             _ => "InternalFailure",
         };
         Self::new(

@@ -20,6 +20,7 @@ pub mod pinning;
 mod plane;
 mod policies;
 mod roles;
+mod secrets_manager;
 mod ses;
 mod settle;
 mod sts;

@@ -29,6 +29,7 @@ use crate::fault::Failure;
 use crate::iam;
 use crate::lambda;
 use crate::pinning::Pins;
+use crate::secrets_manager;
 use crate::ses;
 use crate::sts;
 
@@ -343,6 +344,10 @@ async fn dispatch(
         }
         "iam" => aws_shapes::iam::dispatch(&iam::Iam, context, operation, value).await,
         "lambda" => aws_shapes::lambda::dispatch(&lambda::Lambda, context, operation, value).await,
+        "secretsmanager" => {
+            let service = &secrets_manager::SecretsManager;
+            aws_shapes::secretsmanager::dispatch(service, context, operation, value).await
+        }
         "ses" => aws_shapes::ses::dispatch(&ses::Ses, context, operation, value).await,
         "sts" => aws_shapes::sts::dispatch(&sts::Sts, context, operation, value).await,
         other => Err(Failure::internal(&format!("no plane answers {other}"))),

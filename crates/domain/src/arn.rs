@@ -117,6 +117,12 @@ impl Arn {
         Self::new("bedrock-agentcore", scope.region.as_str(), scope.account.as_str(), resource)
     }
 
+    /// `arn:aws:secretsmanager:{region}:{account}:secret:{end}`, where the end is a name, a hyphen and six characters.
+    #[must_use]
+    pub fn secret(scope: &Scope, end: &str) -> Self {
+        Self::new("secretsmanager", scope.region.as_str(), scope.account.as_str(), &format!("secret:{end}"))
+    }
+
     /// `arn:aws:cognito-idp:{region}:{account}:userpool/{id}`.
     #[must_use]
     pub fn user_pool(scope: &Scope, id: &UserPoolId) -> Self {

@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arn, Random, Scope, Secret, Timestamp};
+use crate::{Arn, Scope, Secret, Timestamp, Vendor};
 
-/// What the six last characters of a secret's ARN are drawn from.
-const SUFFIX: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+/// How the names of the secrets in a token vault begin.
+const SECRETS_OF_VAULT: &str = "bedrock-agentcore-identity!default/";
 
 /// A credential provider.
 #[derive(Clone, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct CredentialProvider {
     pub settings: CredentialSettings,
     /// The six characters at the end of its secret's ARN.
     pub secret_suffix: String,
+    /// Where the secret is, when its owner keeps it as a secret of their own.
+    #[serde(default)]
+    pub external: Option<ExternalSecret>,
     /// The API key or the client secret. The store keeps it sealed, apart from this document, and lists give none.
     #[serde(skip)]
     pub secret: Option<Secret>,
@@ -35,12 +38,6 @@ pub struct CredentialProvider {
 }
 
 impl CredentialProvider {
-    /// A new end of a secret's ARN.
-    #[must_use]
-    pub fn mint_suffix(random: &dyn Random) -> String {
-        random.text(6, SUFFIX)
-    }
-
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> CredentialKind {
@@ -56,17 +53,39 @@ impl CredentialProvider {
         Arn::credential_provider(&self.scope, self.kind(), &self.name)
     }
 
-    /// The ARN that its secret would have in AWS Secrets Manager: roles are given `secretsmanager:GetSecretValue` on it.
+    /// The name of its secret in Secrets Manager.
+    #[must_use]
+    pub fn secret_name(&self) -> String {
+        format!("{}{}/{}", SECRETS_OF_VAULT, self.kind().secret_folder(), self.name)
+    }
+
+    /// The ARN of its secret in Secrets Manager: roles are given `secretsmanager:GetSecretValue` on it.
     #[must_use]
     pub fn secret_arn(&self) -> Arn {
-        let kind = match self.kind() {
-            CredentialKind::ApiKey => "apikey",
-            CredentialKind::OAuth2 => "oauth2",
-        };
-        let resource =
-            format!("secret:bedrock-agentcore-identity!default/{kind}/{}-{}", self.name, self.secret_suffix);
-        Arn::new("secretsmanager", self.scope.region.as_str(), self.scope.account.as_str(), &resource)
+        if let Some(external) = &self.external {
+            return external.arn.clone();
+        }
+        Arn::secret(&self.scope, &format!("{}-{}", self.secret_name(), self.secret_suffix))
     }
+
+    /// The kind and the name of the provider whose secret has this name.
+    #[must_use]
+    pub fn of_secret_name(name: &str) -> Option<(CredentialKind, &str)> {
+        let (folder, name) = name.strip_prefix(SECRETS_OF_VAULT)?.split_once('/')?;
+        let kinds = [CredentialKind::ApiKey, CredentialKind::OAuth2];
+        let kind = kinds.into_iter().find(|kind| kind.secret_folder() == folder)?;
+        Some((kind, name))
+    }
+}
+
+/// A secret that the owner of a provider keeps as one of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalSecret {
+    /// Its ARN, to the last character: another secret of the same name is not meant.
+    pub arn: Arn,
+    /// What it holds is a JSON object; the secret is the text under this key.
+    pub json_key: String,
 }
 
 /// The kinds of credential providers.
@@ -87,6 +106,14 @@ impl CredentialKind {
             Self::OAuth2 => "oauth2credentialprovider",
         }
     }
+
+    /// The kind as the names of secrets write it.
+    fn secret_folder(self) -> &'static str {
+        match self {
+            Self::ApiKey => "apikey",
+            Self::OAuth2 => "oauth2",
+        }
+    }
 }
 
 /// What a provider gives, and how.
@@ -102,6 +129,9 @@ pub enum CredentialSettings {
 /// An OAuth 2.0 client of an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OAuth2Settings {
+    /// Whose the server is.
+    #[serde(default)]
+    pub vendor: Vendor,
     /// Where the authorization server's metadata are.
     pub discovery: OAuth2Discovery,
     /// `client_id`.
@@ -148,7 +178,7 @@ pub enum ClientAuthentication {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AccountId, Region, SystemRandom};
+    use crate::{AccountId, Region};
 
     #[test]
     fn arns_have_the_form_that_role_policies_name() {
@@ -159,6 +189,7 @@ mod tests {
             id: String::new(),
             settings: CredentialSettings::ApiKey,
             secret_suffix: "a1B2c3".to_owned(),
+            external: None,
             secret: None,
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
@@ -170,9 +201,13 @@ mod tests {
             provider.secret_arn().as_str(),
             "arn:aws:secretsmanager:us-west-2:000000000000:secret:bedrock-agentcore-identity!default/apikey/my_key-1-a1B2c3"
         );
+        assert_eq!(
+            CredentialProvider::of_secret_name(&provider.secret_name()),
+            Some((CredentialKind::ApiKey, "my_key-1"))
+        );
+        assert_eq!(CredentialProvider::of_secret_name("default/apikey/my_key-1"), None);
         let named = Arn::parse(arn).unwrap().as_credential_provider();
         assert_eq!(named, Some((scope, CredentialKind::ApiKey, "my_key-1".to_owned())));
-        assert_eq!(CredentialProvider::mint_suffix(&SystemRandom).len(), 6);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod function;
 mod gateway;
 mod iam;
 mod identifiers;
+mod kept_secret;
 mod object;
 mod outbound;
 mod policy;
@@ -24,6 +25,7 @@ mod rate_limit;
 mod secret;
 mod state;
 mod target;
+mod vendor;
 mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
@@ -33,7 +35,7 @@ pub use caller::{Caller, Principal};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use credential::{
     AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
-    OAuth2Discovery, OAuth2Settings,
+    ExternalSecret, OAuth2Discovery, OAuth2Settings,
 };
 pub use function::{
     Function, FunctionAlias, FunctionRuntime, FunctionStatement, LATEST, VersionShare, version_number,
@@ -46,6 +48,7 @@ pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
 };
+pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
@@ -60,4 +63,5 @@ pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,
 };
+pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};
 pub use workload::{WorkloadIdentity, WorkloadUser};

@@ -138,9 +138,10 @@ impl House {
             largest_payload: configuration.largest_payload,
             pins: configuration.pins,
             in_force: reached,
-            runtime,
+            runtime: runtime.clone(),
         });
         control.resume().await?;
+        runtime.spawn(control.clone().sweep_secrets_for_ever());
         let lane = Lane::new(
             gateway::Setup {
                 snapshot,

@@ -1,7 +1,7 @@
 //! Credential providers. Their secrets are sealed, each for its row: for the scope, the kind and the name that it is a
 //! secret of, and for the very provider, so that the seal of a former one of the same name does not open.
 
-use domain::{CredentialKind, CredentialProvider, Scope};
+use domain::{CredentialKind, CredentialProvider, KeptSecret, Scope};
 
 use crate::backend::{params, written};
 use crate::{ChangeKind, Page, StoreError, Tx};
@@ -33,7 +33,7 @@ impl Tx {
         self.note_provider(&provider.scope, provider.kind(), &provider.name).await
     }
 
-    /// The credential provider of this kind and name, with its secret.
+    /// The credential provider of this kind and name, with its secret, unless that is kept elsewhere.
     ///
     /// # Errors
     /// [`StoreError::Unsealable`] when another master key sealed the secret.
@@ -52,7 +52,9 @@ impl Tx {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let mut provider: CredentialProvider = row.document(0, "credential_providers")?;
-        provider.secret = Some(self.unseal(&place(scope, kind, name, &provider.id), &row.bytes(1)?)?);
+        if provider.external.is_none() {
+            provider.secret = Some(self.unseal(&place(scope, kind, name, &provider.id), &row.bytes(1)?)?);
+        }
         Ok(Some(provider))
     }
 
@@ -133,8 +135,30 @@ impl Tx {
         self.note_change(scope, ChangeKind::CredentialProvider, &id).await
     }
 
-    /// The sealed secret of a provider. One that was read from a list has none, and must not be written.
+    /// Tells of every provider that has this secret from its owner, because that changed.
+    pub(crate) async fn note_providers_with(&mut self, secret: &KeptSecret) -> Result<(), StoreError> {
+        let rows = self
+            .fetch(
+                "SELECT document FROM credential_providers WHERE account = $1 AND region = $2",
+                params![secret.scope.account.as_str(), secret.scope.region.as_str()],
+            )
+            .await?;
+        let arn = secret.arn();
+        for row in rows {
+            let provider: CredentialProvider = row.document(0, "credential_providers")?;
+            if provider.external.as_ref().is_some_and(|external| external.arn == arn) {
+                self.note_provider(&provider.scope, provider.kind(), &provider.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sealed secret of a provider; nothing where it is kept elsewhere. A provider that was read from a list has none,
+    /// and must not be written.
     fn sealed_secret(&self, provider: &CredentialProvider) -> Result<Vec<u8>, StoreError> {
+        if provider.external.is_some() {
+            return Ok(Vec::new());
+        }
         let secret = provider.secret.as_ref().ok_or(StoreError::Unsealable)?;
         self.seal(&place(&provider.scope, provider.kind(), &provider.name, &provider.id), secret)
     }

@@ -31,6 +31,7 @@ mod objects;
 mod policies;
 mod pools;
 mod rate_limits;
+mod secrets;
 mod tags;
 mod targets;
 mod workload_identities;

@@ -8,7 +8,8 @@ use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] = &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS];
+const SCRIPTS: &[&str] =
+    &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS, SECRETS];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
@@ -401,5 +402,27 @@ CREATE TABLE workload_identities (
     revision BIGINT NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (account, region, name)
+);
+";
+
+/// Secrets with their versions, and what each version holds, sealed.
+const SECRETS: &str = "
+CREATE TABLE secrets (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    gone_at BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, name)
+);
+CREATE INDEX secrets_by_end ON secrets (gone_at);
+
+CREATE TABLE secret_values (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    value {bytes} NOT NULL,
+    PRIMARY KEY (account, region, name, version)
 );
 ";

@@ -340,6 +340,7 @@ fn provider(name: &str, secret: &str) -> CredentialProvider {
         name: name.to_owned(),
         id: RequestId::mint(&SystemRandom).to_string(),
         settings: CredentialSettings::ApiKey,
+        external: None,
         secret_suffix: "abcdef".to_owned(),
         secret: Some(Secret::new(secret)),
         created_at: Timestamp::from_seconds(1),

@@ -345,7 +345,7 @@ fn reference_schema(plan: &Plan<'_>, model: &Model, name: &str) -> String {
         return "&Schema::NotHonoured".to_owned();
     };
     if is_named(shape) {
-        format!("&{}_SCHEMA", constant(name))
+        format!("&{}_SCHEMA", constant(plan.twins.get(name).map_or(name, |twin| twin)))
     } else {
         format!("&{}", scalar(plan, model, name, shape))
     }

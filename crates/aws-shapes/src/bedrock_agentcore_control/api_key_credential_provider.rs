@@ -151,6 +151,9 @@ pub struct CreateApiKeyCredentialProviderRequest {
     /// `apiKey`.
     #[serde(rename = "apiKey", default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
+    /// `apiKeySecretConfig`.
+    #[serde(rename = "apiKeySecretConfig", default, skip_serializing_if = "Option::is_none")]
+    pub api_key_secret_config: Option<SecretReference>,
     /// `apiKeySecretSource`.
     #[serde(rename = "apiKeySecretSource", default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_source: Option<SecretSourceType>,
@@ -166,7 +169,7 @@ pub(super) static CREATE_API_KEY_CREDENTIAL_PROVIDER_REQUEST_SCHEMA: Schema = Sc
     )
     .required(),
     body("apiKey", &Schema::Text { min: Some(0), max: Some(65536), pattern: None, sensitive: true }),
-    body("apiKeySecretConfig", &Schema::NotHonoured),
+    body("apiKeySecretConfig", &SECRET_REFERENCE_SCHEMA),
     body("apiKeySecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
     body(
         "tags",
@@ -195,6 +198,9 @@ pub struct CreateApiKeyCredentialProviderResponse {
     /// `apiKeySecretArn`.
     #[serde(rename = "apiKeySecretArn")]
     pub api_key_secret_arn: Secret,
+    /// `apiKeySecretJsonKey`.
+    #[serde(rename = "apiKeySecretJsonKey", default, skip_serializing_if = "Option::is_none")]
+    pub api_key_secret_json_key: Option<String>,
     /// `apiKeySecretSource`.
     #[serde(rename = "apiKeySecretSource", default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_source: Option<SecretSourceType>,
@@ -208,7 +214,7 @@ pub struct CreateApiKeyCredentialProviderResponse {
 
 pub(super) static CREATE_API_KEY_CREDENTIAL_PROVIDER_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
 body("apiKeySecretArn", &SECRET_SCHEMA).required(),
-body("apiKeySecretJsonKey", &Schema::NotHonoured),
+body("apiKeySecretJsonKey", &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false }),
 body("apiKeySecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
 body("name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\-_]+"), sensitive: false }).required(),
 body("credentialProviderArn", &Schema::Text { min: None, max: None, pattern: Some("arn:(aws|aws-us-gov):(acps|bedrock-agentcore):[A-Za-z0-9-]{1,64}:[0-9]{12}:token-vault/[a-zA-Z0-9-.]+/apikeycredentialprovider/[a-zA-Z0-9-_.]+"), sensitive: false }).required(),
@@ -238,6 +244,9 @@ pub struct GetApiKeyCredentialProviderResponse {
     /// `apiKeySecretArn`.
     #[serde(rename = "apiKeySecretArn")]
     pub api_key_secret_arn: Secret,
+    /// `apiKeySecretJsonKey`.
+    #[serde(rename = "apiKeySecretJsonKey", default, skip_serializing_if = "Option::is_none")]
+    pub api_key_secret_json_key: Option<String>,
     /// `apiKeySecretSource`.
     #[serde(rename = "apiKeySecretSource", default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_source: Option<SecretSourceType>,
@@ -257,7 +266,7 @@ pub struct GetApiKeyCredentialProviderResponse {
 
 pub(super) static GET_API_KEY_CREDENTIAL_PROVIDER_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
 body("apiKeySecretArn", &SECRET_SCHEMA).required(),
-body("apiKeySecretJsonKey", &Schema::NotHonoured),
+body("apiKeySecretJsonKey", &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false }),
 body("apiKeySecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
 body("name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\-_]+"), sensitive: false }).required(),
 body("credentialProviderArn", &Schema::Text { min: None, max: None, pattern: Some("arn:(aws|aws-us-gov):(acps|bedrock-agentcore):[A-Za-z0-9-]{1,64}:[0-9]{12}:token-vault/[a-zA-Z0-9-.]+/apikeycredentialprovider/[a-zA-Z0-9-_.]+"), sensitive: false }).required(),
@@ -315,6 +324,9 @@ pub struct UpdateApiKeyCredentialProviderRequest {
     /// `apiKey`.
     #[serde(rename = "apiKey", default, skip_serializing_if = "Option::is_none")]
     pub api_key: Option<String>,
+    /// `apiKeySecretConfig`.
+    #[serde(rename = "apiKeySecretConfig", default, skip_serializing_if = "Option::is_none")]
+    pub api_key_secret_config: Option<SecretReference>,
     /// `apiKeySecretSource`.
     #[serde(rename = "apiKeySecretSource", default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_source: Option<SecretSourceType>,
@@ -327,7 +339,7 @@ pub(super) static UPDATE_API_KEY_CREDENTIAL_PROVIDER_REQUEST_SCHEMA: Schema = Sc
     )
     .required(),
     body("apiKey", &Schema::Text { min: Some(0), max: Some(65536), pattern: None, sensitive: true }),
-    body("apiKeySecretConfig", &Schema::NotHonoured),
+    body("apiKeySecretConfig", &SECRET_REFERENCE_SCHEMA),
     body("apiKeySecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
 ]);
 

@@ -118,6 +118,10 @@ pub static LIST_OAUTH2_CREDENTIAL_PROVIDERS: OperationSpec = OperationSpec {
     reads: true,
 };
 
+/// The structure `AtlassianOauth2ProviderConfigInput` of the model, which says the same.
+pub type AtlassianOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
+/// The structure `AtlassianOauth2ProviderConfigOutput` of the model, which says the same.
+pub type AtlassianOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
 /// The enumeration `ClientAuthenticationMethodType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientAuthenticationMethodType {
@@ -196,6 +200,9 @@ pub struct CreateOauth2CredentialProviderResponse {
     /// `clientSecretArn`.
     #[serde(rename = "clientSecretArn")]
     pub client_secret_arn: Secret,
+    /// `clientSecretJsonKey`.
+    #[serde(rename = "clientSecretJsonKey", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_json_key: Option<String>,
     /// `clientSecretSource`.
     #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
     pub client_secret_source: Option<SecretSourceType>,
@@ -218,7 +225,7 @@ pub struct CreateOauth2CredentialProviderResponse {
 
 pub(super) static CREATE_OAUTH2_CREDENTIAL_PROVIDER_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
 body("clientSecretArn", &SECRET_SCHEMA).required(),
-body("clientSecretJsonKey", &Schema::NotHonoured),
+body("clientSecretJsonKey", &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false }),
 body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
 body("name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\-_]+"), sensitive: false }).required(),
 body("credentialProviderArn", &Schema::Text { min: None, max: None, pattern: Some("arn:(aws|aws-us-gov):(acps|bedrock-agentcore):[A-Za-z0-9-]{1,64}:[0-9]{12}:token-vault/[a-zA-Z0-9-.]+/oauth2credentialprovider/[a-zA-Z0-9-_.]+"), sensitive: false }).required(),
@@ -230,28 +237,124 @@ body("status", &STATUS_SCHEMA),
 /// The enumeration `CredentialProviderVendorType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CredentialProviderVendorType {
+    /// `GoogleOauth2`.
+    #[serde(rename = "GoogleOauth2")]
+    GoogleOauth2,
+    /// `GithubOauth2`.
+    #[serde(rename = "GithubOauth2")]
+    GithubOauth2,
+    /// `SlackOauth2`.
+    #[serde(rename = "SlackOauth2")]
+    SlackOauth2,
+    /// `SalesforceOauth2`.
+    #[serde(rename = "SalesforceOauth2")]
+    SalesforceOauth2,
+    /// `MicrosoftOauth2`.
+    #[serde(rename = "MicrosoftOauth2")]
+    MicrosoftOauth2,
     /// `CustomOauth2`.
     #[serde(rename = "CustomOauth2")]
     CustomOauth2,
+    /// `AtlassianOauth2`.
+    #[serde(rename = "AtlassianOauth2")]
+    AtlassianOauth2,
+    /// `LinkedinOauth2`.
+    #[serde(rename = "LinkedinOauth2")]
+    LinkedinOauth2,
+    /// `XOauth2`.
+    #[serde(rename = "XOauth2")]
+    XOauth2,
+    /// `OktaOauth2`.
+    #[serde(rename = "OktaOauth2")]
+    OktaOauth2,
+    /// `OneLoginOauth2`.
+    #[serde(rename = "OneLoginOauth2")]
+    OneLoginOauth2,
+    /// `PingOneOauth2`.
+    #[serde(rename = "PingOneOauth2")]
+    PingOneOauth2,
+    /// `FacebookOauth2`.
+    #[serde(rename = "FacebookOauth2")]
+    FacebookOauth2,
+    /// `YandexOauth2`.
+    #[serde(rename = "YandexOauth2")]
+    YandexOauth2,
+    /// `RedditOauth2`.
+    #[serde(rename = "RedditOauth2")]
+    RedditOauth2,
+    /// `ZoomOauth2`.
+    #[serde(rename = "ZoomOauth2")]
+    ZoomOauth2,
+    /// `TwitchOauth2`.
+    #[serde(rename = "TwitchOauth2")]
+    TwitchOauth2,
+    /// `SpotifyOauth2`.
+    #[serde(rename = "SpotifyOauth2")]
+    SpotifyOauth2,
+    /// `DropboxOauth2`.
+    #[serde(rename = "DropboxOauth2")]
+    DropboxOauth2,
+    /// `NotionOauth2`.
+    #[serde(rename = "NotionOauth2")]
+    NotionOauth2,
+    /// `HubspotOauth2`.
+    #[serde(rename = "HubspotOauth2")]
+    HubspotOauth2,
+    /// `CyberArkOauth2`.
+    #[serde(rename = "CyberArkOauth2")]
+    CyberArkOauth2,
+    /// `FusionAuthOauth2`.
+    #[serde(rename = "FusionAuthOauth2")]
+    FusionAuthOauth2,
+    /// `Auth0Oauth2`.
+    #[serde(rename = "Auth0Oauth2")]
+    Auth0Oauth2,
+    /// `CognitoOauth2`.
+    #[serde(rename = "CognitoOauth2")]
+    CognitoOauth2,
 }
 impl CredentialProviderVendorType {
     /// The value as the wire writes it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::GoogleOauth2 => "GoogleOauth2",
+            Self::GithubOauth2 => "GithubOauth2",
+            Self::SlackOauth2 => "SlackOauth2",
+            Self::SalesforceOauth2 => "SalesforceOauth2",
+            Self::MicrosoftOauth2 => "MicrosoftOauth2",
             Self::CustomOauth2 => "CustomOauth2",
+            Self::AtlassianOauth2 => "AtlassianOauth2",
+            Self::LinkedinOauth2 => "LinkedinOauth2",
+            Self::XOauth2 => "XOauth2",
+            Self::OktaOauth2 => "OktaOauth2",
+            Self::OneLoginOauth2 => "OneLoginOauth2",
+            Self::PingOneOauth2 => "PingOneOauth2",
+            Self::FacebookOauth2 => "FacebookOauth2",
+            Self::YandexOauth2 => "YandexOauth2",
+            Self::RedditOauth2 => "RedditOauth2",
+            Self::ZoomOauth2 => "ZoomOauth2",
+            Self::TwitchOauth2 => "TwitchOauth2",
+            Self::SpotifyOauth2 => "SpotifyOauth2",
+            Self::DropboxOauth2 => "DropboxOauth2",
+            Self::NotionOauth2 => "NotionOauth2",
+            Self::HubspotOauth2 => "HubspotOauth2",
+            Self::CyberArkOauth2 => "CyberArkOauth2",
+            Self::FusionAuthOauth2 => "FusionAuthOauth2",
+            Self::Auth0Oauth2 => "Auth0Oauth2",
+            Self::CognitoOauth2 => "CognitoOauth2",
         }
     }
 }
 
 pub(super) static CREDENTIAL_PROVIDER_VENDOR_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["CustomOauth2"],
-    not_honoured: &[
+    values: &[
         "GoogleOauth2",
         "GithubOauth2",
         "SlackOauth2",
         "SalesforceOauth2",
         "MicrosoftOauth2",
+        "CustomOauth2",
         "AtlassianOauth2",
         "LinkedinOauth2",
         "XOauth2",
@@ -272,6 +375,7 @@ pub(super) static CREDENTIAL_PROVIDER_VENDOR_TYPE_SCHEMA: Schema = Schema::Enume
         "Auth0Oauth2",
         "CognitoOauth2",
     ],
+    not_honoured: &[],
 };
 
 /// The structure `CustomOauth2ProviderConfigInput` of the model.
@@ -286,6 +390,9 @@ pub struct CustomOauth2ProviderConfigInput {
     /// `clientSecret`.
     #[serde(rename = "clientSecret", default, skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
+    /// `clientSecretConfig`.
+    #[serde(rename = "clientSecretConfig", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_config: Option<SecretReference>,
     /// `clientSecretSource`.
     #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
     pub client_secret_source: Option<SecretSourceType>,
@@ -298,7 +405,7 @@ pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::S
     body("oauthDiscovery", &OAUTH2_DISCOVERY_SCHEMA).required(),
     body("clientId", &Schema::Text { min: Some(0), max: Some(256), pattern: None, sensitive: false }),
     body("clientSecret", &Schema::Text { min: Some(0), max: Some(2048), pattern: None, sensitive: true }),
-    body("clientSecretConfig", &Schema::NotHonoured),
+    body("clientSecretConfig", &SECRET_REFERENCE_SCHEMA),
     body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
     body("onBehalfOfTokenExchangeConfig", &Schema::NotHonoured),
     body("clientAuthenticationMethod", &CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA),
@@ -345,6 +452,9 @@ pub struct GetOauth2CredentialProviderResponse {
     /// `clientSecretArn`.
     #[serde(rename = "clientSecretArn")]
     pub client_secret_arn: Secret,
+    /// `clientSecretJsonKey`.
+    #[serde(rename = "clientSecretJsonKey", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_json_key: Option<String>,
     /// `clientSecretSource`.
     #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
     pub client_secret_source: Option<SecretSourceType>,
@@ -376,7 +486,7 @@ pub struct GetOauth2CredentialProviderResponse {
 
 pub(super) static GET_OAUTH2_CREDENTIAL_PROVIDER_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
 body("clientSecretArn", &SECRET_SCHEMA).required(),
-body("clientSecretJsonKey", &Schema::NotHonoured),
+body("clientSecretJsonKey", &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false }),
 body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
 body("name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\-_]+"), sensitive: false }).required(),
 body("credentialProviderArn", &Schema::Text { min: None, max: None, pattern: Some("arn:(aws|aws-us-gov):(acps|bedrock-agentcore):[A-Za-z0-9-]{1,64}:[0-9]{12}:token-vault/[a-zA-Z0-9-.]+/oauth2credentialprovider/[a-zA-Z0-9-_.]+"), sensitive: false }).required(),
@@ -389,6 +499,57 @@ body("status", &STATUS_SCHEMA),
 body("failureReason", &Schema::NotHonoured),
 ]);
 
+/// The structure `GithubOauth2ProviderConfigInput` of the model, which says the same.
+pub type GithubOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
+/// The structure `GithubOauth2ProviderConfigOutput` of the model, which says the same.
+pub type GithubOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
+/// The structure `GoogleOauth2ProviderConfigInput` of the model, which says the same.
+pub type GoogleOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
+/// The structure `GoogleOauth2ProviderConfigOutput` of the model, which says the same.
+pub type GoogleOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
+/// The structure `IncludedOauth2ProviderConfigInput` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct IncludedOauth2ProviderConfigInput {
+    /// `clientId`.
+    #[serde(rename = "clientId")]
+    pub client_id: String,
+    /// `clientSecret`.
+    #[serde(rename = "clientSecret", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// `clientSecretConfig`.
+    #[serde(rename = "clientSecretConfig", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_config: Option<SecretReference>,
+    /// `clientSecretSource`.
+    #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_source: Option<SecretSourceType>,
+    /// `issuer`.
+    #[serde(rename = "issuer", default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// `authorizationEndpoint`.
+    #[serde(rename = "authorizationEndpoint", default, skip_serializing_if = "Option::is_none")]
+    pub authorization_endpoint: Option<String>,
+    /// `tokenEndpoint`.
+    #[serde(rename = "tokenEndpoint", default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+}
+
+pub(super) static INCLUDED_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::Structure(&[
+    body("clientId", &Schema::Text { min: Some(1), max: Some(256), pattern: None, sensitive: false })
+        .required(),
+    body("clientSecret", &Schema::Text { min: Some(0), max: Some(2048), pattern: None, sensitive: true }),
+    body("clientSecretConfig", &SECRET_REFERENCE_SCHEMA),
+    body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
+    body("issuer", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+    body("authorizationEndpoint", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+    body("tokenEndpoint", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+]);
+
+/// The structure `IncludedOauth2ProviderConfigOutput` of the model, which says the same.
+pub type IncludedOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
+/// The structure `LinkedinOauth2ProviderConfigInput` of the model, which says the same.
+pub type LinkedinOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
+/// The structure `LinkedinOauth2ProviderConfigOutput` of the model, which says the same.
+pub type LinkedinOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
 /// The structure `ListOauth2CredentialProvidersRequest` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct ListOauth2CredentialProvidersRequest {
@@ -430,6 +591,37 @@ pub(super) static LIST_OAUTH2_CREDENTIAL_PROVIDERS_RESPONSE_SCHEMA: Schema = Sch
     body("nextToken", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
 ]);
 
+/// The structure `MicrosoftOauth2ProviderConfigInput` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MicrosoftOauth2ProviderConfigInput {
+    /// `clientId`.
+    #[serde(rename = "clientId")]
+    pub client_id: String,
+    /// `clientSecret`.
+    #[serde(rename = "clientSecret", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// `clientSecretConfig`.
+    #[serde(rename = "clientSecretConfig", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_config: Option<SecretReference>,
+    /// `clientSecretSource`.
+    #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_source: Option<SecretSourceType>,
+    /// `tenantId`.
+    #[serde(rename = "tenantId", default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<String>,
+}
+
+pub(super) static MICROSOFT_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::Structure(&[
+    body("clientId", &Schema::Text { min: Some(1), max: Some(256), pattern: None, sensitive: false })
+        .required(),
+    body("clientSecret", &Schema::Text { min: Some(0), max: Some(2048), pattern: None, sensitive: true }),
+    body("clientSecretConfig", &SECRET_REFERENCE_SCHEMA),
+    body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
+    body("tenantId", &Schema::Text { min: Some(1), max: Some(2048), pattern: None, sensitive: false }),
+]);
+
+/// The structure `MicrosoftOauth2ProviderConfigOutput` of the model, which says the same.
+pub type MicrosoftOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
 /// The structure `Oauth2AuthorizationServerMetadata` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Oauth2AuthorizationServerMetadata {
@@ -540,18 +732,42 @@ pub enum Oauth2ProviderConfigInput {
     /// `customOauth2ProviderConfig`.
     #[serde(rename = "customOauth2ProviderConfig")]
     CustomOauth2ProviderConfig(CustomOauth2ProviderConfigInput),
+    /// `googleOauth2ProviderConfig`.
+    #[serde(rename = "googleOauth2ProviderConfig")]
+    GoogleOauth2ProviderConfig(GoogleOauth2ProviderConfigInput),
+    /// `githubOauth2ProviderConfig`.
+    #[serde(rename = "githubOauth2ProviderConfig")]
+    GithubOauth2ProviderConfig(GithubOauth2ProviderConfigInput),
+    /// `slackOauth2ProviderConfig`.
+    #[serde(rename = "slackOauth2ProviderConfig")]
+    SlackOauth2ProviderConfig(SlackOauth2ProviderConfigInput),
+    /// `salesforceOauth2ProviderConfig`.
+    #[serde(rename = "salesforceOauth2ProviderConfig")]
+    SalesforceOauth2ProviderConfig(SalesforceOauth2ProviderConfigInput),
+    /// `microsoftOauth2ProviderConfig`.
+    #[serde(rename = "microsoftOauth2ProviderConfig")]
+    MicrosoftOauth2ProviderConfig(MicrosoftOauth2ProviderConfigInput),
+    /// `atlassianOauth2ProviderConfig`.
+    #[serde(rename = "atlassianOauth2ProviderConfig")]
+    AtlassianOauth2ProviderConfig(AtlassianOauth2ProviderConfigInput),
+    /// `linkedinOauth2ProviderConfig`.
+    #[serde(rename = "linkedinOauth2ProviderConfig")]
+    LinkedinOauth2ProviderConfig(LinkedinOauth2ProviderConfigInput),
+    /// `includedOauth2ProviderConfig`.
+    #[serde(rename = "includedOauth2ProviderConfig")]
+    IncludedOauth2ProviderConfig(IncludedOauth2ProviderConfigInput),
 }
 
 pub(super) static OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::Union(&[
     body("customOauth2ProviderConfig", &CUSTOM_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
-    body("googleOauth2ProviderConfig", &Schema::NotHonoured),
-    body("githubOauth2ProviderConfig", &Schema::NotHonoured),
-    body("slackOauth2ProviderConfig", &Schema::NotHonoured),
-    body("salesforceOauth2ProviderConfig", &Schema::NotHonoured),
-    body("microsoftOauth2ProviderConfig", &Schema::NotHonoured),
-    body("atlassianOauth2ProviderConfig", &Schema::NotHonoured),
-    body("linkedinOauth2ProviderConfig", &Schema::NotHonoured),
-    body("includedOauth2ProviderConfig", &Schema::NotHonoured),
+    body("googleOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("githubOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("slackOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("salesforceOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("microsoftOauth2ProviderConfig", &MICROSOFT_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("atlassianOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("linkedinOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
+    body("includedOauth2ProviderConfig", &INCLUDED_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA),
 ]);
 
 /// The union `Oauth2ProviderConfigOutput` of the model: exactly one of its members.
@@ -560,18 +776,87 @@ pub enum Oauth2ProviderConfigOutput {
     /// `customOauth2ProviderConfig`.
     #[serde(rename = "customOauth2ProviderConfig")]
     CustomOauth2ProviderConfig(CustomOauth2ProviderConfigOutput),
+    /// `googleOauth2ProviderConfig`.
+    #[serde(rename = "googleOauth2ProviderConfig")]
+    GoogleOauth2ProviderConfig(GoogleOauth2ProviderConfigOutput),
+    /// `githubOauth2ProviderConfig`.
+    #[serde(rename = "githubOauth2ProviderConfig")]
+    GithubOauth2ProviderConfig(GithubOauth2ProviderConfigOutput),
+    /// `slackOauth2ProviderConfig`.
+    #[serde(rename = "slackOauth2ProviderConfig")]
+    SlackOauth2ProviderConfig(SlackOauth2ProviderConfigOutput),
+    /// `salesforceOauth2ProviderConfig`.
+    #[serde(rename = "salesforceOauth2ProviderConfig")]
+    SalesforceOauth2ProviderConfig(SalesforceOauth2ProviderConfigOutput),
+    /// `microsoftOauth2ProviderConfig`.
+    #[serde(rename = "microsoftOauth2ProviderConfig")]
+    MicrosoftOauth2ProviderConfig(MicrosoftOauth2ProviderConfigOutput),
+    /// `atlassianOauth2ProviderConfig`.
+    #[serde(rename = "atlassianOauth2ProviderConfig")]
+    AtlassianOauth2ProviderConfig(AtlassianOauth2ProviderConfigOutput),
+    /// `linkedinOauth2ProviderConfig`.
+    #[serde(rename = "linkedinOauth2ProviderConfig")]
+    LinkedinOauth2ProviderConfig(LinkedinOauth2ProviderConfigOutput),
+    /// `includedOauth2ProviderConfig`.
+    #[serde(rename = "includedOauth2ProviderConfig")]
+    IncludedOauth2ProviderConfig(IncludedOauth2ProviderConfigOutput),
 }
 
 pub(super) static OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA: Schema = Schema::Union(&[
     body("customOauth2ProviderConfig", &CUSTOM_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
-    body("googleOauth2ProviderConfig", &Schema::NotHonoured),
-    body("githubOauth2ProviderConfig", &Schema::NotHonoured),
-    body("slackOauth2ProviderConfig", &Schema::NotHonoured),
-    body("salesforceOauth2ProviderConfig", &Schema::NotHonoured),
-    body("microsoftOauth2ProviderConfig", &Schema::NotHonoured),
-    body("atlassianOauth2ProviderConfig", &Schema::NotHonoured),
-    body("linkedinOauth2ProviderConfig", &Schema::NotHonoured),
-    body("includedOauth2ProviderConfig", &Schema::NotHonoured),
+    body("googleOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("githubOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("slackOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("salesforceOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("microsoftOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("atlassianOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("linkedinOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+    body("includedOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
+]);
+
+/// The structure `SalesforceOauth2ProviderConfigInput` of the model, which says the same.
+pub type SalesforceOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
+/// The structure `SalesforceOauth2ProviderConfigOutput` of the model, which says the same.
+pub type SalesforceOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
+/// The structure `SlackOauth2ProviderConfigInput` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SlackOauth2ProviderConfigInput {
+    /// `clientId`.
+    #[serde(rename = "clientId")]
+    pub client_id: String,
+    /// `clientSecret`.
+    #[serde(rename = "clientSecret", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret: Option<String>,
+    /// `clientSecretConfig`.
+    #[serde(rename = "clientSecretConfig", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_config: Option<SecretReference>,
+    /// `clientSecretSource`.
+    #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_source: Option<SecretSourceType>,
+}
+
+pub(super) static SLACK_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::Structure(&[
+    body("clientId", &Schema::Text { min: Some(1), max: Some(256), pattern: None, sensitive: false })
+        .required(),
+    body("clientSecret", &Schema::Text { min: Some(0), max: Some(2048), pattern: None, sensitive: true }),
+    body("clientSecretConfig", &SECRET_REFERENCE_SCHEMA),
+    body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
+]);
+
+/// The structure `SlackOauth2ProviderConfigOutput` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SlackOauth2ProviderConfigOutput {
+    /// `oauthDiscovery`.
+    #[serde(rename = "oauthDiscovery")]
+    pub oauth_discovery: Oauth2Discovery,
+    /// `clientId`.
+    #[serde(rename = "clientId", default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+}
+
+pub(super) static SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA: Schema = Schema::Structure(&[
+    body("oauthDiscovery", &OAUTH2_DISCOVERY_SCHEMA).required(),
+    body("clientId", &Schema::Text { min: Some(1), max: Some(256), pattern: None, sensitive: false }),
 ]);
 
 /// The enumeration `Status` of the model.
@@ -626,6 +911,9 @@ pub struct UpdateOauth2CredentialProviderResponse {
     /// `clientSecretArn`.
     #[serde(rename = "clientSecretArn")]
     pub client_secret_arn: Secret,
+    /// `clientSecretJsonKey`.
+    #[serde(rename = "clientSecretJsonKey", default, skip_serializing_if = "Option::is_none")]
+    pub client_secret_json_key: Option<String>,
     /// `clientSecretSource`.
     #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
     pub client_secret_source: Option<SecretSourceType>,
@@ -657,7 +945,7 @@ pub struct UpdateOauth2CredentialProviderResponse {
 
 pub(super) static UPDATE_OAUTH2_CREDENTIAL_PROVIDER_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
 body("clientSecretArn", &SECRET_SCHEMA).required(),
-body("clientSecretJsonKey", &Schema::NotHonoured),
+body("clientSecretJsonKey", &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false }),
 body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
 body("name", &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[a-zA-Z0-9\\-_]+"), sensitive: false }).required(),
 body("credentialProviderVendor", &CREDENTIAL_PROVIDER_VENDOR_TYPE_SCHEMA).required(),

@@ -23,12 +23,33 @@ pub(super) static SECRET_SCHEMA: Schema = Schema::Structure(&[body(
 )
 .required()]);
 
+/// The structure `SecretReference` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SecretReference {
+    /// `secretId`.
+    #[serde(rename = "secretId")]
+    pub secret_id: String,
+    /// `jsonKey`.
+    #[serde(rename = "jsonKey")]
+    pub json_key: String,
+}
+
+pub(super) static SECRET_REFERENCE_SCHEMA: Schema = Schema::Structure(&[
+    body("secretId", &Schema::Text { min: Some(1), max: Some(2048), pattern: None, sensitive: false })
+        .required(),
+    body("jsonKey", &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false })
+        .required(),
+]);
+
 /// The enumeration `SecretSourceType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SecretSourceType {
     /// `MANAGED`.
     #[serde(rename = "MANAGED")]
     Managed,
+    /// `EXTERNAL`.
+    #[serde(rename = "EXTERNAL")]
+    External,
 }
 impl SecretSourceType {
     /// The value as the wire writes it.
@@ -36,12 +57,13 @@ impl SecretSourceType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Managed => "MANAGED",
+            Self::External => "EXTERNAL",
         }
     }
 }
 
 pub(super) static SECRET_SOURCE_TYPE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["MANAGED"], not_honoured: &["EXTERNAL"] };
+    Schema::Enumeration { values: &["MANAGED", "EXTERNAL"], not_honoured: &[] };
 
 /// The structure `UpdatedDescription` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]

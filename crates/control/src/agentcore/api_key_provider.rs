@@ -5,17 +5,19 @@ use aws_shapes::bedrock_agentcore_control::{
     CreateApiKeyCredentialProviderResponse, DeleteApiKeyCredentialProviderRequest,
     DeleteApiKeyCredentialProviderResponse, GetApiKeyCredentialProviderRequest,
     GetApiKeyCredentialProviderResponse, ListApiKeyCredentialProvidersRequest,
-    ListApiKeyCredentialProvidersResponse, SecretSourceType, UpdateApiKeyCredentialProviderRequest,
+    ListApiKeyCredentialProvidersResponse, UpdateApiKeyCredentialProviderRequest,
     UpdateApiKeyCredentialProviderResponse,
 };
 use domain::{Arn, CredentialKind, CredentialProvider, CredentialSettings};
 
-use super::credential::{self, New, read_secret, secret_of};
+use super::credential::{self, Given, New, secret_of, source_of};
 use super::{AgentCore, PAGE};
 use crate::context::Context;
 use crate::fault::Failure;
 
 const KIND: CredentialKind = CredentialKind::ApiKey;
+/// Where a request has the key, and how the members begin that say where else it is.
+const FIELDS: (&str, &str) = ("apiKey", "apiKeySecret");
 
 impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
     type Error = Failure;
@@ -25,14 +27,17 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
         context: &Context,
         input: CreateApiKeyCredentialProviderRequest,
     ) -> Result<CreateApiKeyCredentialProviderResponse, Failure> {
-        let secret = read_secret("apiKey", input.api_key)?;
+        let (config, source) = (input.api_key_secret_config, input.api_key_secret_source);
+        let secret = Given::read(FIELDS, input.api_key, config, source)?;
         let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
         let settings = CredentialSettings::ApiKey;
         let new = New { name: input.name, settings, secret, tags: input.tags };
         let provider = credential::create(context, &allowed, new).await?;
+        let (api_key_secret_json_key, api_key_secret_source) = source_of(&provider);
         Ok(CreateApiKeyCredentialProviderResponse {
             api_key_secret_arn: secret_of(&provider),
-            api_key_secret_source: Some(SecretSourceType::Managed),
+            api_key_secret_json_key,
+            api_key_secret_source,
             credential_provider_arn: provider.arn().to_string(),
             name: provider.name,
         })
@@ -53,7 +58,8 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
         context: &Context,
         input: UpdateApiKeyCredentialProviderRequest,
     ) -> Result<UpdateApiKeyCredentialProviderResponse, Failure> {
-        let secret = read_secret("apiKey", input.api_key)?;
+        let (config, source) = (input.api_key_secret_config, input.api_key_secret_source);
+        let secret = Given::read(FIELDS, input.api_key, config, source)?;
         let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
         let settings = CredentialSettings::ApiKey;
         Ok(describe(credential::update(context, &allowed, &input.name, settings, secret).await?))
@@ -88,9 +94,11 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
 }
 
 fn describe(provider: CredentialProvider) -> GetApiKeyCredentialProviderResponse {
+    let (api_key_secret_json_key, api_key_secret_source) = source_of(&provider);
     GetApiKeyCredentialProviderResponse {
         api_key_secret_arn: secret_of(&provider),
-        api_key_secret_source: Some(SecretSourceType::Managed),
+        api_key_secret_json_key,
+        api_key_secret_source,
         credential_provider_arn: provider.arn().to_string(),
         name: provider.name,
         created_time: provider.created_at,

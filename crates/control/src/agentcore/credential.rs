@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use aws_shapes::bedrock_agentcore_control::Secret as WireSecret;
-use domain::{Arn, CredentialKind, CredentialProvider, CredentialSettings, EventId, Scope, Secret};
+use aws_shapes::bedrock_agentcore_control::{Secret as WireSecret, SecretReference, SecretSourceType};
+use domain::{
+    Arn, CredentialKind, CredentialProvider, CredentialSettings, EventId, ExternalSecret, KeptSecret, Scope,
+    Secret,
+};
+use identity::outbound::{Refusal, read_external};
 use store::{Page, StoreError, Tx};
 
 use super::{bad_token, name_taken, not_found, over_quota};
@@ -11,12 +15,13 @@ use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::paging::Paging;
+use crate::secrets_manager::referred;
 
 /// What a caller gives of a new provider.
 pub(super) struct New {
     pub(super) name: String,
     pub(super) settings: CredentialSettings,
-    pub(super) secret: Secret,
+    pub(super) secret: Given,
     pub(super) tags: Option<BTreeMap<String, String>>,
 }
 
@@ -27,13 +32,14 @@ pub(super) async fn create(
     new: New,
 ) -> Result<CredentialProvider, Failure> {
     let random = &*context.setup().random;
-    let provider = CredentialProvider {
+    let mut provider = CredentialProvider {
         scope: context.scope.clone(),
         name: new.name,
         id: EventId::mint(random).to_string(),
         settings: new.settings,
-        secret_suffix: CredentialProvider::mint_suffix(random),
-        secret: Some(new.secret),
+        secret_suffix: KeptSecret::mint_suffix(random),
+        external: None,
+        secret: None,
         created_at: context.now,
         updated_at: context.now,
         revision: 1,
@@ -44,6 +50,7 @@ pub(super) async fn create(
     if tx.credential_providers(&context.scope, kind, Page::ALL).await?.len() >= most {
         return Err(over_quota(plural(kind), most));
     }
+    (provider.secret, provider.external) = new.secret.keep(context, &mut tx).await?;
     tx.insert_credential_provider(&provider).await.map_err(|error| match error {
         StoreError::Exists => name_taken(&format!("An {}", singular(kind)), &provider.name),
         error => error.into(),
@@ -72,13 +79,13 @@ pub(super) async fn update(
     allowed: &Authorized<'_>,
     name: &str,
     settings: CredentialSettings,
-    secret: Secret,
+    secret: Given,
 ) -> Result<CredentialProvider, Failure> {
     let mut tx = allowed.begin().await?;
     let kind = kind_of(&settings);
     let mut provider = find(&mut tx, &context.scope, kind, name).await?;
     provider.settings = settings;
-    provider.secret = Some(secret);
+    (provider.secret, provider.external) = secret.keep(context, &mut tx).await?;
     provider.updated_at = context.now;
     tx.update_credential_provider(&mut provider).await?;
     allowed.commit(tx).await?;
@@ -113,28 +120,92 @@ pub(super) async fn list(
     Ok(paging.cut(found, |provider| provider.name.clone()))
 }
 
-/// A secret that was given: there, and fit for a header.
-pub(super) fn read_secret(field: &str, given: Option<String>) -> Result<Secret, Failure> {
-    let given = given.map(Secret::new);
-    let secret = given.filter(|secret| !secret.matches(""));
-    let secret = secret.ok_or_else(|| {
-        let message = format!(
-            "{field} is required: Portcullis keeps it sealed. Secrets that are kept elsewhere are not supported."
-        );
-        invalid(field, message)
-    })?;
-    if !secret.is_printable() {
-        let message = format!(
-            "{field} has a character that no HTTP header may carry. Use printable ASCII, and look for a line's end at its end."
-        );
-        return Err(invalid(field, message));
-    }
-    Ok(secret)
+/// A secret as a request gives it.
+pub(super) enum Given {
+    /// Here it is, to be sealed.
+    Managed(Secret),
+    /// It is in a secret of the caller's own. The field says where the request names it.
+    External { reference: SecretReference, field: String },
 }
 
-/// Where the secret of a provider would be on AWS.
+impl Given {
+    /// A secret that is given in `field`, or by what the members that begin with `stem` say: there, and fit for a header.
+    pub(super) fn read(
+        (field, stem): (&str, &str),
+        secret: Option<String>,
+        config: Option<SecretReference>,
+        source: Option<SecretSourceType>,
+    ) -> Result<Self, Failure> {
+        let secret = secret.map(Secret::new).filter(|secret| !secret.matches(""));
+        let config_field = format!("{stem}Config");
+        match (source, config, secret) {
+            (Some(SecretSourceType::Managed), Some(_), _) => {
+                let message = format!("{config_field} goes with the source EXTERNAL only.");
+                Err(invalid(&config_field, message))
+            }
+            (_, Some(_), Some(_)) => {
+                let message = format!("Give either {field} or {config_field}, not both.");
+                Err(invalid(field, message))
+            }
+            (_, Some(reference), None) => Ok(Self::External { reference, field: config_field }),
+            (Some(SecretSourceType::External), None, _) => {
+                let message =
+                    format!("{config_field} is required: the source EXTERNAL means a secret of your own.");
+                Err(invalid(&config_field, message))
+            }
+            (_, None, None) => {
+                let message = format!(
+                    "{field} is required: Portcullis keeps it sealed. Or {config_field} says in which secret of yours it is."
+                );
+                Err(invalid(field, message))
+            }
+            (_, None, Some(secret)) if secret.is_printable() => Ok(Self::Managed(secret)),
+            (_, None, Some(_)) => {
+                let message = format!(
+                    "{field} has a character that no HTTP header may carry. Use printable ASCII, and look for a line's end at its end."
+                );
+                Err(invalid(field, message))
+            }
+        }
+    }
+
+    /// What a provider keeps of it: itself, or where it is. The caller must be allowed to read the secret that is named, and
+    /// it must hold what it is said to hold; otherwise whoever may make providers could use everyone's secrets.
+    async fn keep(
+        self,
+        context: &Context,
+        tx: &mut Tx,
+    ) -> Result<(Option<Secret>, Option<ExternalSecret>), Failure> {
+        let (reference, field) = match self {
+            Self::Managed(secret) => return Ok((Some(secret), None)),
+            Self::External { reference, field } => (reference, field),
+        };
+        let found = referred(tx, context, &reference.secret_id).await?;
+        let found = found.ok_or_else(|| not_found("Secret", &reference.secret_id))?;
+        if found.owner.is_some() {
+            let message = "The secret belongs to a credential provider. Name one of your own.";
+            return Err(invalid(&format!("{field}/secretId"), message));
+        }
+        let external = ExternalSecret { arn: found.arn(), json_key: reference.json_key };
+        match read_external(tx, &external).await {
+            Ok(_) => Ok((None, Some(external))),
+            Err(Refusal::Store(error)) => Err(Failure::internal(&error)),
+            Err(refusal) => Err(invalid(&field, format!("{field}: {refusal}."))),
+        }
+    }
+}
+
+/// Where the secret of a provider is in Secrets Manager.
 pub(super) fn secret_of(provider: &CredentialProvider) -> WireSecret {
     WireSecret { secret_arn: provider.secret_arn().to_string() }
+}
+
+/// The JSON key under which the secret of a provider is, where its owner keeps it, and who keeps it.
+pub(super) fn source_of(provider: &CredentialProvider) -> (Option<String>, Option<SecretSourceType>) {
+    match &provider.external {
+        Some(external) => (Some(external.json_key.clone()), Some(SecretSourceType::External)),
+        None => (None, Some(SecretSourceType::Managed)),
+    }
 }
 
 fn kind_of(settings: &CredentialSettings) -> CredentialKind {

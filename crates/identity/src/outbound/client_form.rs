@@ -80,12 +80,13 @@ fn basic(id: &str, secret: &Secret) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::OAuth2Discovery;
+    use domain::{OAuth2Discovery, Vendor};
 
     use super::*;
 
     fn form(authentication: ClientAuthentication) -> ClientForm {
         let settings = OAuth2Settings {
+            vendor: Vendor::Custom,
             discovery: OAuth2Discovery::Url(String::new()),
             client_id: "a:b c".to_owned(),
             authentication: None,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::{
     ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings, Random, RequestId,
-    Timestamp,
+    Timestamp, TokenAnswer,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
@@ -80,7 +80,7 @@ impl Servers {
         };
         let endpoint = self.endpoint_of(held, settings).await?;
         let form = ClientForm::new(settings, secret, endpoint.authentication(settings)?, key);
-        let got = self.ask(&endpoint, &form).await;
+        let got = self.ask(&endpoint, settings.vendor.facts().answer, &form).await;
         if got.is_err() {
             // It may have moved: the next attempt looks where it is.
             *held.found.lock().await = None;
@@ -88,13 +88,18 @@ impl Servers {
         got
     }
 
-    async fn ask(&self, endpoint: &Endpoint, form: &ClientForm) -> Result<Issued, Refusal> {
+    async fn ask(
+        &self,
+        endpoint: &Endpoint,
+        written: TokenAnswer,
+        form: &ClientForm,
+    ) -> Result<Issued, Refusal> {
         let asked = self.clock.now();
         let (status, body) = match &endpoint.local {
             Some(hint) => self.ask_here(hint.clone(), form).await,
             None => self.ask_there(&endpoint.url, form).await?,
         };
-        token_answer::read(&bare(&endpoint.url), status, &body, asked)
+        token_answer::read(&bare(&endpoint.url), written, status, &body, asked)
     }
 
     /// Where the endpoint is, as it was found out before or is now.
@@ -196,9 +201,9 @@ impl Servers {
 }
 
 impl Endpoint {
-    /// How the client proves who it is: as its owner says, as the server wants it, or in the header (RFC 8414, section 2).
+    /// How the client proves who it is: as its owner says, as the vendor does, as the server wants it, or in the header (RFC 8414, section 2).
     fn authentication(&self, settings: &OAuth2Settings) -> Result<ClientAuthentication, Refusal> {
-        if let Some(said) = settings.authentication {
+        if let Some(said) = settings.authentication.or(settings.vendor.facts().authentication) {
             return Ok(said);
         }
         let Some(methods) = &self.methods else { return Ok(ClientAuthentication::Basic) };

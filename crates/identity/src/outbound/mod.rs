@@ -9,6 +9,7 @@
 
 mod client_form;
 mod endpoint;
+mod external;
 mod permission;
 mod refusal;
 mod token_answer;
@@ -28,6 +29,7 @@ use crate::provider::{Names, Provider};
 pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;
+pub use external::read_external;
 pub use permission::{Role, may_use};
 pub use refusal::Refusal;
 use tokens::TokenKey;
@@ -125,6 +127,9 @@ impl Outbound {
     /// [`Refusal`], whose text is for the owner of the target and holds no secret.
     pub async fn credential(&self, ask: &Ask<'_>) -> Result<Granted, Refusal> {
         let held = self.find(ask.scope, ask.provider).await?;
+        if let Some(refusal) = &held.unusable {
+            return Err(refusal.clone());
+        }
         match ask.need {
             Need::ApiKey => api_key(&held.provider),
             Need::OAuth(need) => match need.grant {

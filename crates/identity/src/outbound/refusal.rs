@@ -31,6 +31,14 @@ pub enum Refusal {
         /// What it gives.
         gives: &'static str,
     },
+    /// The secret that the provider's owner keeps cannot be used.
+    #[error("the secret `{secret}` cannot be used: {why}")]
+    External {
+        /// The secret.
+        secret: Arn,
+        /// Why it cannot be.
+        why: &'static str,
+    },
     /// A grant that is not served.
     #[error("the grant type {0} is not supported: use CLIENT_CREDENTIALS")]
     Grant(&'static str),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Secret, Timestamp};
+use domain::{Secret, Timestamp, TokenAnswer};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,10 +33,17 @@ struct Answer {
     token_type: Option<String>,
     expires_in: Option<Value>,
     error: Option<Value>,
+    ok: Option<bool>,
 }
 
-/// Reads an answer to a request of `asked`. `url` is what refusals call the endpoint.
-pub(super) fn read(url: &str, status: u16, body: &[u8], asked: Timestamp) -> Result<Issued, Refusal> {
+/// Reads an answer to a request of `asked`. `url` is what refusals call the endpoint, `written` how its vendor answers.
+pub(super) fn read(
+    url: &str,
+    written: TokenAnswer,
+    status: u16,
+    body: &[u8],
+    asked: Timestamp,
+) -> Result<Issued, Refusal> {
     let unusable = |why| Refusal::Answer { url: url.to_owned(), why };
     if (300..400).contains(&status) {
         return Err(unusable("it is a redirect, and a client's secret follows none"));
@@ -44,7 +51,8 @@ pub(super) fn read(url: &str, status: u16, body: &[u8], asked: Timestamp) -> Res
     // What the parsers say of it may quote it.
     let answer = strict_json::check(body).ok().and_then(|_| serde_json::from_slice::<Answer>(body).ok());
     let error = answer.as_ref().and_then(|answer| answer.error.as_ref());
-    if status != 200 || error.is_some() {
+    let denied = written == TokenAnswer::Slack && answer.as_ref().is_some_and(|it| it.ok != Some(true));
+    if status != 200 || error.is_some() || denied {
         let code = error.and_then(Value::as_str);
         let code = CODES.into_iter().find(|known| Some(*known) == code);
         return Err(Refusal::Refused { url: url.to_owned(), status, code });
@@ -52,9 +60,12 @@ pub(super) fn read(url: &str, status: u16, body: &[u8], asked: Timestamp) -> Res
     let answer = answer.ok_or_else(|| unusable("it is no JSON object as RFC 6749, section 5.1 has it"))?;
     let token = answer.access_token.ok_or_else(|| unusable("it has no access_token"))?;
     let token = Secret::new(token);
-    let kind = answer.token_type.ok_or_else(|| unusable("it has no token_type"))?;
-    if !kind.eq_ignore_ascii_case("bearer") {
-        return Err(unusable("its token_type is another than Bearer"));
+    match (answer.token_type, written) {
+        (None, TokenAnswer::Untyped) => {}
+        (None, _) => return Err(unusable("it has no token_type")),
+        (Some(kind), TokenAnswer::Slack) if matches!(kind.as_str(), "bot" | "user") => {}
+        (Some(kind), _) if kind.eq_ignore_ascii_case("bearer") => {}
+        _ => return Err(unusable("its token_type is another than Bearer")),
     }
     if !token.is_credential(LONGEST_TOKEN) {
         return Err(unusable("its access_token is empty, too long, or not fit for a header"));
@@ -94,7 +105,26 @@ mod tests {
     const URL: &str = "https://as.example/token";
 
     fn of(status: u16, body: &str) -> Result<Issued, Refusal> {
-        read(URL, status, body.as_bytes(), Timestamp::from_seconds(100))
+        read(URL, TokenAnswer::Standard, status, body.as_bytes(), Timestamp::from_seconds(100))
+    }
+
+    #[test]
+    fn vendors_have_answers_of_their_own() {
+        let taken = |written, body: &str| {
+            read(URL, written, 200, body.as_bytes(), Timestamp::from_seconds(100)).is_ok()
+        };
+        let (bot, denied) = (
+            r#"{"ok":true,"access_token":"abc","token_type":"bot"}"#,
+            r#"{"ok":false,"access_token":"abc","token_type":"bot"}"#,
+        );
+        assert!(taken(TokenAnswer::Slack, bot));
+        assert!(!taken(TokenAnswer::Slack, denied));
+        assert!(!taken(TokenAnswer::Slack, r#"{"access_token":"abc","token_type":"bot"}"#));
+        assert!(!taken(TokenAnswer::Standard, bot));
+        let untyped = r#"{"access_token":"abc","expires_in":60}"#;
+        assert!(taken(TokenAnswer::Untyped, untyped));
+        assert!(!taken(TokenAnswer::Untyped, r#"{"access_token":"abc","token_type":"mac"}"#));
+        assert!(!taken(TokenAnswer::Standard, untyped));
     }
 
     #[test]

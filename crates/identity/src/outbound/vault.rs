@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{Arn, CredentialKind, CredentialProvider, Scope, Secret, Timestamp};
 use quick_cache::sync::Cache;
-use store::{Store, StoreError};
+use store::Store;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::Refusal;
 use super::endpoint::{Found, Servers};
+use super::external::read_external;
 use super::tokens::{Issued, Slot, TokenKey};
 
 /// How many tokens of one provider are remembered: one for each set of scopes and parameters.
@@ -30,6 +31,8 @@ struct Providers {
 /// A provider with all that was got with it.
 pub(super) struct Held {
     pub(super) provider: CredentialProvider,
+    /// Why its secret cannot be used, when that is kept elsewhere.
+    pub(super) unusable: Option<Refusal>,
     /// Where its token endpoint is, when that was found out. Locked by the one who finds out.
     pub(super) found: AsyncMutex<Option<Found>>,
     tokens: Cache<TokenKey, Arc<Slot>>,
@@ -45,7 +48,7 @@ impl Vault {
         scope: &Scope,
         kind: CredentialKind,
         name: &str,
-    ) -> Result<Option<Arc<Held>>, StoreError> {
+    ) -> Result<Option<Arc<Held>>, Refusal> {
         let arn = Arn::credential_provider(scope, kind, name);
         let epoch = {
             let providers = self.providers();
@@ -55,13 +58,27 @@ impl Vault {
             providers.epoch
         };
         let mut tx = self.store.read().await?;
-        let Some(provider) = tx.credential_provider(scope, kind, name).await? else { return Ok(None) };
+        let Some(mut provider) = tx.credential_provider(scope, kind, name).await? else { return Ok(None) };
+        let mut unusable = None;
+        if let Some(external) = &provider.external {
+            match read_external(&mut tx, external).await {
+                Ok(secret) => provider.secret = Some(secret),
+                Err(Refusal::Store(error)) => return Err(Refusal::Store(error)),
+                // It is remembered like a secret, and forgotten when the secret changes.
+                Err(refusal) => unusable = Some(refusal),
+            }
+        }
         let mut providers = self.providers();
         // Two may have read at once: their tokens are to be in one place.
         if let Some(held) = providers.held.get(arn.as_str()) {
             return Ok(Some(Arc::clone(held)));
         }
-        let held = Arc::new(Held { provider, found: AsyncMutex::default(), tokens: Cache::new(MOST_TOKENS) });
+        let held = Arc::new(Held {
+            provider,
+            unusable,
+            found: AsyncMutex::default(),
+            tokens: Cache::new(MOST_TOKENS),
+        });
         if providers.epoch == epoch {
             providers.held.insert(arn.to_string(), Arc::clone(&held));
         }

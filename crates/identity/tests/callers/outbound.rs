@@ -11,7 +11,7 @@ use domain::{
     AccessKeyId, Arn, AuditKind, AuthorizationServer, Caller, ClientAuthentication, CredentialKind,
     CredentialProvider, CredentialSettings, Decision, EventId, FixedClock, OAuth2Discovery, OAuth2Settings,
     PoolDomain, Principal, Region, ResourceServer, ResourceServerScope, Scope, Secret, SystemRandom,
-    Timestamp,
+    Timestamp, Vendor,
 };
 use iam::{Named, Policy, PolicyKind};
 use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Outbound, Refusal, Role, may_use};
@@ -55,8 +55,12 @@ impl Scene {
         client_id: &str,
         authentication: Option<ClientAuthentication>,
     ) {
-        let settings =
-            OAuth2Settings { discovery: discovery.clone(), client_id: client_id.to_owned(), authentication };
+        let settings = OAuth2Settings {
+            vendor: Vendor::Custom,
+            discovery: discovery.clone(),
+            client_id: client_id.to_owned(),
+            authentication,
+        };
         self.makes(provider(name, CredentialSettings::OAuth2(settings))).await;
     }
 
@@ -94,6 +98,7 @@ fn provider(name: &str, settings: CredentialSettings) -> CredentialProvider {
         name: name.to_owned(),
         id: EventId::mint(&SystemRandom).to_string(),
         settings,
+        external: None,
         secret_suffix: "abcdef".to_owned(),
         secret: Some(Secret::new(SECRET)),
         created_at: NOW,
