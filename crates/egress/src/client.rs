@@ -164,6 +164,9 @@ pub enum EgressError {
     /// The connection broke, or what came over it is no HTTP.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The other side is not who it must be, or speaks no TLS that is spoken here.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(String),
     /// The answer did not come in time.
     #[error("no answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
@@ -193,6 +196,11 @@ impl EgressError {
                     ConnectError::Unresolved(error) => ConnectError::Unresolved(again(error)),
                     ConnectError::Unreachable(error) => ConnectError::Unreachable(again(error)),
                 });
+            }
+            // TLS's own error is what an I/O error was made of, which is no cause in the chain.
+            let made_of = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            if let Some(tls) = made_of.and_then(|made_of| made_of.downcast_ref::<rustls::Error>()) {
+                return Self::Handshake(tls.to_string());
             }
             deepest = inner.to_string();
             cause = inner.source();

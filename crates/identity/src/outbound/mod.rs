@@ -29,7 +29,7 @@ pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;
 pub use permission::{Role, may_use};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Said};
 use tokens::TokenKey;
 use vault::{Held, Vault};
 

@@ -2,7 +2,7 @@
 //! authorizer: what is accepted by which, and what never is.
 
 use domain::{ClaimMatch, CustomClaim, JwtAuthorizer};
-use identity::issuer::Issuers;
+use identity::issuer::{Finding, Issuers};
 use identity::token::{Rejection, check};
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ impl Provider {
         let told = JwtAuthorizer { discovery_url: self.idp.discovery_url(), ..authorizer };
         let inspection = self.issuers.inspect(&told, &token).await;
         assert_eq!(
-            inspection.refusal().and_then(|finding| finding.reason()),
+            inspection.refusal().and_then(Finding::reason),
             met.as_ref().err().map(ToString::to_string)
         );
         met

@@ -14,7 +14,7 @@ mod rules;
 mod signatures;
 
 use domain::JwtAuthorizer;
-use identity::issuer::VerifyError;
+use identity::issuer::{Finding, VerifyError};
 use identity::token::{Claims, Rejection, TokenError, check};
 use serde_json::{Value, json};
 
@@ -202,7 +202,7 @@ async fn inspected(
 ) -> Option<String> {
     let authorizer = JwtAuthorizer { discovery_url: lab.idp.discovery_url(), ..authorizer.clone() };
     let inspection = issuers(database, client, &clock()).inspect(&authorizer, token).await;
-    inspection.refusal().and_then(|finding| finding.reason())
+    inspection.refusal().and_then(Finding::reason)
 }
 
 #[derive(Debug, thiserror::Error)]
