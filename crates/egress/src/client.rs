@@ -197,15 +197,25 @@ impl EgressError {
                     ConnectError::Unreachable(error) => ConnectError::Unreachable(again(error)),
                 });
             }
-            // TLS's own error is what an I/O error was made of, which is no cause in the chain.
-            let made_of = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            if let Some(tls) = made_of.and_then(|made_of| made_of.downcast_ref::<rustls::Error>()) {
+            if let Some(tls) = inner.downcast_ref().and_then(of_tls) {
                 return Self::Handshake(tls.to_string());
             }
             deepest = inner.to_string();
             cause = inner.source();
         }
         Self::Broken(deepest)
+    }
+}
+
+/// TLS's own error, out of the I/O errors that were made of it: what one is made of is no cause in its chain.
+fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
+    let mut error = error;
+    loop {
+        let made_of = error.get_ref()?;
+        if let Some(tls) = made_of.downcast_ref() {
+            return Some(tls);
+        }
+        error = made_of.downcast_ref()?;
     }
 }
 

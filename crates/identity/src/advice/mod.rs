@@ -2,7 +2,7 @@
 //!
 //! Each hint answers one mistake that people make with identity providers; most of them are named in "Troubleshooting" of
 //! AgentCore's setup of authentication ("Common 401 errors", "Other common issues"). Hints only read what an
-//! [`Inspection`] found: whether a token is accepted is never decided here.
+//! [`Inspection`] and the rules found: whether a token is accepted is never decided here.
 
 mod form;
 mod rules;

@@ -5,37 +5,27 @@ use domain::ClaimMatch;
 use serde_json::Value;
 
 use super::{Case, Hint, listed};
-use crate::token::{Claims, Rejection};
+use crate::token::{self, Claims, Rule};
 
 /// What other providers call the client: Auth0, Keycloak and Entra 2.0, Okta, Entra 1.0.
 const OTHER_NAMES: [&str; 3] = ["azp", "cid", "appid"];
 /// The audience of Microsoft Graph, by its id and by its URL.
 const GRAPH: [&str; 2] = ["00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"];
 
-/// The hints for every rule that does not hold.
+/// The hints for every rule that does not hold, as the rules themselves say.
 pub(super) fn hints(case: &Case<'_>, claims: &Claims, hints: &mut Vec<Hint>) {
-    let fails = |rule: &Rejection| case.inspection.fails(rule);
-    if fails(&Rejection::IdToken) {
-        hints.push(Hint::new(
+    let broken = token::rules(claims, case.authorizer).filter(|(_, holds)| !holds);
+    hints.extend(broken.map(|(rule, _)| match rule {
+        Rule::IdToken => Hint::new(
             "id-token",
             "It is an ID token: it says who signed in, and not what may be called. Send the access token; or accept ID \
              tokens by allowedAudience, with the client's id. allowedClients never accepts one.",
-        ));
-    }
-    if fails(&Rejection::Audience) {
-        hints.push(audience(case, claims));
-    }
-    if fails(&Rejection::Client) {
-        hints.push(client(case, claims));
-    }
-    for rule in &case.authorizer.custom_claims {
-        if fails(&Rejection::CustomClaim(rule.name.clone())) {
-            hints.push(custom(claims, &rule.name, &rule.matches));
-        }
-    }
-    if fails(&Rejection::Scope) {
-        hints.push(scope(case, claims));
-    }
+        ),
+        Rule::Audience => audience(case, claims),
+        Rule::Client => client(case, claims),
+        Rule::CustomClaim(rule) => custom(claims, &rule.name, &rule.matches),
+        Rule::Scope => scope(case, claims),
+    }));
 }
 
 fn audience(case: &Case<'_>, claims: &Claims) -> Hint {
@@ -155,10 +145,14 @@ fn scope(case: &Case<'_>, claims: &Claims) -> Hint {
             )
         };
     }
-    let last = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    // The same scope with and without its resource server, or in another case; not the same word of two servers.
+    let last = |scope: &str| scope.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_nearly = |has: &str, wanted: &str| {
+        has.eq_ignore_ascii_case(wanted) || last(has) == wanted || has == last(wanted)
+    };
     let related = allowed
         .iter()
-        .find_map(|wanted| found.iter().find(|has| last(has) == last(wanted)).map(|has| (wanted, has)));
+        .find_map(|wanted| found.iter().find(|has| is_nearly(has, wanted)).map(|has| (wanted, has)));
     match related {
         Some((wanted, has)) => Hint::new(
             "scope-exact",

@@ -176,10 +176,4 @@ impl Inspection {
             _ => None,
         }
     }
-
-    /// Whether a rule was looked at and does not hold.
-    #[must_use]
-    pub fn fails(&self, rule: &Rejection) -> bool {
-        self.findings.iter().any(|finding| matches!(finding, Finding::Rule(it, Outcome::Fails) if it == rule))
-    }
 }

@@ -156,6 +156,8 @@ async fn scopes_that_are_not_there() {
     assert_says(&hint, "scope-not-granted", &["`read`", "`invoke`"]);
     let hint = desk.hint_for(json!({ "scope": "server/invoke" }), scopes("invoke")).await;
     assert_says(&hint, "scope-exact", &["`server/invoke`", "`invoke`"]);
+    let hint = desk.hint_for(json!({ "scope": "mine/invoke" }), scopes("theirs/invoke")).await;
+    assert_says(&hint, "scope-not-granted", &[]);
     let hint = desk.hint_for(json!({ "scope": ["invoke"] }), scopes("invoke")).await;
     assert_says(&hint, "scope-list", &["list"]);
 }
