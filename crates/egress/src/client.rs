@@ -164,6 +164,9 @@ pub enum EgressError {
     /// The connection broke, or what came over it is no HTTP.
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The other side is not who it must be, or speaks no TLS that is spoken here.
+    #[error("the TLS handshake failed: {0}")]
+    Handshake(String),
     /// The answer did not come in time.
     #[error("no answer within {} seconds", .0.as_secs())]
     TimedOut(Duration),
@@ -194,10 +197,25 @@ impl EgressError {
                     ConnectError::Unreachable(error) => ConnectError::Unreachable(again(error)),
                 });
             }
+            if let Some(tls) = inner.downcast_ref().and_then(of_tls) {
+                return Self::Handshake(tls.to_string());
+            }
             deepest = inner.to_string();
             cause = inner.source();
         }
         Self::Broken(deepest)
+    }
+}
+
+/// TLS's own error, out of the I/O errors that were made of it: what one is made of is no cause in its chain.
+fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
+    let mut error = error;
+    loop {
+        let made_of = error.get_ref()?;
+        if let Some(tls) = made_of.downcast_ref() {
+            return Some(tls);
+        }
+        error = made_of.downcast_ref()?;
     }
 }
 

@@ -33,6 +33,10 @@ pub(crate) enum Verb {
     Pool(Pool),
     /// Look at gateways' targets, and approve what their servers changed
     Target(Target),
+    /// Look at a token, and say why a gateway accepts it or does not
+    Token(Token),
+    /// Look at credential providers, and try them
+    Identity(Identity),
     /// Print the completions of a shell
     Completions(Completions),
 }
@@ -249,6 +253,89 @@ pub(crate) struct WhichTarget {
     /// The target's name or id
     #[arg(long, value_name = "NAME")]
     pub(crate) target: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    pub(crate) verb: TokenVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenVerb {
+    /// Show what a token says, without believing any of it
+    Decode {
+        /// The token, or - to read it from standard input, where no list of processes shows it
+        token: String,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say whether a gateway accepts a token; fails when it does not
+    Verify(TokenAtGateway),
+    /// Say rule by rule why a gateway accepts a token or does not, and what to do; fails when it does not
+    Why(TokenAtGateway),
+}
+
+/// A token before a gateway.
+#[derive(Args)]
+pub(crate) struct TokenAtGateway {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// The token, or - to read it from standard input, where no list of processes shows it
+    pub(crate) token: String,
+    /// The gateway's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) gateway: String,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Identity {
+    #[command(subcommand)]
+    pub(crate) verb: IdentityVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum IdentityVerb {
+    /// List the credential providers of an account and region
+    List {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        place: Place,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask a provider's token endpoint for a token, or see whether its API key is there; prints neither
+    TestProvider {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        place: Place,
+        /// The provider's name
+        name: String,
+        /// Ask for this scope; may be given more than once
+        #[arg(long, value_name = "SCOPE")]
+        scope: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// An account and a region.
+#[derive(Args)]
+pub(crate) struct Place {
+    /// The account [default: 000000000000]
+    #[arg(long, value_name = "DIGITS")]
+    pub(crate) account: Option<String>,
+    /// The region [default: the server's]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
 }
 
 #[derive(Args)]

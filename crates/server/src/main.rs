@@ -39,6 +39,8 @@ fn main() -> ExitCode {
         Verb::Mail(arguments) => verbs::mail::run(arguments),
         Verb::Pool(arguments) => verbs::pool::run(arguments),
         Verb::Target(arguments) => verbs::target::run(arguments),
+        Verb::Token(arguments) => verbs::token::run(arguments),
+        Verb::Identity(arguments) => verbs::identity::run(arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

@@ -65,3 +65,15 @@ pub(crate) fn table(head: &[&str]) -> Table {
     }
     table
 }
+
+/// A line of what others wrote, with everything escaped that a terminal would not show as it is: what is seen is what is
+/// there.
+pub(crate) fn visible(line: &str) -> String {
+    line.chars()
+        .flat_map(|character| {
+            let plain = matches!(character, '"' | '\'' | '\\' | ' ');
+            let shown: Vec<char> = if plain { vec![character] } else { character.escape_debug().collect() };
+            shown
+        })
+        .collect()
+}

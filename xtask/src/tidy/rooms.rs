@@ -84,6 +84,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "functions",
             "gateway",
             "identity",
+            "mask",
             "objects",
             "openapi",
             "smithy",

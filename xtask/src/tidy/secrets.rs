@@ -34,6 +34,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/control/src/secrets_manager/managed.rs", "writes a provider's secret as the JSON that is read"),
     ("crates/control/src/lambda/describe.rs", "shows a function's environment to its owner"),
     ("crates/server/src/bootstrap.rs", "writes the root credentials into their file"),
+    ("crates/server/src/verbs/identity.rs", "takes secrets out of what a token endpoint wrote"),
     ("crates/server/src/verbs/account.rs", "shows new root credentials, once"),
 ];
 

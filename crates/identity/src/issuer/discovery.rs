@@ -1,6 +1,7 @@
 //! The metadata of an issuer: OpenID Connect Discovery 1.0, section 4, and RFC 8414, section 3.
 
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::token::KeySetError;
@@ -10,6 +11,8 @@ use crate::token::KeySetError;
 pub(super) struct Metadata {
     pub(super) issuer: String,
     pub(super) jwks_uri: String,
+    /// Told to people only, so it may be anything.
+    pub(super) token_endpoint: Option<Value>,
 }
 
 impl Metadata {
@@ -34,7 +37,44 @@ impl Metadata {
 /// Whether a discovery URL is this issuer's.
 pub(crate) fn is_of_issuer(url: &str, issuer: &str) -> bool {
     let bare = |issuer: &str| issuer.strip_suffix('/').unwrap_or(issuer).to_owned();
-    issuer_of(url).is_some_and(|expected| bare(&expected) == bare(issuer))
+    issuer_of(url).is_some_and(|expected| bare(&expected) == bare(issuer)) || is_of_entra_tenant(url, issuer)
+}
+
+/// Entra serves the metadata of its issuers under other names than theirs: tokens of version 1.0 are issued by
+/// `https://sts.windows.net/{tenant id}/`, and a tenant may be written by a domain of its own, while the issuer always has
+/// its id (developer guide, "Microsoft", inbound). Both hosts are Microsoft's; a tenant that is written by its id must be the
+/// issuer's. `common` and `organizations` stand for no tenant, and their issuer is none.
+fn is_of_entra_tenant(url: &str, issuer: &str) -> bool {
+    let Some(path) = url.strip_prefix("https://login.microsoftonline.com/") else { return false };
+    let (tenant, issued) = match path.strip_suffix("/.well-known/openid-configuration") {
+        Some(path) => match path.strip_suffix("/v2.0") {
+            Some(tenant) => {
+                let inner = issuer.strip_prefix("https://login.microsoftonline.com/");
+                (tenant, inner.and_then(|inner| inner.strip_suffix("/v2.0")))
+            }
+            None => {
+                let inner = issuer.strip_prefix("https://sts.windows.net/");
+                (path, inner.and_then(|inner| inner.strip_suffix('/')))
+            }
+        },
+        None => return false,
+    };
+    let stands_for_many = matches!(tenant, "common" | "organizations" | "consumers");
+    issued.is_some_and(|issued| {
+        is_guid(issued) && !stands_for_many && (tenant.eq_ignore_ascii_case(issued) || is_domain(tenant))
+    })
+}
+
+/// `8-4-4-4-12` hexadecimal digits.
+fn is_guid(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// A tenant by one of its domains.
+fn is_domain(tenant: &str) -> bool {
+    tenant.contains('.')
+        && tenant.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }
 
 /// The issuer whose metadata a discovery URL serves. The well-known part stands behind the whole issuer (OpenID Connect
@@ -99,6 +139,39 @@ mod tests {
         ] {
             assert_eq!(issuer_of(url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn an_entra_tenant_is_known_by_its_other_names() {
+        let (tenant, other) =
+            ("9a3b2c1d-0e4f-4a5b-8c6d-7e8f9a0b1c2d", "00000000-0e4f-4a5b-8c6d-7e8f9a0b1c2d");
+        let url =
+            |path: &str| format!("https://login.microsoftonline.com/{path}/.well-known/openid-configuration");
+        let (one, two) = (
+            format!("https://sts.windows.net/{tenant}/"),
+            format!("https://login.microsoftonline.com/{tenant}/v2.0"),
+        );
+        assert!(is_of_issuer(&url(tenant), &one));
+        assert!(is_of_issuer(&url(&format!("{tenant}/v2.0")), &two));
+        assert!(is_of_issuer(&url("contoso.onmicrosoft.com"), &one));
+        assert!(is_of_issuer(&url("contoso.onmicrosoft.com/v2.0"), &two));
+        for (path, issuer) in [
+            // Each version's metadata are of its own issuer.
+            (tenant.to_owned(), two.clone()),
+            (format!("{tenant}/v2.0"), one.clone()),
+            (other.to_owned(), one.clone()),
+            (format!("{other}/v2.0"), two.clone()),
+            ("common".to_owned(), one.clone()),
+            ("common/v2.0".to_owned(), "https://login.microsoftonline.com/{tenantid}/v2.0".to_owned()),
+            ("organizations/v2.0".to_owned(), two.clone()),
+            ("contoso.com/x".to_owned(), one.clone()),
+            (tenant.to_owned(), "https://sts.windows.net/contoso.com/".to_owned()),
+            (tenant.to_owned(), format!("https://sts.windows.net.evil.example/{tenant}/")),
+        ] {
+            assert!(!is_of_issuer(&url(&path), &issuer), "{path} {issuer}");
+        }
+        let elsewhere = format!("https://login.evil.example/{tenant}/.well-known/openid-configuration");
+        assert!(!is_of_issuer(&elsewhere, &one));
     }
 
     #[test]

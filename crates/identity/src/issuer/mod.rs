@@ -6,6 +6,7 @@
 //! seconds, so that forged tokens cannot make Portcullis hammer an issuer.
 
 mod discovery;
+mod inspection;
 mod remote;
 mod trusted;
 
@@ -14,16 +15,18 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::{Clock, Timestamp, UserPoolId};
+use domain::{Clock, JwtAuthorizer, Timestamp, UserPoolId};
 use egress::{Client, EgressError};
 use quick_cache::sync::Cache;
 use store::{Store, StoreError};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::provider::Names;
-use crate::token::{Claims, Jws, KeySet, TokenError};
+use crate::token::{self, Claims, Jws, KeySet, TokenError};
 pub use discovery::DiscoveryError;
 pub(crate) use discovery::is_of_issuer;
+pub use inspection::{Finding, Inspection, Outcome, Step};
+use inspection::{Judged, Notes, Strict, Witness};
 use remote::Remote;
 
 /// How many issuers elsewhere are remembered: discovery URLs are tenants' to choose.
@@ -56,6 +59,18 @@ struct Pools {
 pub(crate) struct Keys {
     pub(crate) issuers: Vec<String>,
     pub(crate) set: KeySet,
+    /// Where tokens are to be had, as far as the issuer says.
+    pub(crate) token_endpoint: Option<String>,
+}
+
+impl Keys {
+    fn issued(&self, claims: &Claims) -> Result<(), TokenError> {
+        if self.issuers.contains(&claims.issuer) {
+            Ok(())
+        } else {
+            Err(TokenError::Claim("iss", "not the issuer behind the discovery URL"))
+        }
+    }
 }
 
 impl Issuers {
@@ -72,22 +87,65 @@ impl Issuers {
     /// [`VerifyError::Token`] when it is not; [`VerifyError::Issuer`] when the issuer's keys cannot be had, so that
     /// nothing can be said about the token.
     pub async fn verify(&self, discovery_url: &str, token: &str) -> Result<Claims, VerifyError> {
-        let jws = Jws::parse(token)?;
-        let keys = self.keys(discovery_url).await?;
-        let keys = match keys.set.verify(&jws) {
-            Ok(()) => keys,
-            Err(TokenError::UnknownKey) => {
-                let newer = self.newer_keys(discovery_url, &keys).await.ok_or(TokenError::UnknownKey)?;
-                newer.set.verify(&jws)?;
-                newer
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let claims = Claims::read(&jws.payload, self.clock.now())?;
-        if !keys.issuers.contains(&claims.issuer) {
-            return Err(TokenError::Claim("iss", "not the issuer behind the discovery URL").into());
+        let judged = self.judge(discovery_url, token, &mut Strict).await?;
+        // Who is strict gets claims or an error.
+        judged.claims.ok_or_else(|| TokenError::Malformed("it has no claims").into())
+    }
+
+    /// Looks at a token as [`Issuers::verify`] and [`token::check`](crate::token::check) do, goes on after what fails, and
+    /// tells everything. For the person who debugs: the findings hold what the token claims.
+    pub async fn inspect(&self, authorizer: &JwtAuthorizer, token: &str) -> Inspection {
+        let mut notes = Notes::default();
+        let judged = self.judge(&authorizer.discovery_url, token, &mut notes).await;
+        let mut judged = judged.unwrap_or_default();
+        if judged.claims.is_none() && judged.keys.is_none() {
+            // What is no token may have come from somewhere else than the issuer's token endpoint.
+            judged.keys = self.keys(&authorizer.discovery_url).await.ok();
         }
-        Ok(claims)
+        Inspection::new(notes, judged, authorizer)
+    }
+
+    /// The one way in which a token is judged. The witness says whether to go on after a step that failed.
+    async fn judge(
+        &self,
+        discovery_url: &str,
+        token: &str,
+        witness: &mut impl Witness,
+    ) -> Result<Judged, VerifyError> {
+        let mut judged = Judged::default();
+        let Some(jws) = witness.saw(Step::Form, Jws::parse(token))? else { return Ok(judged) };
+        if let Some(keys) = witness.saw(Step::Keys, self.keys(discovery_url).await)? {
+            let proven = self.prove(discovery_url, &jws, &keys).await;
+            judged.keys = Some(witness.saw(Step::Signature, proven)?.unwrap_or(keys));
+        }
+        let Some(all) = witness.saw(Step::Payload, token::object(&jws.payload))? else { return Ok(judged) };
+        for (name, outcome) in token::standing(&all, self.clock.now()) {
+            witness.saw(Step::Claim(name), outcome)?;
+        }
+        let claims = Claims::of(all);
+        if let Some(keys) = &judged.keys {
+            witness.saw(Step::Issuer, keys.issued(&claims))?;
+        }
+        judged.claims = Some(claims);
+        Ok(judged)
+    }
+
+    /// Proves a signature with these keys, or with newer ones when none of them fits; gives those that did.
+    async fn prove(
+        &self,
+        discovery_url: &str,
+        jws: &Jws<'_>,
+        keys: &Arc<Keys>,
+    ) -> Result<Arc<Keys>, TokenError> {
+        match keys.set.verify(jws) {
+            Ok(()) => Ok(Arc::clone(keys)),
+            Err(TokenError::UnknownKey) => {
+                let newer = self.newer_keys(discovery_url, keys).await.ok_or(TokenError::UnknownKey)?;
+                newer.set.verify(jws)?;
+                Ok(newer)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Fetches what the issuer behind a discovery URL publishes, to see whether it can be had.
@@ -173,7 +231,9 @@ impl Issuers {
         let set = KeySet::of_rsa(
             published.iter().map(|key| (key.id.as_str(), key.modulus.as_str(), key.exponent.as_str())),
         );
-        let keys = Arc::new(Keys { issuers: self.names.issuers_of(pool, region.as_ref()), set });
+        let issuers = self.names.issuers_of(pool, region.as_ref());
+        let token_endpoint = Some(format!("{}/oauth2/token", self.names.public(pool)));
+        let keys = Arc::new(Keys { issuers, set, token_endpoint });
         let mut pools = self.pools();
         if pools.epoch == epoch {
             pools.keys.insert(pool.clone(), Arc::clone(&keys));

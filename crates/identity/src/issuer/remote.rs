@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::{Clock, Timestamp};
 use egress::{Client, EgressError};
+use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::discovery::{DiscoveryError, Metadata};
@@ -130,7 +131,8 @@ impl Remote {
         let set = document(&self.client, &metadata.jwks_uri).await?;
         let set =
             KeySet::parse(&set).map_err(|error| DiscoveryError::Keys(metadata.jwks_uri.clone(), error))?;
-        Ok(Keys { issuers: vec![metadata.issuer], set })
+        let token_endpoint = metadata.token_endpoint.as_ref().and_then(Value::as_str).map(str::to_owned);
+        Ok(Keys { issuers: vec![metadata.issuer], set, token_endpoint })
     }
 
     fn recent_failure(&self) -> Option<IssuerError> {

@@ -31,7 +31,7 @@ use endpoint::Servers;
 pub use endpoint::check_url;
 pub use external::read_external;
 pub use permission::{Role, may_use};
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Said};
 use tokens::TokenKey;
 use vault::{Held, Vault};
 

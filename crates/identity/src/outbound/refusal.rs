@@ -1,9 +1,10 @@
 //! Why there is no credential. Texts are for the owner of a target: they name endpoints, states and the error codes of
 //! OAuth, and nothing that an authorization server wrote freely, because that may be the secret that it was sent.
 
+use std::fmt;
 use std::sync::Arc;
 
-use domain::Arn;
+use domain::{Arn, Secret};
 use egress::EgressError;
 use store::StoreError;
 
@@ -78,6 +79,8 @@ pub enum Refusal {
         status: u16,
         /// Its error, if it is one that OAuth knows (RFC 6749, section 5.2).
         code: Option<&'static str>,
+        /// What else it wrote.
+        said: Option<Said>,
     },
     /// The token endpoint's answer is not one.
     #[error("the token endpoint `{url}` gave an answer that cannot be used: {why}")]
@@ -95,7 +98,36 @@ pub enum Refusal {
     Interrupted,
 }
 
+/// What an authorization server wrote freely about an error: `error` and `error_description` (RFC 6749, section 5.2). It may
+/// be the secret that it was sent, so it is in no text of a refusal, and only for those who take secrets out of it.
+#[derive(Clone)]
+pub struct Said(pub Secret);
+
+impl fmt::Debug for Said {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Said")
+    }
+}
+
 impl Refusal {
+    /// What the server wrote about its error.
+    #[must_use]
+    pub fn said(&self) -> Option<&Said> {
+        match self {
+            Self::Refused { said, .. } => said.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The error of OAuth with which the server refused.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { code, .. } => *code,
+            _ => None,
+        }
+    }
+
     /// The endpoint that failed, when one was asked.
     #[must_use]
     pub fn endpoint(&self) -> Option<&str> {

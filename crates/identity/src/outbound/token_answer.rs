@@ -7,8 +7,8 @@ use domain::{Secret, Timestamp, TokenAnswer};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::Refusal;
 use super::tokens::Issued;
+use super::{Refusal, Said};
 
 /// The longest token that is taken, in bytes: what upstreams read as one header.
 const LONGEST_TOKEN: usize = 16 * 1024;
@@ -34,6 +34,18 @@ struct Answer {
     expires_in: Option<Value>,
     error: Option<Value>,
     ok: Option<bool>,
+    error_description: Option<Value>,
+}
+
+/// The longest text of an error that is kept, in characters.
+const LONGEST_SAID: usize = 1_000;
+
+/// What the server wrote about its error, in one line.
+fn said(answer: &Answer) -> Option<Said> {
+    let words = [&answer.error, &answer.error_description];
+    let words: Vec<_> = words.into_iter().flatten().filter_map(Value::as_str).collect();
+    let line: String = words.join(": ").chars().take(LONGEST_SAID).collect();
+    (!line.is_empty()).then(|| Said(Secret::new(line)))
 }
 
 /// Reads an answer to a request of `asked`. `url` is what refusals call the endpoint, `written` how its vendor answers.
@@ -55,7 +67,8 @@ pub(super) fn read(
     if status != 200 || error.is_some() || denied {
         let code = error.and_then(Value::as_str);
         let code = CODES.into_iter().find(|known| Some(*known) == code);
-        return Err(Refusal::Refused { url: url.to_owned(), status, code });
+        let said = answer.as_ref().and_then(said);
+        return Err(Refusal::Refused { url: url.to_owned(), status, code, said });
     }
     let answer = answer.ok_or_else(|| unusable("it is no JSON object as RFC 6749, section 5.1 has it"))?;
     let token = answer.access_token.ok_or_else(|| unusable("it has no access_token"))?;

@@ -72,6 +72,11 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// The ids of its keys.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.id.as_deref())
+    }
+
     /// Proves a token's signature with the one key that can have made it.
     ///
     /// # Errors

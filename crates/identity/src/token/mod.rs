@@ -10,9 +10,10 @@ mod keys;
 mod rules;
 
 pub use claims::{Claims, LEEWAY};
+pub(crate) use claims::{object, standing};
 pub use jws::{Algorithm, Jws, MAX_TOKEN};
 pub use keys::{KeySet, KeySetError};
-pub use rules::{Rejection, check};
+pub use rules::{Rejection, Rule, check, rules};
 
 /// Why a token is not accepted. The words are for logs and for the person who debugs; a caller is told less.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! `client_id` and at no other; `allowedScopes` wants one of its scopes, whole; an ID token names its audience and no
 //! client, so it is only accepted by an audience.
 
-use domain::{ClaimMatch, JwtAuthorizer};
+use domain::{ClaimMatch, CustomClaim, JwtAuthorizer};
 use serde_json::Value;
 
 use super::Claims;
@@ -14,43 +14,88 @@ use super::Claims;
 /// # Errors
 /// The first rule that does not hold.
 pub fn check(claims: &Claims, authorizer: &JwtAuthorizer) -> Result<(), Rejection> {
-    let is_id_token = claims.text("token_use") == Some("id");
-    if is_id_token && authorizer.allowed_audience.is_empty() {
-        return Err(Rejection::IdToken);
+    match rules(claims, authorizer).find(|(_, holds)| !holds) {
+        Some((rule, _)) => Err(rule.rejection()),
+        None => Ok(()),
     }
-    if !authorizer.allowed_audience.is_empty() {
-        let allowed = |audience: &str| authorizer.allowed_audience.iter().any(|allowed| allowed == audience);
-        let named = match claims.all.get("aud") {
-            Some(Value::String(audience)) => allowed(audience),
-            Some(Value::Array(audiences)) => {
-                audiences.iter().all(Value::is_string)
-                    && audiences.iter().filter_map(Value::as_str).any(allowed)
+}
+
+/// The rules of an authorizer that concern these claims, in their order, each with whether it holds. A rule is looked at
+/// when it is asked for, so that whoever stops at the first that fails pays for no other.
+pub fn rules<'a>(
+    claims: &'a Claims,
+    authorizer: &'a JwtAuthorizer,
+) -> impl Iterator<Item = (Rule<'a>, bool)> {
+    let customs = authorizer.custom_claims.iter().map(Rule::CustomClaim);
+    [Rule::IdToken, Rule::Audience, Rule::Client]
+        .into_iter()
+        .chain(customs)
+        // Last, because it alone is answered with 403: the bearer is known and lacks a scope.
+        .chain(std::iter::once(Rule::Scope))
+        .filter(|rule| rule.concerns(claims, authorizer))
+        .map(|rule| (rule, rule.holds(claims, authorizer)))
+}
+
+/// A rule of an authorizer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule<'a> {
+    /// An ID token needs `allowedAudience`.
+    IdToken,
+    /// `allowedAudience`.
+    Audience,
+    /// `allowedClients`.
+    Client,
+    /// One of `customClaims`.
+    CustomClaim(&'a CustomClaim),
+    /// `allowedScopes`.
+    Scope,
+}
+
+impl Rule<'_> {
+    fn concerns(self, claims: &Claims, authorizer: &JwtAuthorizer) -> bool {
+        match self {
+            Self::IdToken => claims.text("token_use") == Some("id"),
+            Self::Audience => !authorizer.allowed_audience.is_empty(),
+            Self::Client => !authorizer.allowed_clients.is_empty(),
+            Self::CustomClaim(_) => true,
+            Self::Scope => !authorizer.allowed_scopes.is_empty(),
+        }
+    }
+
+    fn holds(self, claims: &Claims, authorizer: &JwtAuthorizer) -> bool {
+        let among = |allowed: &[String], value: &str| allowed.iter().any(|allowed| allowed == value);
+        match self {
+            Self::IdToken => !authorizer.allowed_audience.is_empty(),
+            Self::Audience => match claims.all.get("aud") {
+                Some(Value::String(audience)) => among(&authorizer.allowed_audience, audience),
+                Some(Value::Array(audiences)) => {
+                    audiences.iter().all(Value::is_string)
+                        && audiences
+                            .iter()
+                            .filter_map(Value::as_str)
+                            .any(|audience| among(&authorizer.allowed_audience, audience))
+                }
+                _ => false,
+            },
+            Self::Client => {
+                claims.text("client_id").is_some_and(|client| among(&authorizer.allowed_clients, client))
             }
-            _ => false,
-        };
-        if !named {
-            return Err(Rejection::Audience);
+            Self::CustomClaim(rule) => holds(claims.all.get(&rule.name), &rule.matches),
+            Self::Scope => claims.scopes().any(|scope| among(&authorizer.allowed_scopes, scope)),
         }
     }
-    if !authorizer.allowed_clients.is_empty() {
-        let client = claims.text("client_id");
-        if !client.is_some_and(|client| authorizer.allowed_clients.iter().any(|allowed| allowed == client)) {
-            return Err(Rejection::Client);
+
+    /// What it means that it does not hold.
+    #[must_use]
+    pub fn rejection(self) -> Rejection {
+        match self {
+            Self::IdToken => Rejection::IdToken,
+            Self::Audience => Rejection::Audience,
+            Self::Client => Rejection::Client,
+            Self::CustomClaim(rule) => Rejection::CustomClaim(rule.name.clone()),
+            Self::Scope => Rejection::Scope,
         }
     }
-    for rule in &authorizer.custom_claims {
-        if !holds(claims.all.get(&rule.name), &rule.matches) {
-            return Err(Rejection::CustomClaim(rule.name.clone()));
-        }
-    }
-    // Last, because it alone is answered with 403: the bearer is known and lacks a scope.
-    if !authorizer.allowed_scopes.is_empty() {
-        let allowed = |scope: &str| authorizer.allowed_scopes.iter().any(|allowed| allowed == scope);
-        if !claims.scopes().any(allowed) {
-            return Err(Rejection::Scope);
-        }
-    }
-    Ok(())
 }
 
 fn holds(claim: Option<&Value>, rule: &ClaimMatch) -> bool {

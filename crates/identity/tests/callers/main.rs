@@ -15,6 +15,10 @@ mod support;
 
 mod negative_table;
 
+mod shapes;
+
+mod advice;
+
 mod issuers;
 
 mod provider;

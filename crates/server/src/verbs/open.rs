@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use domain::{Clock, Random, SystemClock, SystemRandom};
+use egress::Client;
+use identity::provider::Names;
 use store::Store;
 
-use crate::bootstrap;
+use super::env;
+use crate::bootstrap::{self, PROFILE};
 use crate::command_line::Settings;
-use crate::configuration::Configuration;
+use crate::composition::local_url;
+use crate::configuration::{Configuration, read_data_file};
 use crate::terminal::Failure;
 
 /// The store of an installation that exists.
@@ -15,6 +19,26 @@ pub(super) struct Opened {
     pub(super) store: Store,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) configuration: Configuration,
+}
+
+impl Opened {
+    /// The names of the installation: as it is configured, as the server last said, or where it would listen.
+    pub(super) fn names(&self) -> Names {
+        let configuration = &self.configuration;
+        let told = || {
+            let config = read_data_file(&configuration.data("config")).ok()?;
+            env::setting(&config, &format!("profile {PROFILE}"), "endpoint_url")
+        };
+        let public_url = configuration.public_url.as_ref().map(ToString::to_string);
+        let public_url = public_url.or_else(told).unwrap_or_else(|| local_url(configuration.listen));
+        Names::new(&public_url, configuration.issuer_style)
+    }
+
+    /// A client that dials what the server would.
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        Client::new(self.configuration.reach.clone()).map_err(|error| Failure::new(error.to_string()))
+    }
 }
 
 /// Runs asynchronous work to its end.
@@ -31,8 +55,8 @@ pub(super) async fn open(settings: &Settings) -> Result<Opened, Failure> {
     let configuration = Configuration::read(settings)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     if configuration.master_key.is_none() {
-        crate::configuration::read_data_file(&configuration.data("master.key"))?;
+        read_data_file(&configuration.data("master.key"))?;
     }
     let store = bootstrap::open_store(&configuration, &random).await?;
-    Ok(Opened { store, clock: Arc::new(SystemClock), random })
+    Ok(Opened { store, clock: Arc::new(SystemClock), random, configuration })
 }

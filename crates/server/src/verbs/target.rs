@@ -11,7 +11,7 @@ use super::open::{Opened, block_on, open};
 use super::preflight::Report;
 use crate::bootstrap::event;
 use crate::command_line::{Target as Arguments, TargetVerb, WhichTarget};
-use crate::terminal::{Failure, say, table};
+use crate::terminal::{Failure, say, table, visible};
 
 /// Lists targets, shows what is held, or approves it.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -212,18 +212,6 @@ fn pretty(definition: &str) -> String {
         .unwrap_or_else(|_| definition.escape_debug().to_string())
 }
 
-/// A line of what a server wrote, with everything escaped that a terminal would not show as it is: what is approved is
-/// what was seen.
-fn visible(line: &str) -> String {
-    line.chars()
-        .flat_map(|character| {
-            let plain = matches!(character, '"' | '\'' | '\\' | ' ');
-            let shown: Vec<char> = if plain { vec![character] } else { character.escape_debug().collect() };
-            shown
-        })
-        .collect()
-}
-
 async fn find(tx: &mut Tx, which: &WhichTarget) -> Result<Target, Failure> {
     let gateway = find_gateway(tx, &which.gateway).await?;
     let by_id = tx.target(&gateway.scope, &gateway.id, &TargetId::from_text(which.target.clone())).await?;
@@ -239,7 +227,7 @@ async fn find(tx: &mut Tx, which: &WhichTarget) -> Result<Target, Failure> {
     })
 }
 
-async fn find_gateway(tx: &mut Tx, id: &str) -> Result<Gateway, Failure> {
+pub(super) async fn find_gateway(tx: &mut Tx, id: &str) -> Result<Gateway, Failure> {
     let wanted = GatewayId::from_text(id.to_owned());
     tx.all_gateways().await?.into_iter().find(|gateway| gateway.id == wanted).ok_or_else(|| {
         Failure::usage(format!(

@@ -14,7 +14,7 @@ mod rules;
 mod signatures;
 
 use domain::JwtAuthorizer;
-use identity::issuer::VerifyError;
+use identity::issuer::{Finding, VerifyError};
 use identity::token::{Claims, Rejection, TokenError, check};
 use serde_json::{Value, json};
 
@@ -147,7 +147,9 @@ async fn run(cases: &[Case]) {
     let (database, client) = (Database::new().await, client());
     for case in cases {
         let lab = Lab::new().await;
-        let outcome = verdict(&database, &client, &lab, (case.wrong)(&lab)).await;
+        let tried = (case.wrong)(&lab);
+        let shown = (tried.token.clone(), tried.authorizer.clone());
+        let outcome = verdict(&database, &client, &lab, tried).await;
         if outcome.as_ref().err().is_none_or(|refused| !refused.is(&case.refused)) {
             problems.push(format!("{}: expected {:?}, met {outcome:?}", case.name, case.refused));
         }
@@ -159,10 +161,20 @@ async fn run(cases: &[Case]) {
         if lab.idp.asked() != asked {
             problems.push(format!("{}: the issuer was asked {:?} times", case.name, lab.idp.asked()));
         }
+        let told = inspected(&database, &client, &lab, &shown).await;
+        if told != outcome.as_ref().err().map(ToString::to_string) {
+            problems
+                .push(format!("{}: the gateway met {outcome:?}, and is said to meet {told:?}", case.name));
+        }
         let other = Lab::new().await;
-        let outcome = verdict(&database, &client, &other, (case.right)(&other)).await;
+        let tried = (case.right)(&other);
+        let shown = (tried.token.clone(), tried.authorizer.clone());
+        let outcome = verdict(&database, &client, &other, tried).await;
         if let Err(refused) = outcome {
             problems.push(format!("{}: its right twin met {refused:?}", case.name));
+        }
+        if let Some(told) = inspected(&database, &client, &other, &shown).await {
+            problems.push(format!("{}: its right twin is said to meet {told}", case.name));
         }
         if lab.trap.connections() + other.trap.connections() > 0 {
             problems.push(format!("{}: the attacker's place was dialled", case.name));
@@ -181,9 +193,23 @@ async fn verdict(database: &Database, client: &egress::Client, lab: &Lab, tried:
     Ok(claims)
 }
 
-#[derive(Debug)]
+/// What the person who debugs is told about the same try: the gateway's reason.
+async fn inspected(
+    database: &Database,
+    client: &egress::Client,
+    lab: &Lab,
+    (token, authorizer): &(String, JwtAuthorizer),
+) -> Option<String> {
+    let authorizer = JwtAuthorizer { discovery_url: lab.idp.discovery_url(), ..authorizer.clone() };
+    let inspection = issuers(database, client, &clock()).inspect(&authorizer, token).await;
+    inspection.refusal().and_then(Finding::reason)
+}
+
+#[derive(Debug, thiserror::Error)]
 enum Met {
+    #[error(transparent)]
     Error(VerifyError),
+    #[error(transparent)]
     Rule(Rejection),
 }
 

@@ -251,12 +251,39 @@ async fn for_what() {
             right: |lab| with_scope(lab, json!("invoke")),
         },
         Case {
-            name: "scp and scopes are no scope",
-            wrong: |lab| {
-                lab.claiming(json!({ "scope": null, "scp": "invoke", "scopes": "invoke" })).of(scopes())
-            },
+            name: "scp beside scope is not looked at",
+            wrong: |lab| lab.claiming(json!({ "scope": "read", "scp": "invoke" })).of(scopes()),
             refused: Refused::Rule(Rejection::Scope),
             right: |lab| lab.claiming(json!({ "scope": "invoke", "scp": "read" })).of(scopes()),
+        },
+        Case {
+            name: "scp beside a scope that is no text is not looked at",
+            wrong: |lab| lab.claiming(json!({ "scope": ["invoke"], "scp": "invoke" })).of(scopes()),
+            refused: Refused::Rule(Rejection::Scope),
+            right: |lab| lab.claiming(json!({ "scope": null, "scp": "read invoke" })).of(scopes()),
+        },
+        Case {
+            name: "scp list with something that is no text",
+            wrong: |lab| lab.claiming(json!({ "scope": null, "scp": ["invoke", 1] })).of(scopes()),
+            refused: Refused::Rule(Rejection::Scope),
+            right: |lab| lab.claiming(json!({ "scope": null, "scp": ["read", "invoke"] })).of(scopes()),
+        },
+        Case {
+            name: "a text of an scp list is one scope",
+            wrong: |lab| lab.claiming(json!({ "scope": null, "scp": ["read invoke"] })).of(scopes()),
+            refused: Refused::Rule(Rejection::Scope),
+            right: |lab| lab.claiming(json!({ "scope": null, "scp": ["invoke"] })).of(scopes()),
+        },
+        Case {
+            name: "scopes, roles and permissions are no scope",
+            wrong: |lab| {
+                let change = json!({
+                    "scope": null, "scopes": "invoke", "roles": ["invoke"], "permissions": ["invoke"],
+                });
+                lab.claiming(change).of(scopes())
+            },
+            refused: Refused::Rule(Rejection::Scope),
+            right: |lab| lab.claiming(json!({ "scope": "invoke" })).of(scopes()),
         },
     ])
     .await;
