@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &Env) -> Result<(), Failure> {
 }
 
 /// A value of an AWS configuration file.
-fn setting(text: &str, section: &str, name: &str) -> Option<String> {
+pub(super) fn setting(text: &str, section: &str, name: &str) -> Option<String> {
     let mut here = false;
     for line in text.lines().map(str::trim) {
         if let Some(head) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

@@ -4,6 +4,8 @@ pub(crate) mod account;
 pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod env;
+pub(crate) mod exec;
+pub(crate) mod intercept;
 pub(crate) mod mail;
 mod open;
 pub(crate) mod pool;
