@@ -34,12 +34,12 @@ pub(crate) fn run(arguments: Intercept) -> Result<(), Failure> {
         };
         let interceptor = match Interceptor::open(plan, &SystemRandom).await {
             Ok(interceptor) => interceptor,
-            Err(error) => return tell(Value::String(error.to_string())),
+            Err(error) => return tell(&Value::String(error.to_string())),
         };
         let variables = interceptor.variables().iter();
         let told: Map<String, Value> =
             variables.map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
-        tell(Value::Object(told))?;
+        tell(&Value::Object(told))?;
         interceptor
             .serve_until(async {
                 tokio::select! {
@@ -62,7 +62,7 @@ fn leave_to_another() -> Result<(), Failure> {
     Ok(())
 }
 
-fn tell(what: Value) -> Result<(), Failure> {
+fn tell(what: &Value) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
     writeln!(output, "{what}")
         .and_then(|()| output.flush())
