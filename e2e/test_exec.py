@@ -387,8 +387,8 @@ def test_an_ordinary_user_needs_nothing_more(server, token_request):
         done = subprocess.run(
             command,
             env={**plain_environment(), **server.aws, "TMPDIR": f"{folder}/temporary"},
-            user="nobody",
-            group="nogroup",
+            user=65534,
+            group=65534,
             extra_groups=[],
             cwd="/",
             capture_output=True,

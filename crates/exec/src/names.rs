@@ -220,6 +220,21 @@ mod tests {
     }
 
     #[test]
+    fn every_promised_service_is_among_them() {
+        let promised = include_str!("../../../models/surface.toml").lines();
+        let promised = promised.filter_map(|line| line.strip_prefix('[')?.strip_suffix(']'));
+        for service in promised.filter(|section| !section.contains('.')) {
+            // SES's hosts have another name.
+            let label = if service == "ses" { "email" } else { service };
+            let host = format!("{label}.us-west-2.amazonaws.com");
+            assert!(
+                names(&[]).place(&host).is_some(),
+                "{host}: its label belongs into SERVICES and docs/exec.md"
+            );
+        }
+    }
+
+    #[test]
     fn other_hosts_are_not() {
         let names = names(&["api.example.com=http://127.0.0.1:1"]);
         for host in [
