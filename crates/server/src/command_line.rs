@@ -1,6 +1,7 @@
 //! The command line: one verb a subcommand. Every setting of the server is a flag, an environment variable and a line of
 //! a configuration file; the flag wins.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,6 +24,8 @@ pub(crate) enum Verb {
     Demo(Demo),
     /// Print the exports that point AWS's clients at this server
     Env(Env),
+    /// Run a command whose calls of AWS's hosts are answered here
+    Exec(Exec),
     /// Make and list accounts
     Account(Account),
     /// Read the audit trail
@@ -39,6 +42,9 @@ pub(crate) enum Verb {
     Identity(Identity),
     /// Print the completions of a shell
     Completions(Completions),
+    /// Answer the calls of one process, for `exec`
+    #[command(hide = true)]
+    Intercept(Intercept),
 }
 
 /// Where the server is, and where its data are.
@@ -77,6 +83,47 @@ pub(crate) struct Env {
     /// Print a JSON object instead of shell exports
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Exec {
+    /// Where Portcullis listens [default: what the data directory says]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<exec::Place>,
+    /// The folder with the keys, credentials and address of the server [default: ./portcullis-data]
+    #[arg(long, env = "PORTCULLIS_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) others: Others,
+    /// The command and its arguments
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What becomes of hosts that are not AWS's.
+#[derive(Args)]
+pub(crate) struct Others {
+    /// Refuse all hosts that nobody answers for, but this machine itself
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Have a host, or all names under one (*.example.com), answered by a local server
+    #[arg(long = "answer", value_name = "HOST=URL")]
+    pub(crate) answers: Vec<exec::Answer>,
+}
+
+#[derive(Args)]
+pub(crate) struct Intercept {
+    /// Where Portcullis listens
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: exec::Place,
+    /// The process whose calls are answered
+    #[arg(long, value_name = "PID")]
+    pub(crate) process: u32,
+    /// Leave the work to a process that is nobody's child
+    #[arg(long)]
+    pub(crate) detach: bool,
+    #[command(flatten)]
+    pub(crate) others: Others,
 }
 
 #[derive(Args)]

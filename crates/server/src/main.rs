@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Env(arguments) => verbs::env::run(&arguments),
+        Verb::Exec(arguments) => verbs::exec::run(&arguments),
+        Verb::Intercept(arguments) => verbs::intercept::run(arguments),
         Verb::Account(arguments) => verbs::account::run(arguments),
         Verb::Audit(arguments) => verbs::audit::run(arguments),
         Verb::Mail(arguments) => verbs::mail::run(arguments),

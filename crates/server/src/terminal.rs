@@ -11,7 +11,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
-    /// 1 for what went wrong, 2 for what was asked wrongly (as clap has it).
+    /// 1 for what went wrong, 2 for what was asked wrongly (as clap has it); a command that cannot be run has a shell's.
     code: u8,
 }
 
@@ -24,6 +24,11 @@ impl Failure {
     /// Something was asked that cannot be meant.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self { what: what.into(), code: 2 }
+    }
+
+    /// A command could not be run; the codes are those of shells (POSIX, "Exit Status for Commands").
+    pub(crate) fn of_command(what: impl Into<String>, kind: std::io::ErrorKind) -> Self {
+        Self { what: what.into(), code: if kind == std::io::ErrorKind::NotFound { 127 } else { 126 } }
     }
 }
 

@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("objects", &["domain", "aws", "iam", "identity", "store"]),
     ("functions", &["domain", "compute", "iam", "identity", "store"]),
     ("credentials", &["domain", "aws", "iam", "identity", "mask", "mcp", "store"]),
-    ("objects", &["domain", "aws", "iam", "identity", "store"]),
+    ("exec", &["domain"]),
     (
         "control",
         &[
@@ -81,6 +81,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "control",
             "credentials",
             "egress",
+            "exec",
             "functions",
             "gateway",
             "identity",
@@ -101,7 +102,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap", &["server"]),
     ("quick-xml", &["aws", "objects", "openapi", "smithy"]),
     ("serde-saphyr", &["openapi"]),
-    ("rustix", &["compute"]),
+    ("rustix", &["compute", "exec"]),
+    ("rcgen", &["exec"]),
+    ("tokio-rustls", &["exec"]),
 ];
 
 /// Crates of others that a room must not know, although they would build.

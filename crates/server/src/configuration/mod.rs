@@ -191,6 +191,14 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
+/// All variables that are Unicode, for the command that `exec` runs.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here")]
+pub(crate) fn environment() -> exec::Environment {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// Reads a file of the data directory, for verbs that need one that `serve` makes.
 pub(crate) fn read_data_file(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| {
