@@ -19,6 +19,7 @@ mod object;
 mod outbound;
 mod policy;
 mod pool;
+mod pool_user;
 mod random;
 mod rate_limit;
 mod secret;
@@ -43,7 +44,7 @@ pub use gateway::{
 };
 pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
-    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
+    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId, uuid,
 };
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
@@ -51,6 +52,7 @@ pub use outbound::{
 };
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
+pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};
 pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use secret::Secret;

@@ -4,10 +4,15 @@
 //! `POST /oauth2/token` gives machines their tokens (`client_credentials`); the metadata and the key set let everyone
 //! verify them. Access tokens carry exactly the claims of Cognito's.
 
+mod initiate;
 mod names;
+mod passwords;
 mod pool_keys;
+mod sign_in;
 mod signer;
 mod token_endpoint;
+mod trail;
+mod user_tokens;
 
 use std::sync::Arc;
 
@@ -15,11 +20,15 @@ use domain::{Clock, Random, SigningKey, UserPool, UserPoolId};
 use serde_json::{Value, json};
 use store::{AuditLog, Store, StoreError};
 
+pub use initiate::{ApiSignIn, SignedIn, Step};
 pub use names::{IssuerStyle, Names, PoolHint};
 pub use pool_keys::{PoolKeys, PoolKeysError, revoke_former_keys, rotate_key};
+use passwords::Passwords;
+pub use sign_in::SignInError;
 use signer::Signers;
 pub use signer::{KeyGenerationError, generate_key};
 pub use token_endpoint::{TokenAnswer, TokenRequest};
+pub use user_tokens::UserTokens;
 
 /// The provider of all pools.
 pub struct Provider {
@@ -29,6 +38,7 @@ pub struct Provider {
     random: Arc<dyn Random>,
     audit: AuditLog,
     signers: Signers,
+    passwords: Passwords,
 }
 
 impl Provider {
@@ -41,7 +51,7 @@ impl Provider {
         random: Arc<dyn Random>,
         audit: AuditLog,
     ) -> Self {
-        Self { store, names, clock, random, audit, signers: Signers::default() }
+        Self { store, names, clock, random, audit, signers: Signers::default(), passwords: Passwords::new() }
     }
 
     /// The pool's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2).
