@@ -92,7 +92,11 @@ impl Settings {
         redirects::check(&self.callback_urls)?;
         redirects::check(&self.logout_urls)?;
         if self.flows.contains(&OAuthFlowType::Code) && self.callback_urls.is_empty() {
-            return Err(Fault::new("InvalidOAuthFlowException", "CallbackURLs are required for the code flow.").into());
+            return Err(Fault::new(
+                "InvalidOAuthFlowException",
+                "CallbackURLs are required for the code flow.",
+            )
+            .into());
         }
         let mut providers = self.echoed.supported_identity_providers.iter().flatten();
         if let Some(unknown) = providers.find(|provider| *provider != COGNITO) {
@@ -154,7 +158,8 @@ impl Settings {
         let access = Life { unit: units.and_then(|it| it.access_token).unwrap_or(hours), ..OF_TOKENS };
         let id = Life { unit: units.and_then(|it| it.id_token).unwrap_or(hours), ..OF_TOKENS };
         let days = TimeUnitsType::Days;
-        let refresh = Life { unit: units.and_then(|it| it.refresh_token).unwrap_or(days), ..OF_REFRESH_TOKENS };
+        let refresh =
+            Life { unit: units.and_then(|it| it.refresh_token).unwrap_or(days), ..OF_REFRESH_TOKENS };
         Ok((
             access.seconds(self.echoed.access_token_validity)?,
             id.seconds(self.echoed.id_token_validity)?,
@@ -205,7 +210,8 @@ impl Life {
 pub(super) fn describe(client: &PoolClient) -> Result<UserPoolClientType, Failure> {
     let echoed: Echoed = read(&client.settings)?;
     let allowed = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
-    let flows = named(&client.flows, &[OAuthFlowType::Code, OAuthFlowType::ClientCredentials], |it| it.as_str());
+    let flows =
+        named(&client.flows, &[OAuthFlowType::Code, OAuthFlowType::ClientCredentials], |it| it.as_str());
     let sign_in_flows = named(
         &client.sign_in_flows,
         &[

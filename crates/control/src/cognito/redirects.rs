@@ -22,7 +22,9 @@ fn check_one(url: &str) -> Result<(), Failure> {
     if !is_scheme || rest.is_empty() {
         return wrong("it is not absolute");
     }
-    if !url.bytes().all(|it| it.is_ascii_graphic()) || url.contains(['\\', '"', '<', '>', '`', '{', '}', '*', ';', ',']) {
+    if !url.bytes().all(|it| it.is_ascii_graphic())
+        || url.contains(['\\', '"', '<', '>', '`', '{', '}', '*', ';', ','])
+    {
         return wrong("it has characters that a URL has not, or that mean several");
     }
     if url.contains('#') {

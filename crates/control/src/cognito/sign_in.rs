@@ -25,9 +25,9 @@ const OPEN: [&str; 2] = ["InitiateAuth", "RespondToAuthChallenge"];
 pub(crate) fn is_open(service: &ServiceSpec, headers: &HeaderMap) -> bool {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     service.name == "cognito-idp"
-        && target.split_once('.').is_some_and(|(prefix, name)| {
-            service.target_prefix == Some(prefix) && OPEN.contains(&name)
-        })
+        && target
+            .split_once('.')
+            .is_some_and(|(prefix, name)| service.target_prefix == Some(prefix) && OPEN.contains(&name))
 }
 
 impl SignInOperations<Context> for Cognito {

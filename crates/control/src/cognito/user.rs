@@ -78,9 +78,7 @@ impl UserOperations<Context> for Cognito {
             return Err(over_limit("users per user pool", usize::try_from(MOST_USERS).unwrap_or(usize::MAX)));
         }
         tx.insert_pool_user(&user).await.map_err(|error| match error {
-            StoreError::Exists => {
-                Fault::new("UsernameExistsException", "User account already exists").into()
-            }
+            StoreError::Exists => Fault::new("UsernameExistsException", "User account already exists").into(),
             error => Failure::from(error),
         })?;
         allowed.commit(tx).await?;
@@ -127,8 +125,7 @@ impl UserOperations<Context> for Cognito {
         let permanent = input.permanent.unwrap_or_default();
         user.password = Some(password);
         user.password_expires_at = (!permanent).then(|| context.now.plus(TEMPORARY));
-        user.status =
-            if permanent { PoolUserStatus::Confirmed } else { PoolUserStatus::ForceChangePassword };
+        user.status = if permanent { PoolUserStatus::Confirmed } else { PoolUserStatus::ForceChangePassword };
         user.updated_at = context.now;
         tx.update_pool_user(&mut user).await?;
         tx.revoke_user(&pool, &user.name).await?;

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{Outcome, PoolClient, PoolUser, PoolUserStatus, RequestId, Secret, Ticket, TicketKind, UserPool};
+use domain::{
+    Outcome, PoolClient, PoolUser, PoolUserStatus, RequestId, Secret, Ticket, TicketKind, UserPool,
+};
 
 use super::Provider;
 use super::sign_in::SignInError;
@@ -74,8 +76,7 @@ impl Provider {
     /// # Errors
     /// [`SignInError`]; then nobody is signed in.
     pub async fn sign_in(&self, step: Step<'_>, request: ApiSignIn<'_>) -> Result<SignedIn, SignInError> {
-        let mut trail =
-            Trail::begin(self, step.action(), request.source_ip.clone(), request.request_id);
+        let mut trail = Trail::begin(self, step.action(), request.source_ip.clone(), request.request_id);
         let done = self.take_step(step, &request, &mut trail).await;
         let refused = done.as_ref().err().map(ToString::to_string);
         let refused = refused.as_deref().map(|reason| match &done {
@@ -107,9 +108,7 @@ impl Provider {
         match step {
             Step::Password => self.by_password(&pool, &client, request, trail).await,
             Step::Refresh => self.by_refresh_token(&pool, &client, request, trail).await,
-            Step::NewPassword(session) => {
-                self.by_new_password(&pool, &client, session, request, trail).await
-            }
+            Step::NewPassword(session) => self.by_new_password(&pool, &client, session, request, trail).await,
         }
     }
 
@@ -178,7 +177,9 @@ impl Provider {
         };
         let mut tx = self.store.begin().await?;
         if let Some(ticket) = chosen {
-            tx.spend_ticket(ticket).await.map_err(|_| SignInError::NotAuthorized("Invalid session for the user."))?;
+            tx.spend_ticket(ticket)
+                .await
+                .map_err(|_| SignInError::NotAuthorized("Invalid session for the user."))?;
             tx.revoke_user(&pool.id, &user.name).await?;
             tx.update_pool_user(user).await?;
         }

@@ -24,7 +24,8 @@ const SHORTEST: usize = 8;
 /// What counts as a symbol ("Adding user pool password requirements").
 const SYMBOLS: &str = "^$*.[]{}()?-\"!@#%&/\\,><':;|_~`+= ";
 /// The hash that a password is held against when there is no user: as much work, and none fits.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Computes hashes of passwords, few at once.
 pub(super) struct Passwords {
@@ -44,7 +45,9 @@ pub enum PasswordError {
 }
 
 /// The right to compute one hash now.
-pub(super) struct Turn(#[expect(dead_code, reason = "held until the hash is computed")] tokio::sync::OwnedSemaphorePermit);
+pub(super) struct Turn(
+    #[expect(dead_code, reason = "held until the hash is computed")] tokio::sync::OwnedSemaphorePermit,
+);
 
 impl Passwords {
     pub(super) fn new() -> Self {

@@ -5,7 +5,7 @@
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::{PoolClient, PoolUser, Random, Secret, Ticket, TicketKind, Timestamp, UserPool, uuid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -184,6 +184,11 @@ pub(super) fn hashed(secret: &Secret) -> String {
 /// SHA-256 in base64url, as PKCE writes it, too (RFC 7636, section 4.2).
 pub(super) fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+}
+
+/// SHA-256 as a content security policy writes it.
+pub(super) fn sha256_standard(text: &str) -> String {
+    STANDARD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 /// Details of a ticket as the store keeps them.

@@ -74,9 +74,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn count_pool_users(&mut self, pool: &UserPoolId) -> Result<i64, StoreError> {
-        let row = self
-            .fetch_one("SELECT COUNT(*) FROM pool_users WHERE pool = $1", params![pool.as_str()])
-            .await?;
+        let row =
+            self.fetch_one("SELECT COUNT(*) FROM pool_users WHERE pool = $1", params![pool.as_str()]).await?;
         row.map_or(Ok(0), |row| row.int(0))
     }
 
@@ -116,11 +115,8 @@ impl Tx {
         ] {
             self.execute(statement, params![pool.as_str(), &key]).await?;
         }
-        self.change_one(
-            "DELETE FROM pool_users WHERE pool = $1 AND name = $2",
-            params![pool.as_str(), &key],
-        )
-        .await
+        self.change_one("DELETE FROM pool_users WHERE pool = $1 AND name = $2", params![pool.as_str(), &key])
+            .await
     }
 
     fn sealed_password(&self, user: &PoolUser) -> Result<Option<Vec<u8>>, StoreError> {
