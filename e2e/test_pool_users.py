@@ -159,9 +159,11 @@ def test_who_guesses_waits(users, there):
 def test_a_client_with_a_secret_proves_it(users):
     client = users.new_client(GenerateSecret=True)
     username = users.user()
+
     def proof(who):
         made = hmac.new(client["ClientSecret"].encode(), (who + client["ClientId"]).encode(), hashlib.sha256)
         return base64.b64encode(made.digest()).decode()
+
     missing = refused(users.sign_in, username=username, client=client["ClientId"])
     assert missing == ("NotAuthorizedException", "Unable to verify secret hash for client")
     assert refused(users.sign_in, username=username, client=client["ClientId"], SECRET_HASH=proof("x")) == missing

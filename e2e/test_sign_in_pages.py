@@ -179,6 +179,7 @@ def test_a_refresh_token_is_good_once(users, browser):
     assert second["refresh_token"] != first["refresh_token"]
     refused(browser.refresh(second["refresh_token"], scope="openid admin"), "invalid_scope")
     third = browser.refresh(second["refresh_token"], scope="openid").json()
+    assert claims(third["access_token"])["scope"] == "openid"
     refused(browser.refresh(first["refresh_token"]), "invalid_grant")
     refused(browser.refresh(third["refresh_token"]), "invalid_grant")
 

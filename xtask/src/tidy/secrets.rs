@@ -11,9 +11,11 @@ const READERS: &[(&str, &str)] = &[
     ("crates/store/src/tx.rs", "seals what is written"),
     ("crates/store/src/functions.rs", "puts a function's environment together before it is sealed"),
     ("crates/identity/src/provider/signer.rs", "parses the private key of a pool"),
-    ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
+    ("crates/identity/src/provider/client_authentication.rs", "compares a client's secret"),
     ("crates/identity/src/provider/passwords.rs", "hashes a password"),
     ("crates/identity/src/provider/user_tokens.rs", "hashes a code or a token, by which it is known"),
+    ("crates/identity/src/provider/grants.rs", "hands out the tokens of a grant"),
+    ("crates/identity/src/provider/browser.rs", "hands out codes, and the cookies of a browser"),
     ("crates/identity/src/provider/sign_in.rs", "counts the characters of a password"),
     (
         "crates/identity/src/provider/initiate.rs",

@@ -211,7 +211,7 @@ pub(super) fn describe(client: &PoolClient) -> Result<UserPoolClientType, Failur
     let echoed: Echoed = read(&client.settings)?;
     let allowed = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
     let flows =
-        named(&client.flows, &[OAuthFlowType::Code, OAuthFlowType::ClientCredentials], |it| it.as_str());
+        named(&client.flows, &[OAuthFlowType::Code, OAuthFlowType::ClientCredentials], OAuthFlowType::as_str);
     let sign_in_flows = named(
         &client.sign_in_flows,
         &[
@@ -219,7 +219,7 @@ pub(super) fn describe(client: &PoolClient) -> Result<UserPoolClientType, Failur
             ExplicitAuthFlowsType::AllowRefreshTokenAuth,
             ExplicitAuthFlowsType::UserPasswordAuth,
         ],
-        |it| it.as_str(),
+        ExplicitAuthFlowsType::as_str,
     );
     Ok(UserPoolClientType {
         user_pool_id: Some(client.pool.to_string()),

@@ -70,11 +70,11 @@ async fn take(
         source_ip: Some(context.peer.to_string()),
         request_id: &context.request_id,
     };
-    context.setup().provider.sign_in(step, request).await.map_err(face)
+    context.setup().provider.sign_in(step, request).await.map_err(|error| face(&error))
 }
 
 /// What the caller is told.
-pub(super) fn face(error: SignInError) -> Failure {
+pub(super) fn face(error: &SignInError) -> Failure {
     let message = error.to_string();
     match error {
         SignInError::Incorrect

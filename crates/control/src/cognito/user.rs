@@ -171,7 +171,7 @@ pub(super) async fn find_user(tx: &mut Tx, pool: &UserPoolId, name: &str) -> Res
 }
 
 async fn hash(context: &Context, password: String) -> Result<Secret, Failure> {
-    context.setup().provider.new_password(Secret::new(password)).await.map_err(face)
+    context.setup().provider.new_password(Secret::new(password)).await.map_err(|error| face(&error))
 }
 
 /// Each attribute once, and only such as every pool has: there is no schema of a pool's own.

@@ -94,7 +94,8 @@ impl Provider {
             nonce: given.remove("nonce"),
             challenge: given.remove("code_challenge"),
             resource: given.remove("resource"),
-            prompt: given.remove("prompt"),
+            // Whoever wants a fresh sign-in gets one.
+            prompt: given.remove("prompt").or_else(|| given.remove("max_age").map(|_| "login".to_owned())),
             pool,
             client,
         };

@@ -66,6 +66,16 @@ pub(super) struct Presented {
     by_header: bool,
 }
 
+impl Presented {
+    /// The one answer for every way in which a client may not be known.
+    pub(super) fn unknown(&self) -> Refusal {
+        Refusal {
+            by_header: self.by_header,
+            ..Refusal::new("invalid_client", "the client is not known, or its secret is another")
+        }
+    }
+}
+
 impl Provider {
     /// Recognises the client: it exists, belongs to the pool that was meant, and knows its secret. One answer for every
     /// way in which it may not.
@@ -75,10 +85,7 @@ impl Provider {
         presented: &Presented,
         trail: &mut Trail,
     ) -> Result<(UserPool, PoolClient), Refusal> {
-        let invalid = || Refusal {
-            by_header: presented.by_header,
-            ..Refusal::new("invalid_client", "the client is not known, or its secret is another")
-        };
+        let invalid = || presented.unknown();
         let meant = self.find(hint).await.map_err(|error| Refusal::internal(&error))?;
         let mut tx = self.store.read().await.map_err(|error| Refusal::internal(&error))?;
         let id = ClientId::from_text(&presented.id);

@@ -36,6 +36,7 @@ impl Provider {
         form: &HashMap<String, String>,
         trail: &mut Trail,
     ) -> Result<Value, Refusal> {
+        may_act_for_users(client)?;
         let code = given(form, "code")?;
         let redirect_uri = given(form, "redirect_uri")?;
         let mut tx = self.store.begin().await?;
@@ -63,7 +64,8 @@ impl Provider {
             return Err(Refusal::new("invalid_grant", wrong));
         }
         let user = self.still_there(&mut tx, pool, &ticket).await?;
-        self.hand_out(tx, pool, client, &user, &ticket, details.sign_in, trail).await
+        let sign_in = details.sign_in;
+        self.hand_out(tx, pool, client, &user, &ticket, (sign_in.clone(), sign_in), trail).await
     }
 
     /// Tokens for a refresh token, which another one replaces.
@@ -74,6 +76,7 @@ impl Provider {
         form: &HashMap<String, String>,
         trail: &mut Trail,
     ) -> Result<Value, Refusal> {
+        may_act_for_users(client)?;
         let token = given(form, "refresh_token")?;
         let mut tx = self.store.begin().await?;
         let ticket = self.shown(&mut tx, pool, client, TicketKind::Refresh, token).await?;
@@ -82,6 +85,8 @@ impl Provider {
         }
         let mut sign_in: SignIn = read(&ticket.details)?;
         sign_in.rotates = true;
+        // What the client may no longer have, it does not get by having had it.
+        sign_in.scopes.retain(|scope| client.scopes.contains(scope));
         let asked: Vec<_> =
             form.get("scope").into_iter().flat_map(|scope| scope.split_whitespace()).collect();
         if asked.iter().any(|scope| sign_in.scopes.iter().all(|allowed| allowed != scope)) {
@@ -89,7 +94,10 @@ impl Provider {
         }
         tx.spend_ticket(&ticket).await?;
         let user = self.still_there(&mut tx, pool, &ticket).await?;
-        self.hand_out(tx, pool, client, &user, &ticket, sign_in, trail).await
+        // The new refresh token is good for all of them again (RFC 6749, section 6).
+        let mut now = sign_in.clone();
+        now.scopes.retain(|scope| asked.is_empty() || asked.contains(&scope.as_str()));
+        self.hand_out(tx, pool, client, &user, &ticket, (sign_in, now), trail).await
     }
 
     /// `POST /oauth2/revoke` (RFC 7009): takes back everything of a refresh token's sign-in. A token that is not known, or
@@ -162,7 +170,7 @@ impl Provider {
         client: &PoolClient,
         user: &PoolUser,
         ticket: &Ticket,
-        sign_in: SignIn,
+        (kept, now): (SignIn, SignIn),
         trail: &mut Trail,
     ) -> Result<Value, Refusal> {
         trail.saw_user(self.names.issuer(&pool.id, &pool.scope.region), user);
@@ -176,11 +184,11 @@ impl Provider {
                 self.clock.now().plus(std::time::Duration::from_secs(life))
             }
         };
-        let refresh = self.keep_refresh_token(&mut tx, &bearer, &sign_in, ends).await?;
+        let refresh = self.keep_refresh_token(&mut tx, &bearer, &kept, ends).await?;
         self.commit(tx, trail).await?;
-        let tokens = self.user_tokens(&bearer, &sign_in, Some(refresh)).await;
+        let tokens = self.user_tokens(&bearer, &now, Some(refresh)).await;
         let tokens = tokens.map_err(|error| Refusal::internal(&error))?;
-        Ok(answer(&tokens, &sign_in))
+        Ok(answer(&tokens, &now))
     }
 }
 
@@ -201,6 +209,15 @@ fn answer(tokens: &UserTokens, sign_in: &SignIn) -> Value {
         }
     }
     body
+}
+
+/// Whether the client is enabled for the code flow, still.
+fn may_act_for_users(client: &PoolClient) -> Result<(), Refusal> {
+    if client.oauth_enabled && client.flows.iter().any(|flow| flow == "code") {
+        return Ok(());
+    }
+    let told = "the client is not enabled for the code flow: set AllowedOAuthFlows and AllowedOAuthFlowsUserPoolClient";
+    Err(Refusal::new("unauthorized_client", told))
 }
 
 fn given<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Refusal> {

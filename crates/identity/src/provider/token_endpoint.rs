@@ -6,7 +6,7 @@ use domain::{EventId, Outcome, PoolClient, RequestId, UserPool};
 use serde_json::{Value, json};
 use store::Page;
 
-use super::client_authentication::{Refusal, presented, quoted, read_form};
+use super::client_authentication::{Presented, Refusal, presented, quoted, read_form};
 use super::trail::Trail;
 use super::{PoolHint, Provider};
 
@@ -63,7 +63,7 @@ impl Provider {
         let presented = presented(request.authorization, &form, trail)?;
         let (pool, client) = self.authenticate(&request.hint, &presented, trail).await?;
         match form.get("grant_type").map(String::as_str) {
-            Some("client_credentials") => self.for_itself(&pool, &client, &form).await,
+            Some("client_credentials") => self.for_itself(&pool, &client, &form, &presented).await,
             Some("authorization_code") => {
                 "authorization_code".clone_into(&mut trail.action);
                 self.exchange_code(&pool, &client, &form, trail).await
@@ -88,10 +88,11 @@ impl Provider {
         pool: &UserPool,
         client: &PoolClient,
         form: &HashMap<String, String>,
+        presented: &Presented,
     ) -> Result<Value, Refusal> {
         // A public client cannot prove who it is, so it gets no tokens of its own (RFC 6749, section 4.4).
         if client.secret.is_none() {
-            return Err(Refusal::new("invalid_client", "the client is not known, or its secret is another"));
+            return Err(presented.unknown());
         }
         if !client.oauth_enabled || !client.flows.iter().any(|flow| flow == "client_credentials") {
             return Err(Refusal::new(
