@@ -35,6 +35,8 @@ NO_TARGET = "ABCDEFGHIJ"
 NO_ENGINE = "no_such_engine-0123456789"
 NO_POLICY = "no_such_policy-0123456789"
 NO_POOL = f"{REGION}_nosuchpool"
+PASSWORD = "A-Password-Of-Tests-1"
+NOBODY_SIGNS = "how users of a pool sign in: the operation is not signed"
 NO_CLIENT = "nosuchclient0123456789abcd"
 NO_MANAGED_POLICY = f"{IAM}:policy/no-such-policy"
 
@@ -311,6 +313,49 @@ class Stage(Scenery):
     def fresh_client(self, **more) -> dict:
         made = self.shared_pool.client("invoke")
         return {"UserPoolId": self.shared_pool.id, "ClientId": made.id, **more}
+
+    @cached_property
+    def user_client(self) -> str:
+        """A client through which users sign in."""
+        made = self.server.client("cognito-idp").create_user_pool_client(
+            UserPoolId=self.shared_pool.id,
+            ClientName=name("client"),
+            ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        )
+        return made["UserPoolClient"]["ClientId"]
+
+    def fresh_pool_user(self, **more) -> dict:
+        user = {"UserPoolId": self.shared_pool.id, "Username": name("user")}
+        self.server.client("cognito-idp").admin_create_user(**user, TemporaryPassword=PASSWORD)
+        return {**user, **more}
+
+    def fresh_group(self, **more) -> dict:
+        group = {"UserPoolId": self.shared_pool.id, "GroupName": name("group")}
+        self.server.client("cognito-idp").create_group(**group)
+        return {**group, **more}
+
+    def sign_in(self, permanent: bool) -> dict:
+        user = self.fresh_pool_user()
+        if permanent:
+            self.server.client("cognito-idp").admin_set_user_password(**user, Password=PASSWORD, Permanent=True)
+        return {
+            "ClientId": self.user_client,
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "AuthParameters": {"USERNAME": user["Username"], "PASSWORD": PASSWORD},
+        }
+
+    def challenged(self) -> dict:
+        request = self.sign_in(permanent=False)
+        session = self.server.client("cognito-idp").initiate_auth(**request)["Session"]
+        return {
+            "ClientId": self.user_client,
+            "ChallengeName": "NEW_PASSWORD_REQUIRED",
+            "Session": session,
+            "ChallengeResponses": {
+                "USERNAME": request["AuthParameters"]["USERNAME"],
+                "NEW_PASSWORD": "Another-Password-2",
+            },
+        }
 
     def fresh_domain(self) -> dict:
         request = self.create("cognito-idp", "CreateUserPoolDomain")
@@ -1042,6 +1087,122 @@ ROWS = [
         malformed={"MaxResults": 61},
         missing={"UserPoolId": NO_POOL},
         on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    # --- users and groups
+    Row(
+        "cognito-idp",
+        "AdminCreateUser",
+        lambda on: {
+            "UserPoolId": on.shared_pool.id,
+            "Username": name("user"),
+            "UserAttributes": [{"Name": "email", "Value": "somebody@example.com"}],
+            "TemporaryPassword": PASSWORD,
+            "MessageAction": "SUPPRESS",
+        },
+        bare=lambda on: {"UserPoolId": on.shared_pool.id, "Username": name("user")},
+        malformed={"Username": "no spaces"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "AdminGetUser",
+        lambda on: on.fresh_pool_user(),
+        malformed={"Username": "no spaces"},
+        missing={"Username": NOBODY},
+        missing_code="UserNotFoundException",
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "AdminSetUserPassword",
+        lambda on: on.fresh_pool_user(Password=PASSWORD, Permanent=True),
+        bare=lambda on: on.fresh_pool_user(Password=PASSWORD),
+        malformed={"Password": "no spaces"},
+        missing={"Username": NOBODY},
+        missing_code="UserNotFoundException",
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "AdminDeleteUser",
+        lambda on: on.fresh_pool_user(),
+        malformed={"Username": "no spaces"},
+        missing={"Username": NOBODY},
+        missing_code="UserNotFoundException",
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "ListUsers",
+        lambda on: {
+            "UserPoolId": on.fresh_pool_user() and on.fresh_pool_user()["UserPoolId"],
+            "Limit": 1,
+        },
+        bare=lambda on: on.fresh_pool(),
+        malformed={"Limit": 61},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "CreateGroup",
+        lambda on: {
+            "UserPoolId": on.shared_pool.id,
+            "GroupName": name("group"),
+            "Description": "A group of the tests.",
+            "Precedence": 1,
+        },
+        bare=lambda on: {"UserPoolId": on.shared_pool.id, "GroupName": name("group")},
+        malformed={"GroupName": "no spaces"},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "ListGroups",
+        lambda on: {"UserPoolId": on.fresh_group() and on.fresh_group()["UserPoolId"], "Limit": 1},
+        bare=lambda on: on.fresh_pool(),
+        malformed={"Limit": 61},
+        missing={"UserPoolId": NO_POOL},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "AdminAddUserToGroup",
+        lambda on: on.fresh_group(**on.fresh_pool_user()),
+        malformed={"GroupName": "no spaces"},
+        missing={"GroupName": "no-such-group"},
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "AdminListGroupsForUser",
+        lambda on: {**on.fresh_pool_user(), "Limit": 1},
+        bare=lambda on: on.fresh_pool_user(),
+        malformed={"Limit": 61},
+        missing={"Username": NOBODY},
+        missing_code="UserNotFoundException",
+        on=COGNITO + ":userpool/{UserPoolId}",
+    ),
+    Row(
+        "cognito-idp",
+        "InitiateAuth",
+        lambda on: on.sign_in(permanent=True),
+        bare=lambda on: on.sign_in(permanent=False),
+        malformed={"ClientId": "not an id"},
+        missing={"ClientId": NO_CLIENT},
+        on="*",
+        unauthorized=NOBODY_SIGNS,
+    ),
+    Row(
+        "cognito-idp",
+        "RespondToAuthChallenge",
+        lambda on: on.challenged(),
+        malformed={"ClientId": "not an id"},
+        missing={"ClientId": NO_CLIENT},
+        on="*",
+        unauthorized=NOBODY_SIGNS,
     ),
     # --- iam: users
     Row(

@@ -2,7 +2,7 @@
 //! written through it is committed together with its audit event.
 
 use ::iam::Verdict;
-use domain::{AccountId, Arn, AuditEvent, AuditKind, Decision, EventId, Outcome, Region, Scope};
+use domain::{AccountId, Actor, Arn, AuditEvent, AuditKind, Decision, EventId, Outcome, Region, Scope};
 use store::{StoreError, Tx};
 
 use crate::context::Context;
@@ -74,7 +74,7 @@ impl<'a> Authorized<'a> {
             time: context.now,
             kind: AuditKind::Control,
             scope: place(resource, &context.scope),
-            actor: actor(&context.identity),
+            actor: context.identity.as_deref().map_or(Actor::Anonymous, actor),
             source_ip: Some(context.peer.to_string()),
             action: context.action.to_owned(),
             resource: Some(resource.to_string()),

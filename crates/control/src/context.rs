@@ -19,7 +19,8 @@ pub struct Context {
     plane: ControlPlane,
     /// The account that the caller belongs to and the region that was signed for.
     pub scope: Scope,
-    pub(crate) identity: Arc<Identity>,
+    /// Who signed; nobody signs the operations by which users of pools sign in.
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) action: &'static str,
     protocol: Protocol,
     pub(crate) peer: IpAddr,
@@ -33,7 +34,7 @@ impl Context {
     pub(crate) fn new(
         plane: &ControlPlane,
         routed: &Routed,
-        identity: Arc<Identity>,
+        identity: Option<Arc<Identity>>,
         scope: Scope,
         peer: IpAddr,
         request_id: RequestId,
@@ -62,6 +63,15 @@ impl Context {
         &self.plane
     }
 
+    /// Who signed.
+    ///
+    /// # Errors
+    /// AWS's error for a call that is not signed.
+    pub(crate) fn identity(&self) -> Result<&Identity, Failure> {
+        let missing = || Fault::signature(self.protocol, &aws::sigv4::SignatureError::Missing);
+        Ok(self.identity.as_deref().ok_or_else(missing)?)
+    }
+
     /// How long ago the call arrived, in microseconds.
     pub(crate) fn elapsed_us(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
@@ -84,7 +94,7 @@ impl Context {
         resource: &Arn,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<Authorized<'_>, Failure> {
-        let verdict = self.decide(self.action, resource, &conditions(self.conditions()), None)?;
+        let verdict = self.decide(self.action, resource, &conditions(self.conditions()?), None)?;
         Ok(Authorized::by(self, resource.clone(), &verdict))
     }
 
@@ -99,9 +109,9 @@ impl Context {
         called: &str,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<Authorized<'_>, Failure> {
-        let conditions = conditions(self.conditions());
-        let question = self.question(self.action, resource, &conditions);
-        let verdict = ::iam::evaluate(&question, &self.sets(None));
+        let conditions = conditions(self.conditions()?);
+        let question = self.question(self.action, resource, &conditions)?;
+        let verdict = ::iam::evaluate(&question, &self.sets(None)?);
         self.allowed(&question, called, &verdict)?;
         Ok(Authorized::by(self, resource.clone(), &verdict))
     }
@@ -112,9 +122,9 @@ impl Context {
     /// # Errors
     /// As [`Context::authorize`].
     pub(crate) fn authorize_without_resource(&self, about: &Arn) -> Result<Authorized<'_>, Failure> {
-        let conditions = self.conditions();
-        let question = Question { resource: "*", ..self.question(self.action, about, &conditions) };
-        let verdict = ::iam::evaluate(&question, &self.sets(None));
+        let conditions = self.conditions()?;
+        let question = Question { resource: "*", ..self.question(self.action, about, &conditions)? };
+        let verdict = ::iam::evaluate(&question, &self.sets(None)?);
         self.allowed(&question, "*", &verdict)?;
         Ok(Authorized::by(self, about.clone(), &verdict))
     }
@@ -128,7 +138,7 @@ impl Context {
         resource: &Arn,
         resource_policy: Option<&::iam::Named>,
     ) -> Result<Authorized<'_>, Failure> {
-        let verdict = self.decide(self.action, resource, &self.conditions(), resource_policy)?;
+        let verdict = self.decide(self.action, resource, &self.conditions()?, resource_policy)?;
         Ok(Authorized::by(self, resource.clone(), &verdict))
     }
 
@@ -142,7 +152,7 @@ impl Context {
         resource: &Arn,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<(), Failure> {
-        self.decide(action, resource, &conditions(self.conditions()), None).map(|_| ())
+        self.decide(action, resource, &conditions(self.conditions()?), None).map(|_| ())
     }
 
     /// The same, for a resource whose ARN does not say whose it is: an object in a bucket. What is another account's
@@ -156,9 +166,9 @@ impl Context {
         resource: &Arn,
         owner: Option<&AccountId>,
     ) -> Result<(), Failure> {
-        let conditions = self.conditions();
-        let question = Question { resource_account: owner, ..self.question(action, resource, &conditions) };
-        let verdict = ::iam::evaluate(&question, &self.sets(None));
+        let conditions = self.conditions()?;
+        let question = Question { resource_account: owner, ..self.question(action, resource, &conditions)? };
+        let verdict = ::iam::evaluate(&question, &self.sets(None)?);
         self.allowed(&question, resource.as_str(), &verdict)
     }
 
@@ -178,9 +188,9 @@ impl Context {
         trust: &::iam::Named,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<Authorized<'_>, Failure> {
-        let conditions = conditions(self.conditions());
-        let question = self.question(self.action, role, &conditions);
-        let verdict = ::iam::evaluate_trust(&question, trust, &self.sets(None));
+        let conditions = conditions(self.conditions()?);
+        let question = self.question(self.action, role, &conditions)?;
+        let verdict = ::iam::evaluate_trust(&question, trust, &self.sets(None)?);
         self.allowed(&question, role.as_str(), &verdict)?;
         Ok(Authorized::by(self, role.clone(), &verdict))
     }
@@ -192,8 +202,8 @@ impl Context {
         conditions: &::iam::Context,
         resource_policy: Option<&::iam::Named>,
     ) -> Result<Verdict, Failure> {
-        let question = self.question(action, resource, conditions);
-        let verdict = ::iam::evaluate(&question, &self.sets(resource_policy));
+        let question = self.question(action, resource, conditions)?;
+        let verdict = ::iam::evaluate(&question, &self.sets(resource_policy)?);
         self.allowed(&question, resource.as_str(), &verdict)?;
         Ok(verdict)
     }
@@ -203,23 +213,24 @@ impl Context {
         action: &'a str,
         resource: &'a Arn,
         context: &'a ::iam::Context,
-    ) -> Question<'a> {
-        Question {
-            requester: Requester::Iam(&self.identity.caller),
+    ) -> Result<Question<'a>, Failure> {
+        Ok(Question {
+            requester: Requester::Iam(&self.identity()?.caller),
             action,
             resource: resource.as_str(),
             resource_account: None,
             context,
-        }
+        })
     }
 
-    fn sets<'a>(&'a self, resource: Option<&'a ::iam::Named>) -> PolicySets<'a> {
-        PolicySets {
-            identity: &self.identity.policies,
-            session: self.identity.session_policies.as_deref(),
+    fn sets<'a>(&'a self, resource: Option<&'a ::iam::Named>) -> Result<PolicySets<'a>, Failure> {
+        let identity = self.identity()?;
+        Ok(PolicySets {
+            identity: &identity.policies,
+            session: identity.session_policies.as_deref(),
             resource,
             ..PolicySets::default()
-        }
+        })
     }
 
     fn allowed(&self, question: &Question<'_>, called: &str, verdict: &Verdict) -> Result<(), Failure> {
@@ -228,15 +239,15 @@ impl Context {
         }
         tracing::info!(request.id = %self.request_id, action = question.action, resource = question.resource, verdict = %verdict, "IAM denies a call.");
         let because = verdict.tail(question.action).unwrap_or_default();
-        let arn = self.identity.caller.arn();
+        let arn = self.identity()?.caller.arn();
         Err(Fault::access_denied(self.protocol, arn.as_str(), question.action, called, &because).into())
     }
 
     /// The condition keys that every call has.
-    fn conditions(&self) -> ::iam::Context {
-        ::iam::Context::of(&Requester::Iam(&self.identity.caller))
+    fn conditions(&self) -> Result<::iam::Context, Failure> {
+        Ok(::iam::Context::of(&Requester::Iam(&self.identity()?.caller))
             .at(self.now)
             .with("aws:SourceIp", self.peer.to_string())
-            .with("aws:RequestedRegion", self.scope.region.as_str())
+            .with("aws:RequestedRegion", self.scope.region.as_str()))
     }
 }

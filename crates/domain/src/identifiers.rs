@@ -160,7 +160,8 @@ pub(crate) fn unique_id(random: &dyn Random, prefix: &str) -> String {
 }
 
 /// A version 4 UUID (RFC 9562, section 5.4).
-fn uuid(random: &dyn Random) -> String {
+#[must_use]
+pub fn uuid(random: &dyn Random) -> String {
     let mut bytes = [0_u8; 16];
     random.fill(&mut bytes);
     let number = u128::from_be_bytes(bytes) & !(0xF << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);

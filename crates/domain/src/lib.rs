@@ -20,6 +20,7 @@ mod object;
 mod outbound;
 mod policy;
 mod pool;
+mod pool_user;
 mod random;
 mod rate_limit;
 mod secret;
@@ -47,6 +48,7 @@ pub use gateway::{
 pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
     AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
+    uuid,
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
@@ -55,6 +57,7 @@ pub use outbound::{
 };
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
+pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};
 pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use secret::Secret;

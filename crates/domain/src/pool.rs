@@ -85,8 +85,23 @@ pub struct PoolClient {
     pub scopes: Vec<String>,
     /// `AllowedOAuthFlowsUserPoolClient`: whether it may use OAuth at all.
     pub oauth_enabled: bool,
+    /// `ExplicitAuthFlows`: how its users may sign in through the API.
+    #[serde(default)]
+    pub sign_in_flows: Vec<String>,
+    /// `CallbackURLs`: where an authorization code may be sent.
+    #[serde(default)]
+    pub callback_urls: Vec<String>,
+    /// `LogoutURLs`: where a browser may be sent after it has signed out.
+    #[serde(default)]
+    pub logout_urls: Vec<String>,
     /// How long its access tokens live, in seconds.
     pub access_token_seconds: u32,
+    /// How long its id tokens live, in seconds.
+    #[serde(default = "an_hour")]
+    pub id_token_seconds: u32,
+    /// How long a sign-in can be refreshed, in seconds.
+    #[serde(default = "thirty_days")]
+    pub refresh_token_seconds: u32,
     /// The settings that were given, as the API echoes them: a JSON object.
     pub settings: Document,
     /// When it was made.
@@ -95,6 +110,16 @@ pub struct PoolClient {
     pub updated_at: Timestamp,
     /// Counts its changes, for optimistic concurrency.
     pub revision: i64,
+}
+
+/// `IdTokenValidity` when it is not given.
+fn an_hour() -> u32 {
+    3_600
+}
+
+/// `RefreshTokenValidity` when it is not given.
+fn thirty_days() -> u32 {
+    30 * 86_400
 }
 
 /// A key with which a pool signs.

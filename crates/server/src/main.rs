@@ -13,6 +13,7 @@ mod listener;
 mod oidc;
 mod response;
 mod route;
+mod sign_in;
 mod terminal;
 mod verbs;
 

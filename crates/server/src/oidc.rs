@@ -3,13 +3,15 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::{RequestId, UserPoolId};
 use gateway::Body;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use identity::provider::{PoolHint, TokenRequest};
+use identity::provider::{PoolHint, TokenAnswer, TokenRequest};
 use serde_json::{Value, json};
 use store::StoreError;
 
@@ -55,33 +57,71 @@ pub(crate) async fn token(
     peer: IpAddr,
 ) -> Response<Body> {
     let request_id = RequestId::mint(&*house.random);
+    let (head, body) = match posted(request, &request_id).await {
+        Ok(posted) => posted,
+        Err(refused) => return *refused,
+    };
+    let answer = house.provider.token(form(&head, &body, hint, peer, &request_id)).await;
+    written(answer, &request_id)
+}
+
+/// Where a client gives a refresh token back.
+pub(crate) async fn revoke(
+    house: &House,
+    hint: PoolHint,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Body> {
+    let request_id = RequestId::mint(&*house.random);
+    let (head, body) = match posted(request, &request_id).await {
+        Ok(posted) => posted,
+        Err(refused) => return *refused,
+    };
+    let answer = house.provider.revoke(form(&head, &body, hint, peer, &request_id)).await;
+    written(answer, &request_id)
+}
+
+/// The head and the body of a form, which is small and comes by `POST`.
+pub(crate) async fn posted(
+    request: Request<Incoming>,
+    request_id: &RequestId,
+) -> Result<(Parts, Bytes), Box<Response<Body>>> {
     let (head, incoming) = request.into_parts();
     if head.method != Method::POST {
-        let error =
-            json!({ "error": "invalid_request", "error_description": "the token endpoint takes POST" });
-        let mut refused = response::json(StatusCode::METHOD_NOT_ALLOWED, &error, &request_id);
+        let error = json!({ "error": "invalid_request", "error_description": "this endpoint takes POST" });
+        let mut refused = response::json(StatusCode::METHOD_NOT_ALLOWED, &error, request_id);
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return refused;
+        return Err(Box::new(refused));
     }
     let reading = Limited::new(incoming, MAX_BODY).collect();
     let Ok(Ok(body)) = tokio::time::timeout(PATIENCE, reading).await else {
         let error = json!({ "error": "invalid_request", "error_description": "the form is larger than 64 KiB, or did not arrive whole" });
-        return response::json(StatusCode::PAYLOAD_TOO_LARGE, &error, &request_id);
+        return Err(Box::new(response::json(StatusCode::PAYLOAD_TOO_LARGE, &error, request_id)));
     };
+    Ok((head, body.to_bytes()))
+}
+
+fn form<'a>(
+    head: &'a Parts,
+    body: &'a Bytes,
+    hint: PoolHint,
+    peer: IpAddr,
+    request_id: &'a RequestId,
+) -> TokenRequest<'a> {
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let answer = house
-        .provider
-        .token(TokenRequest {
-            hint,
-            authorization: text("authorization"),
-            content_type: text("content-type"),
-            body: &body.to_bytes(),
-            source_ip: Some(peer.to_string()),
-            request_id: &request_id,
-        })
-        .await;
+    TokenRequest {
+        hint,
+        authorization: text("authorization"),
+        content_type: text("content-type"),
+        body,
+        source_ip: Some(peer.to_string()),
+        request_id,
+    }
+}
+
+fn written(answer: TokenAnswer, request_id: &RequestId) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut written = response::json(status, &answer.body, &request_id);
+    let mut written = response::json(status, &answer.body, request_id);
     if answer.challenge {
         written.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"oauth2\""));
     }

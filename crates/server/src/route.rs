@@ -28,10 +28,40 @@ pub(crate) enum Route {
     PoolKeys(UserPoolId),
     /// The token endpoint.
     Token(PoolHint),
+    /// Another endpoint of the OpenID provider.
+    Provider(Endpoint, PoolHint),
     /// The object store.
     Objects,
     /// The AWS APIs.
     Control,
+}
+
+/// What a pool answers besides tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// Where a client sends a browser.
+    Authorize,
+    /// Where people sign in and allow.
+    Login,
+    /// Where people sign out.
+    Logout,
+    /// Where a client gives tokens back.
+    Revoke,
+    /// Where a client asks about a user.
+    UserInfo,
+}
+
+impl Endpoint {
+    fn of(path: &[&str]) -> Option<Self> {
+        Some(match path {
+            ["oauth2", "authorize"] => Self::Authorize,
+            ["oauth2", "revoke"] => Self::Revoke,
+            ["oauth2", "userInfo"] => Self::UserInfo,
+            ["login"] => Self::Login,
+            ["logout"] => Self::Logout,
+            _ => return None,
+        })
+    }
 }
 
 /// Finds out what a request is for, by its host and its path.
@@ -59,6 +89,16 @@ pub(crate) fn of(head: &Parts) -> Route {
         };
     }
     let pool = |id: &str| UserPoolId::from_text(id);
+    if let Some(endpoint) = Endpoint::of(&segments) {
+        return Route::Provider(endpoint, pool_of_host(host).unwrap_or(PoolHint::OfTheClient));
+    }
+    // No bucket has an underscore in its name, and every pool's id has one.
+    if let [id, path @ ..] = segments.as_slice()
+        && id.contains('_')
+        && let Some(endpoint) = Endpoint::of(path)
+    {
+        return Route::Provider(endpoint, PoolHint::Id(pool(id)));
+    }
     match segments.as_slice() {
         ["gateways", id, "mcp"] => Route::Mcp((*id).to_owned()),
         ["gateways", id, ".well-known", "oauth-protected-resource"]
@@ -207,6 +247,14 @@ mod tests {
             ("POST", local, "/us-west-2_abc/oauth2/token", Route::Token(PoolHint::Id(id()))),
             ("POST", local, "/identities/oauth2/token", Route::Control),
             ("POST", local, "/oauth2/token", Route::Token(PoolHint::OfTheClient)),
+            ("GET", local, "/login", Route::Provider(Endpoint::Login, PoolHint::OfTheClient)),
+            (
+                "GET",
+                local,
+                "/us-west-2_abc/oauth2/authorize?a=b",
+                Route::Provider(Endpoint::Authorize, PoolHint::Id(id())),
+            ),
+            ("GET", local, "/bucket/login", Route::Control),
             ("POST", local, "/", Route::Control),
             ("GET", local, "/", Route::Welcome),
             ("GET", local, "/healthz", Route::Health),

@@ -16,7 +16,7 @@ use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer,
     CredentialKind, CredentialProvider, CredentialSettings, Decision, Document, EventId, Function,
     FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome, PolicyAttachment, PolicyEngineId,
-    PolicyMode, Region, RequestId, Scope, Secret, SystemRandom, Timestamp,
+    PolicyMode, Region, RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp, UserPoolId,
 };
 use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Remembered, Store, StoreError};
 
@@ -419,7 +419,8 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
     // Everything that later versions brought is taken away, and what they took away is there again.
     let back = "DROP TABLE buckets; DROP TABLE objects; DROP TABLE uploads; DROP TABLE upload_parts; \
          DROP TABLE blobs; DROP TABLE blob_chunks; DROP TABLE credential_providers; DROP TABLE rate_limits; \
-         DROP TABLE function_versions; DROP TABLE function_aliases; DROP TABLE function_permissions; \
+         DROP TABLE pool_users; DROP TABLE pool_groups; DROP TABLE pool_members; DROP TABLE pool_attempts; \
+         DROP TABLE pool_tickets; DROP TABLE function_versions; DROP TABLE function_aliases; DROP TABLE function_permissions; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \
@@ -430,4 +431,79 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
     let mut tx = store.begin().await.unwrap();
     tx.insert_credential_provider(&provider("key", "a-secret")).await.unwrap();
     tx.commit(&event("bedrock-agentcore:CreateApiKeyCredentialProvider")).await.unwrap();
+}
+
+fn ticket(hash: &str, kind: TicketKind, family: &str, expires_at: i64) -> Ticket {
+    Ticket {
+        hash: hash.to_owned(),
+        kind,
+        pool: UserPoolId::from_text("us-west-2_pool"),
+        client: "client".to_owned(),
+        user: "ada".to_owned(),
+        family: family.to_owned(),
+        spent: false,
+        expires_at: Timestamp::from_seconds(expires_at),
+        details: "{}".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_is_spent_once_and_taken_back_with_its_family() {
+    for place in places().await {
+        let store = place.open().await;
+        let (pool, now) = (UserPoolId::from_text("us-west-2_pool"), Timestamp::from_seconds(10));
+        let mut tx = store.begin().await.unwrap();
+        for one in [
+            ticket("old", TicketKind::Code, "past", 5),
+            ticket("code", TicketKind::Code, "one", 60),
+            ticket("token", TicketKind::Refresh, "one", 600),
+            ticket("other", TicketKind::Refresh, "two", 600),
+        ] {
+            tx.insert_ticket(&one, now).await.unwrap();
+        }
+        tx.commit(&event("login")).await.unwrap();
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.ticket(&pool, TicketKind::Code, "old", now).await.unwrap().is_none());
+        assert!(tx.ticket(&pool, TicketKind::Refresh, "code", now).await.unwrap().is_none());
+        let elsewhere = UserPoolId::from_text("us-west-2_other");
+        assert!(tx.ticket(&elsewhere, TicketKind::Code, "code", now).await.unwrap().is_none());
+        let code = tx.ticket(&pool, TicketKind::Code, "code", now).await.unwrap().unwrap();
+        tx.spend_ticket(&code).await.unwrap();
+        assert!(matches!(tx.spend_ticket(&code).await, Err(StoreError::Stale)));
+        assert!(tx.ticket(&pool, TicketKind::Code, "code", now).await.unwrap().unwrap().spent);
+        assert!(tx.family_lives(&pool, "one", now).await.unwrap());
+        tx.revoke_family(&pool, "one").await.unwrap();
+        assert!(!tx.family_lives(&pool, "one", now).await.unwrap());
+        assert!(tx.family_lives(&pool, "two", now).await.unwrap());
+        tx.revoke_user(&pool, "ADA").await.unwrap();
+        assert!(!tx.family_lives(&pool, "two", now).await.unwrap());
+        tx.commit(&event("revoke")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn whoever_guesses_waits_longer_each_time() {
+    for place in places().await {
+        let store = place.open().await;
+        let pool = UserPoolId::from_text("us-west-2_pool");
+        let at = Timestamp::from_millis;
+        let may = |name: &'static str, now: i64| {
+            let (store, pool) = (store.clone(), pool.clone());
+            async move { store.may_attempt(&pool, name, 5, at(now)).await.unwrap() }
+        };
+        for _ in 0..5 {
+            assert!(may("ada", 1_000_000).await);
+        }
+        assert!(!may("ADA", 1_000_999).await);
+        assert!(may("bob", 1_000_999).await);
+        assert!(may("ada", 1_001_000).await);
+        assert!(!may("ada", 1_002_999).await);
+        assert!(may("ada", 1_003_000).await);
+        // What is long ago is forgotten, and so is what a right password or an administrator ends.
+        assert!(may("ada", 1_003_000 + 15 * 60_000 + 1).await);
+        let mut tx = store.begin().await.unwrap();
+        tx.forget_attempts(&pool, "Ada").await.unwrap();
+        tx.commit(&event("login")).await.unwrap();
+        assert!(may("ada", 1_003_001 + 15 * 60_000).await);
+    }
 }

@@ -13,6 +13,17 @@ const READERS: &[(&str, &str)] = &[
     ("crates/identity/src/provider/signer.rs", "parses the private key of a pool"),
     ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
     ("crates/identity/src/workload.rs", "seals a person's token into that of a workload"),
+    ("crates/identity/src/provider/client_authentication.rs", "compares a client's secret"),
+    ("crates/identity/src/provider/passwords.rs", "hashes a password"),
+    ("crates/identity/src/provider/user_tokens.rs", "hashes a code or a token, by which it is known"),
+    ("crates/identity/src/provider/grants.rs", "hands out the tokens of a grant"),
+    ("crates/identity/src/provider/browser.rs", "hands out codes, and the cookies of a browser"),
+    ("crates/identity/src/provider/sign_in.rs", "counts the characters of a password"),
+    (
+        "crates/identity/src/provider/initiate.rs",
+        "keys the HMAC by which a client proves that it knows its secret",
+    ),
+    ("crates/control/src/cognito/sign_in.rs", "hands out the tokens of a sign-in"),
     ("crates/mask/src/forms.rs", "writes down the forms in which a secret is looked for"),
     ("crates/identity/src/outbound/client_form.rs", "proves to a token endpoint who a client is"),
     (

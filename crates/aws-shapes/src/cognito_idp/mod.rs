@@ -3,8 +3,14 @@
 
 #[allow(unused_imports, reason = "not every service needs every one")]
 use crate::prelude::*;
+mod group;
+pub use group::*;
 mod resource_server;
 pub use resource_server::*;
+mod sign_in;
+pub use sign_in::*;
+mod user;
+pub use user::*;
 mod user_pool;
 pub use user_pool::*;
 mod user_pool_client;
@@ -20,11 +26,22 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     target_prefix: Some("AWSCognitoIdentityProviderService"),
     xml_namespace: None,
     operations: &[
+        &CREATE_GROUP,
+        &LIST_GROUPS,
+        &ADMIN_ADD_USER_TO_GROUP,
+        &ADMIN_LIST_GROUPS_FOR_USER,
         &CREATE_RESOURCE_SERVER,
         &DESCRIBE_RESOURCE_SERVER,
         &UPDATE_RESOURCE_SERVER,
         &DELETE_RESOURCE_SERVER,
         &LIST_RESOURCE_SERVERS,
+        &INITIATE_AUTH,
+        &RESPOND_TO_AUTH_CHALLENGE,
+        &ADMIN_CREATE_USER,
+        &ADMIN_GET_USER,
+        &ADMIN_SET_USER_PASSWORD,
+        &ADMIN_DELETE_USER,
+        &LIST_USERS,
         &CREATE_USER_POOL,
         &DESCRIBE_USER_POOL,
         &UPDATE_USER_POOL,
@@ -40,24 +57,40 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &DELETE_USER_POOL_DOMAIN,
     ],
     errors: &[
+        ErrorSpec { shape: "AliasExistsException", code: "AliasExistsException", status: 400 },
+        ErrorSpec {
+            shape: "CodeDeliveryFailureException",
+            code: "CodeDeliveryFailureException",
+            status: 400,
+        },
+        ErrorSpec { shape: "CodeMismatchException", code: "CodeMismatchException", status: 400 },
         ErrorSpec {
             shape: "ConcurrentModificationException",
             code: "ConcurrentModificationException",
             status: 400,
         },
+        ErrorSpec { shape: "ExpiredCodeException", code: "ExpiredCodeException", status: 400 },
         ErrorSpec {
             shape: "FeatureUnavailableInTierException",
             code: "FeatureUnavailableInTierException",
             status: 400,
         },
+        ErrorSpec { shape: "ForbiddenException", code: "ForbiddenException", status: 400 },
+        ErrorSpec { shape: "GroupExistsException", code: "GroupExistsException", status: 400 },
         ErrorSpec { shape: "InternalErrorException", code: "InternalErrorException", status: 400 },
         ErrorSpec {
             shape: "InvalidEmailRoleAccessPolicyException",
             code: "InvalidEmailRoleAccessPolicyException",
             status: 400,
         },
+        ErrorSpec {
+            shape: "InvalidLambdaResponseException",
+            code: "InvalidLambdaResponseException",
+            status: 400,
+        },
         ErrorSpec { shape: "InvalidOAuthFlowException", code: "InvalidOAuthFlowException", status: 400 },
         ErrorSpec { shape: "InvalidParameterException", code: "InvalidParameterException", status: 400 },
+        ErrorSpec { shape: "InvalidPasswordException", code: "InvalidPasswordException", status: 400 },
         ErrorSpec {
             shape: "InvalidSmsRoleAccessPolicyException",
             code: "InvalidSmsRoleAccessPolicyException",
@@ -68,27 +101,68 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
             code: "InvalidSmsRoleTrustRelationshipException",
             status: 400,
         },
+        ErrorSpec {
+            shape: "InvalidUserPoolConfigurationException",
+            code: "InvalidUserPoolConfigurationException",
+            status: 400,
+        },
         ErrorSpec { shape: "LimitExceededException", code: "LimitExceededException", status: 400 },
+        ErrorSpec { shape: "MFAMethodNotFoundException", code: "MFAMethodNotFoundException", status: 400 },
         ErrorSpec { shape: "NotAuthorizedException", code: "NotAuthorizedException", status: 400 },
         ErrorSpec {
             shape: "OperationNotEnabledException",
             code: "OperationNotEnabledException",
             status: 400,
         },
+        ErrorSpec {
+            shape: "PasswordHistoryPolicyViolationException",
+            code: "PasswordHistoryPolicyViolationException",
+            status: 400,
+        },
+        ErrorSpec {
+            shape: "PasswordResetRequiredException",
+            code: "PasswordResetRequiredException",
+            status: 400,
+        },
+        ErrorSpec { shape: "PreconditionNotMetException", code: "PreconditionNotMetException", status: 400 },
         ErrorSpec { shape: "ResourceNotFoundException", code: "ResourceNotFoundException", status: 400 },
         ErrorSpec { shape: "ScopeDoesNotExistException", code: "ScopeDoesNotExistException", status: 400 },
+        ErrorSpec {
+            shape: "SoftwareTokenMFANotFoundException",
+            code: "SoftwareTokenMFANotFoundException",
+            status: 400,
+        },
         ErrorSpec {
             shape: "TierChangeNotAllowedException",
             code: "TierChangeNotAllowedException",
             status: 400,
         },
         ErrorSpec { shape: "TooManyRequestsException", code: "TooManyRequestsException", status: 400 },
+        ErrorSpec { shape: "UnexpectedLambdaException", code: "UnexpectedLambdaException", status: 400 },
+        ErrorSpec {
+            shape: "UnsupportedOperationException",
+            code: "UnsupportedOperationException",
+            status: 400,
+        },
+        ErrorSpec {
+            shape: "UnsupportedUserStateException",
+            code: "UnsupportedUserStateException",
+            status: 400,
+        },
         ErrorSpec {
             shape: "UserImportInProgressException",
             code: "UserImportInProgressException",
             status: 400,
         },
+        ErrorSpec {
+            shape: "UserLambdaValidationException",
+            code: "UserLambdaValidationException",
+            status: 400,
+        },
+        ErrorSpec { shape: "UserNotConfirmedException", code: "UserNotConfirmedException", status: 400 },
+        ErrorSpec { shape: "UserNotFoundException", code: "UserNotFoundException", status: 400 },
         ErrorSpec { shape: "UserPoolTaggingException", code: "UserPoolTaggingException", status: 400 },
+        ErrorSpec { shape: "UsernameExistsException", code: "UsernameExistsException", status: 400 },
     ],
 };
 /// Calls the handler of an operation: a decoded and checked request in, an answer to encode out.
@@ -103,7 +177,10 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: ResourceServerOperations<C, Error = E>
+    H: GroupOperations<C, Error = E>
+        + ResourceServerOperations<C, Error = E>
+        + SignInOperations<C, Error = E>
+        + UserOperations<C, Error = E>
         + UserPoolOperations<C, Error = E>
         + UserPoolClientOperations<C, Error = E>
         + UserPoolDomainOperations<C, Error = E>
@@ -112,6 +189,22 @@ where
     E: From<Mismatch>,
 {
     match operation.name {
+        "CreateGroup" => {
+            let answer = Box::pin(handlers.create_group(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListGroups" => {
+            let answer = Box::pin(handlers.list_groups(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "AdminAddUserToGroup" => {
+            Box::pin(handlers.admin_add_user_to_group(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "AdminListGroupsForUser" => {
+            let answer = Box::pin(handlers.admin_list_groups_for_user(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreateResourceServer" => {
             let answer = Box::pin(handlers.create_resource_server(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -130,6 +223,34 @@ where
         }
         "ListResourceServers" => {
             let answer = Box::pin(handlers.list_resource_servers(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "InitiateAuth" => {
+            let answer = Box::pin(handlers.initiate_auth(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "RespondToAuthChallenge" => {
+            let answer = Box::pin(handlers.respond_to_auth_challenge(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "AdminCreateUser" => {
+            let answer = Box::pin(handlers.admin_create_user(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "AdminGetUser" => {
+            let answer = Box::pin(handlers.admin_get_user(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "AdminSetUserPassword" => {
+            let answer = Box::pin(handlers.admin_set_user_password(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "AdminDeleteUser" => {
+            Box::pin(handlers.admin_delete_user(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListUsers" => {
+            let answer = Box::pin(handlers.list_users(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "CreateUserPool" => {

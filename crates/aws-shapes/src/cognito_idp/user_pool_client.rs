@@ -130,15 +130,30 @@ pub struct CreateUserPoolClientRequest {
     /// `GenerateSecret`.
     #[serde(rename = "GenerateSecret", default, skip_serializing_if = "Option::is_none")]
     pub generate_secret: Option<bool>,
+    /// `RefreshTokenValidity`.
+    #[serde(rename = "RefreshTokenValidity", default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_validity: Option<i64>,
     /// `AccessTokenValidity`.
     #[serde(rename = "AccessTokenValidity", default, skip_serializing_if = "Option::is_none")]
     pub access_token_validity: Option<i64>,
+    /// `IdTokenValidity`.
+    #[serde(rename = "IdTokenValidity", default, skip_serializing_if = "Option::is_none")]
+    pub id_token_validity: Option<i64>,
     /// `TokenValidityUnits`.
     #[serde(rename = "TokenValidityUnits", default, skip_serializing_if = "Option::is_none")]
     pub token_validity_units: Option<TokenValidityUnitsType>,
+    /// `ExplicitAuthFlows`.
+    #[serde(rename = "ExplicitAuthFlows", default, skip_serializing_if = "Option::is_none")]
+    pub explicit_auth_flows: Option<Vec<ExplicitAuthFlowsType>>,
     /// `SupportedIdentityProviders`.
     #[serde(rename = "SupportedIdentityProviders", default, skip_serializing_if = "Option::is_none")]
     pub supported_identity_providers: Option<Vec<String>>,
+    /// `CallbackURLs`.
+    #[serde(rename = "CallbackURLs", default, skip_serializing_if = "Option::is_none")]
+    pub callback_urls: Option<Vec<String>>,
+    /// `LogoutURLs`.
+    #[serde(rename = "LogoutURLs", default, skip_serializing_if = "Option::is_none")]
+    pub logout_urls: Option<Vec<String>>,
     /// `AllowedOAuthFlows`.
     #[serde(rename = "AllowedOAuthFlows", default, skip_serializing_if = "Option::is_none")]
     pub allowed_oauth_flows: Option<Vec<OAuthFlowType>>,
@@ -168,13 +183,16 @@ pub(super) static CREATE_USER_POOL_CLIENT_REQUEST_SCHEMA: Schema = Schema::Struc
     .required(),
     body("GenerateSecret", &Schema::Boolean),
     body("ClientSecret", &Schema::NotHonoured),
-    body("RefreshTokenValidity", &Schema::NotHonoured),
+    body("RefreshTokenValidity", &Schema::Integer { min: Some(0), max: Some(315360000) }),
     body("AccessTokenValidity", &Schema::Integer { min: Some(1), max: Some(86400) }),
-    body("IdTokenValidity", &Schema::NotHonoured),
+    body("IdTokenValidity", &Schema::Integer { min: Some(1), max: Some(86400) }),
     body("TokenValidityUnits", &TOKEN_VALIDITY_UNITS_TYPE_SCHEMA),
     body("ReadAttributes", &Schema::NotHonoured),
     body("WriteAttributes", &Schema::NotHonoured),
-    body("ExplicitAuthFlows", &Schema::NotHonoured),
+    body(
+        "ExplicitAuthFlows",
+        &Schema::List { element: &EXPLICIT_AUTH_FLOWS_TYPE_SCHEMA, wire: "member", min: None, max: None },
+    ),
     body(
         "SupportedIdentityProviders",
         &Schema::List {
@@ -189,8 +207,34 @@ pub(super) static CREATE_USER_POOL_CLIENT_REQUEST_SCHEMA: Schema = Schema::Struc
             max: None,
         },
     ),
-    body("CallbackURLs", &Schema::NotHonoured),
-    body("LogoutURLs", &Schema::NotHonoured),
+    body(
+        "CallbackURLs",
+        &Schema::List {
+            element: &Schema::Text {
+                min: Some(1),
+                max: Some(1024),
+                pattern: Some("[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    ),
+    body(
+        "LogoutURLs",
+        &Schema::List {
+            element: &Schema::Text {
+                min: Some(1),
+                max: Some(1024),
+                pattern: Some("[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    ),
     body("DefaultRedirectURI", &Schema::NotHonoured),
     body(
         "AllowedOAuthFlows",
@@ -263,6 +307,45 @@ pub(super) static DELETE_USER_POOL_CLIENT_REQUEST_SCHEMA: Schema = Schema::Struc
 pub type DescribeUserPoolClientRequest = DeleteUserPoolClientRequest;
 /// The structure `DescribeUserPoolClientResponse` of the model, which says the same.
 pub type DescribeUserPoolClientResponse = CreateUserPoolClientResponse;
+/// The enumeration `ExplicitAuthFlowsType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExplicitAuthFlowsType {
+    /// `USER_PASSWORD_AUTH`.
+    #[serde(rename = "USER_PASSWORD_AUTH")]
+    UserPasswordAuth,
+    /// `ALLOW_USER_PASSWORD_AUTH`.
+    #[serde(rename = "ALLOW_USER_PASSWORD_AUTH")]
+    AllowUserPasswordAuth,
+    /// `ALLOW_REFRESH_TOKEN_AUTH`.
+    #[serde(rename = "ALLOW_REFRESH_TOKEN_AUTH")]
+    AllowRefreshTokenAuth,
+}
+impl ExplicitAuthFlowsType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UserPasswordAuth => "USER_PASSWORD_AUTH",
+            Self::AllowUserPasswordAuth => "ALLOW_USER_PASSWORD_AUTH",
+            Self::AllowRefreshTokenAuth => "ALLOW_REFRESH_TOKEN_AUTH",
+        }
+    }
+}
+
+pub(super) static EXPLICIT_AUTH_FLOWS_TYPE_SCHEMA: Schema = Schema::Enumeration {
+    values: &["USER_PASSWORD_AUTH", "ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+    not_honoured: &[
+        "ADMIN_NO_SRP_AUTH",
+        "CUSTOM_AUTH_FLOW_ONLY",
+        "ALLOW_ADMIN_USER_PASSWORD_AUTH",
+        "ALLOW_CUSTOM_AUTH",
+        "ALLOW_USER_SRP_AUTH",
+        "ALLOW_USER_AUTH",
+        "ALLOW_TOKEN_EXCHANGE_DELEGATION",
+        "ALLOW_TOKEN_EXCHANGE_IMPERSONATION",
+    ],
+};
+
 /// The structure `ListUserPoolClientsRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ListUserPoolClientsRequest {
@@ -321,6 +404,9 @@ pub(super) static LIST_USER_POOL_CLIENTS_RESPONSE_SCHEMA: Schema = Schema::Struc
 /// The enumeration `OAuthFlowType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OAuthFlowType {
+    /// `code`.
+    #[serde(rename = "code")]
+    Code,
     /// `client_credentials`.
     #[serde(rename = "client_credentials")]
     ClientCredentials,
@@ -330,13 +416,14 @@ impl OAuthFlowType {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Code => "code",
             Self::ClientCredentials => "client_credentials",
         }
     }
 }
 
 pub(super) static OAUTH_FLOW_TYPE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["client_credentials"], not_honoured: &["code", "implicit"] };
+    Schema::Enumeration { values: &["code", "client_credentials"], not_honoured: &["implicit"] };
 
 /// The enumeration `TimeUnitsType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -376,12 +463,18 @@ pub struct TokenValidityUnitsType {
     /// `AccessToken`.
     #[serde(rename = "AccessToken", default, skip_serializing_if = "Option::is_none")]
     pub access_token: Option<TimeUnitsType>,
+    /// `IdToken`.
+    #[serde(rename = "IdToken", default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<TimeUnitsType>,
+    /// `RefreshToken`.
+    #[serde(rename = "RefreshToken", default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<TimeUnitsType>,
 }
 
 pub(super) static TOKEN_VALIDITY_UNITS_TYPE_SCHEMA: Schema = Schema::Structure(&[
     body("AccessToken", &TIME_UNITS_TYPE_SCHEMA),
-    body("IdToken", &Schema::NotHonoured),
-    body("RefreshToken", &Schema::NotHonoured),
+    body("IdToken", &TIME_UNITS_TYPE_SCHEMA),
+    body("RefreshToken", &TIME_UNITS_TYPE_SCHEMA),
 ]);
 
 /// The structure `UpdateUserPoolClientRequest` of the model.
@@ -396,15 +489,30 @@ pub struct UpdateUserPoolClientRequest {
     /// `ClientName`.
     #[serde(rename = "ClientName", default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
+    /// `RefreshTokenValidity`.
+    #[serde(rename = "RefreshTokenValidity", default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_validity: Option<i64>,
     /// `AccessTokenValidity`.
     #[serde(rename = "AccessTokenValidity", default, skip_serializing_if = "Option::is_none")]
     pub access_token_validity: Option<i64>,
+    /// `IdTokenValidity`.
+    #[serde(rename = "IdTokenValidity", default, skip_serializing_if = "Option::is_none")]
+    pub id_token_validity: Option<i64>,
     /// `TokenValidityUnits`.
     #[serde(rename = "TokenValidityUnits", default, skip_serializing_if = "Option::is_none")]
     pub token_validity_units: Option<TokenValidityUnitsType>,
+    /// `ExplicitAuthFlows`.
+    #[serde(rename = "ExplicitAuthFlows", default, skip_serializing_if = "Option::is_none")]
+    pub explicit_auth_flows: Option<Vec<ExplicitAuthFlowsType>>,
     /// `SupportedIdentityProviders`.
     #[serde(rename = "SupportedIdentityProviders", default, skip_serializing_if = "Option::is_none")]
     pub supported_identity_providers: Option<Vec<String>>,
+    /// `CallbackURLs`.
+    #[serde(rename = "CallbackURLs", default, skip_serializing_if = "Option::is_none")]
+    pub callback_urls: Option<Vec<String>>,
+    /// `LogoutURLs`.
+    #[serde(rename = "LogoutURLs", default, skip_serializing_if = "Option::is_none")]
+    pub logout_urls: Option<Vec<String>>,
     /// `AllowedOAuthFlows`.
     #[serde(rename = "AllowedOAuthFlows", default, skip_serializing_if = "Option::is_none")]
     pub allowed_oauth_flows: Option<Vec<OAuthFlowType>>,
@@ -436,13 +544,16 @@ pub(super) static UPDATE_USER_POOL_CLIENT_REQUEST_SCHEMA: Schema = Schema::Struc
         "ClientName",
         &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[\\w\\s+=,.@-]+"), sensitive: false },
     ),
-    body("RefreshTokenValidity", &Schema::NotHonoured),
+    body("RefreshTokenValidity", &Schema::Integer { min: Some(0), max: Some(315360000) }),
     body("AccessTokenValidity", &Schema::Integer { min: Some(1), max: Some(86400) }),
-    body("IdTokenValidity", &Schema::NotHonoured),
+    body("IdTokenValidity", &Schema::Integer { min: Some(1), max: Some(86400) }),
     body("TokenValidityUnits", &TOKEN_VALIDITY_UNITS_TYPE_SCHEMA),
     body("ReadAttributes", &Schema::NotHonoured),
     body("WriteAttributes", &Schema::NotHonoured),
-    body("ExplicitAuthFlows", &Schema::NotHonoured),
+    body(
+        "ExplicitAuthFlows",
+        &Schema::List { element: &EXPLICIT_AUTH_FLOWS_TYPE_SCHEMA, wire: "member", min: None, max: None },
+    ),
     body(
         "SupportedIdentityProviders",
         &Schema::List {
@@ -457,8 +568,34 @@ pub(super) static UPDATE_USER_POOL_CLIENT_REQUEST_SCHEMA: Schema = Schema::Struc
             max: None,
         },
     ),
-    body("CallbackURLs", &Schema::NotHonoured),
-    body("LogoutURLs", &Schema::NotHonoured),
+    body(
+        "CallbackURLs",
+        &Schema::List {
+            element: &Schema::Text {
+                min: Some(1),
+                max: Some(1024),
+                pattern: Some("[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    ),
+    body(
+        "LogoutURLs",
+        &Schema::List {
+            element: &Schema::Text {
+                min: Some(1),
+                max: Some(1024),
+                pattern: Some("[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    ),
     body("DefaultRedirectURI", &Schema::NotHonoured),
     body(
         "AllowedOAuthFlows",
@@ -544,15 +681,30 @@ pub struct UserPoolClientType {
     /// `CreationDate`.
     #[serde(rename = "CreationDate", default, skip_serializing_if = "Option::is_none")]
     pub creation_date: Option<Timestamp>,
+    /// `RefreshTokenValidity`.
+    #[serde(rename = "RefreshTokenValidity", default, skip_serializing_if = "Option::is_none")]
+    pub refresh_token_validity: Option<i64>,
     /// `AccessTokenValidity`.
     #[serde(rename = "AccessTokenValidity", default, skip_serializing_if = "Option::is_none")]
     pub access_token_validity: Option<i64>,
+    /// `IdTokenValidity`.
+    #[serde(rename = "IdTokenValidity", default, skip_serializing_if = "Option::is_none")]
+    pub id_token_validity: Option<i64>,
     /// `TokenValidityUnits`.
     #[serde(rename = "TokenValidityUnits", default, skip_serializing_if = "Option::is_none")]
     pub token_validity_units: Option<TokenValidityUnitsType>,
+    /// `ExplicitAuthFlows`.
+    #[serde(rename = "ExplicitAuthFlows", default, skip_serializing_if = "Option::is_none")]
+    pub explicit_auth_flows: Option<Vec<ExplicitAuthFlowsType>>,
     /// `SupportedIdentityProviders`.
     #[serde(rename = "SupportedIdentityProviders", default, skip_serializing_if = "Option::is_none")]
     pub supported_identity_providers: Option<Vec<String>>,
+    /// `CallbackURLs`.
+    #[serde(rename = "CallbackURLs", default, skip_serializing_if = "Option::is_none")]
+    pub callback_urls: Option<Vec<String>>,
+    /// `LogoutURLs`.
+    #[serde(rename = "LogoutURLs", default, skip_serializing_if = "Option::is_none")]
+    pub logout_urls: Option<Vec<String>>,
     /// `AllowedOAuthFlows`.
     #[serde(rename = "AllowedOAuthFlows", default, skip_serializing_if = "Option::is_none")]
     pub allowed_oauth_flows: Option<Vec<OAuthFlowType>>,
@@ -588,13 +740,16 @@ pub(super) static USER_POOL_CLIENT_TYPE_SCHEMA: Schema = Schema::Structure(&[
     ),
     body("LastModifiedDate", &Schema::Timestamp(TimestampFormat::EpochSeconds)),
     body("CreationDate", &Schema::Timestamp(TimestampFormat::EpochSeconds)),
-    body("RefreshTokenValidity", &Schema::NotHonoured),
+    body("RefreshTokenValidity", &Schema::Integer { min: Some(0), max: Some(315360000) }),
     body("AccessTokenValidity", &Schema::Integer { min: Some(1), max: Some(86400) }),
-    body("IdTokenValidity", &Schema::NotHonoured),
+    body("IdTokenValidity", &Schema::Integer { min: Some(1), max: Some(86400) }),
     body("TokenValidityUnits", &TOKEN_VALIDITY_UNITS_TYPE_SCHEMA),
     body("ReadAttributes", &Schema::NotHonoured),
     body("WriteAttributes", &Schema::NotHonoured),
-    body("ExplicitAuthFlows", &Schema::NotHonoured),
+    body(
+        "ExplicitAuthFlows",
+        &Schema::List { element: &EXPLICIT_AUTH_FLOWS_TYPE_SCHEMA, wire: "member", min: None, max: None },
+    ),
     body(
         "SupportedIdentityProviders",
         &Schema::List {
@@ -609,8 +764,34 @@ pub(super) static USER_POOL_CLIENT_TYPE_SCHEMA: Schema = Schema::Structure(&[
             max: None,
         },
     ),
-    body("CallbackURLs", &Schema::NotHonoured),
-    body("LogoutURLs", &Schema::NotHonoured),
+    body(
+        "CallbackURLs",
+        &Schema::List {
+            element: &Schema::Text {
+                min: Some(1),
+                max: Some(1024),
+                pattern: Some("[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    ),
+    body(
+        "LogoutURLs",
+        &Schema::List {
+            element: &Schema::Text {
+                min: Some(1),
+                max: Some(1024),
+                pattern: Some("[\\p{L}\\p{M}\\p{S}\\p{N}\\p{P}]+"),
+                sensitive: false,
+            },
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    ),
     body("DefaultRedirectURI", &Schema::NotHonoured),
     body(
         "AllowedOAuthFlows",

@@ -1,13 +1,19 @@
-//! Amazon Cognito's user pools, as far as machines need them: pools, their domains, resource servers with their scopes,
-//! and app clients. The tokens themselves come from `identity::provider`.
+//! Amazon Cognito's user pools: pools, their domains, resource servers with their scopes, app clients, users and groups.
+//! The tokens themselves come from `identity::provider`.
 //!
 //! A pool is known to its own account and region only, and everything in a pool is decided about by the pool's ARN.
 
 mod client_settings;
+mod group;
+mod redirects;
 mod resource_server;
+mod sign_in;
+mod user;
 mod user_pool;
 mod user_pool_client;
 mod user_pool_domain;
+
+pub(crate) use sign_in::is_open;
 
 use aws::Fault;
 use domain::{Arn, Document, Scope, UserPool, UserPoolId};

@@ -47,7 +47,7 @@ impl UserPoolOperations<Context> for Cognito {
         tx.insert_user_pool(&pool).await?;
         tx.insert_signing_key(&pool.scope, &key).await?;
         allowed.commit_about(tx, &Arn::user_pool(&pool.scope, &pool.id)).await?;
-        Ok(CreateUserPoolResponse { user_pool: Some(describe(&pool, None)?) })
+        Ok(CreateUserPoolResponse { user_pool: Some(describe(&pool, None, 0)?) })
     }
 
     async fn describe_user_pool(
@@ -60,7 +60,8 @@ impl UserPoolOperations<Context> for Cognito {
         let mut tx = allowed.read().await?;
         let pool = find_pool(&mut tx, &context.scope, &id).await?;
         let domain = tx.domain_of_pool(&id).await?;
-        Ok(DescribeUserPoolResponse { user_pool: Some(describe(&pool, domain)?) })
+        let users = tx.count_pool_users(&id).await?;
+        Ok(DescribeUserPoolResponse { user_pool: Some(describe(&pool, domain, users)?) })
     }
 
     /// What is not given is set back to what a new pool has, as on AWS; but a pool keeps its name, and its protection
@@ -128,13 +129,13 @@ async fn make_key(context: &Context, pool: &UserPoolId) -> Result<SigningKey, Fa
     making.await.map_err(|error| Failure::internal(&error))?.map_err(|error| Failure::internal(&error))
 }
 
-/// `AdminCreateUserConfig`. There are no users yet, so it is only echoed.
+/// `AdminCreateUserConfig`. Only administrators make users here, so it is only echoed.
 fn settings(given: Option<AdminCreateUserConfigType>) -> Result<Document, Failure> {
     let only_admins = given.and_then(|config| config.allow_admin_create_user_only).unwrap_or_default();
     written(&AdminCreateUserConfigType { allow_admin_create_user_only: Some(only_admins) })
 }
 
-fn describe(pool: &UserPool, domain: Option<PoolDomain>) -> Result<UserPoolType, Failure> {
+fn describe(pool: &UserPool, domain: Option<PoolDomain>, users: i64) -> Result<UserPoolType, Failure> {
     Ok(UserPoolType {
         id: Some(pool.id.to_string()),
         name: Some(pool.name.clone()),
@@ -144,7 +145,7 @@ fn describe(pool: &UserPool, domain: Option<PoolDomain>) -> Result<UserPoolType,
         }),
         last_modified_date: Some(pool.updated_at),
         creation_date: Some(pool.created_at),
-        estimated_number_of_users: Some(0),
+        estimated_number_of_users: Some(users),
         domain: domain.map(|domain| domain.domain),
         admin_create_user_config: Some(read(&pool.settings)?),
         arn: Some(Arn::user_pool(&pool.scope, &pool.id).into()),

@@ -163,7 +163,7 @@ impl UserOperations<Context> for Iam {
 /// # Errors
 /// `ValidationError` without a name for a session of a role, which is no user.
 pub(super) fn named_or_own(context: &Context, name: Option<String>) -> Result<Holder, Failure> {
-    match (name, &context.identity.caller.principal) {
+    match (name, &context.identity()?.caller.principal) {
         (Some(name), _) => Ok(Holder::User(name)),
         (None, Principal::Root) => Ok(Holder::Root),
         (None, Principal::User { name, .. }) => Ok(Holder::User(name.clone())),

@@ -64,7 +64,7 @@ impl SessionOperations<Context> for Sts {
         context: &Context,
         _: GetCallerIdentityRequest,
     ) -> Result<GetCallerIdentityResponse, Failure> {
-        let caller = &context.identity.caller;
+        let caller = &context.identity()?.caller;
         let allowed = context.open_to_everyone(caller.arn());
         Ok(GetCallerIdentityResponse {
             user_id: Some(caller.principal.unique_id(&caller.account)),
@@ -102,7 +102,7 @@ fn read_policy(text: &str) -> Result<domain::Document, Failure> {
 /// How long the session lasts. A session that opens another cannot prolong itself.
 fn lifetime(context: &Context, role: &Role, asked: Option<i64>) -> Result<Duration, Failure> {
     let seconds = asked.map_or(HOUR, |seconds| u32::try_from(seconds).unwrap_or(u32::MAX));
-    let chained = matches!(context.identity.caller.principal, Principal::AssumedRole { .. });
+    let chained = matches!(context.identity()?.caller.principal, Principal::AssumedRole { .. });
     let problem = if chained && seconds > HOUR {
         "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
     } else if seconds > role.max_session_seconds {
@@ -115,7 +115,10 @@ fn lifetime(context: &Context, role: &Role, asked: Option<i64>) -> Result<Durati
 
 /// The one refusal, in AWS's words, which do not say what was missing.
 fn denied(context: &Context, arn: &Arn) -> Failure {
-    let caller = context.identity.caller.arn();
+    let caller = match context.identity() {
+        Ok(identity) => identity.caller.arn(),
+        Err(unsigned) => return unsigned,
+    };
     let message = format!("User: {caller} is not authorized to perform: sts:AssumeRole on resource: {arn}");
     Fault::new("AccessDenied", message).with_status(403).into()
 }

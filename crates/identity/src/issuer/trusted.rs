@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::discovery::is_of_issuer;
 use super::{Issuers, VerifyError};
-use crate::token::{Claims, Jws, TokenError};
+use crate::token::{self, Claims, Jws, TokenError};
 
 impl Issuers {
     /// Proves that a token is of a pool of this account and region, or of the issuer behind one of these discovery URLs,
@@ -44,11 +44,9 @@ impl Issuers {
 }
 
 /// The issuer that a token claims, which nothing has proven yet.
-fn claimed_issuer(token: &str) -> Result<String, TokenError> {
-    let jws = Jws::parse(token)?;
-    let payload = strict_json::parse(&jws.payload)
-        .map_err(|_| TokenError::Malformed("its payload is not sound JSON"))?;
-    match payload.get("iss") {
+fn claimed_issuer(text: &str) -> Result<String, TokenError> {
+    let jws = Jws::parse(text)?;
+    match token::object(&jws.payload)?.get("iss") {
         Some(Value::String(issuer)) => Ok(issuer.clone()),
         Some(_) => Err(TokenError::Claim("iss", "not a text")),
         None => Err(TokenError::Claim("iss", "missing")),

@@ -4,10 +4,21 @@
 //! `POST /oauth2/token` gives machines their tokens (`client_credentials`); the metadata and the key set let everyone
 //! verify them. Access tokens carry exactly the claims of Cognito's.
 
+mod authorize;
+mod browser;
+mod client_authentication;
+mod grants;
+mod initiate;
 mod names;
+mod pages;
+mod passwords;
 mod pool_keys;
+mod sign_in;
 mod signer;
 mod token_endpoint;
+mod trail;
+mod user_info;
+mod user_tokens;
 
 use std::sync::Arc;
 
@@ -15,11 +26,17 @@ use domain::{Clock, Random, SigningKey, UserPool, UserPoolId};
 use serde_json::{Value, json};
 use store::{AuditLog, Store, StoreError};
 
+pub use browser::{BrowserAnswer, BrowserRequest, Shown};
+pub use initiate::{ApiSignIn, SignedIn, Step};
 pub use names::{IssuerStyle, Names, PoolHint};
+pub use pages::HtmlPage;
+use passwords::Passwords;
 pub use pool_keys::{PoolKeys, PoolKeysError, revoke_former_keys, rotate_key};
+pub use sign_in::SignInError;
 use signer::Signers;
 pub use signer::{KeyGenerationError, generate_key};
 pub use token_endpoint::{TokenAnswer, TokenRequest};
+pub use user_tokens::UserTokens;
 
 /// The provider of all pools.
 pub struct Provider {
@@ -29,6 +46,7 @@ pub struct Provider {
     random: Arc<dyn Random>,
     audit: AuditLog,
     signers: Signers,
+    passwords: Passwords,
 }
 
 impl Provider {
@@ -41,7 +59,7 @@ impl Provider {
         random: Arc<dyn Random>,
         audit: AuditLog,
     ) -> Self {
-        Self { store, names, clock, random, audit, signers: Signers::default() }
+        Self { store, names, clock, random, audit, signers: Signers::default(), passwords: Passwords::new() }
     }
 
     /// The pool's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2).
@@ -51,13 +69,29 @@ impl Provider {
     pub async fn metadata(&self, pool: &UserPoolId) -> Result<Option<Value>, StoreError> {
         let Some(pool) = self.find(&PoolHint::Id(pool.clone())).await? else { return Ok(None) };
         let base = self.names.public(&pool.id);
+        let mut tx = self.store.read().await?;
+        let servers = tx.resource_servers(&pool.id, store::Page::ALL).await?;
+        let standard = ["openid", "email", "phone", "profile"].map(str::to_owned);
+        let scopes: Vec<String> = standard
+            .into_iter()
+            .chain(servers.iter().flat_map(domain::ResourceServer::scope_names))
+            .collect();
         Ok(Some(json!({
             "issuer": self.names.issuer(&pool.id, &pool.scope.region),
-            "jwks_uri": format!("{base}/.well-known/jwks.json"),
+            "authorization_endpoint": format!("{base}/oauth2/authorize"),
             "token_endpoint": format!("{base}/oauth2/token"),
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
-            "grant_types_supported": ["client_credentials"],
-            "response_types_supported": ["token"],
+            "revocation_endpoint": format!("{base}/oauth2/revoke"),
+            "userinfo_endpoint": format!("{base}/oauth2/userInfo"),
+            "end_session_endpoint": format!("{base}/logout"),
+            "jwks_uri": format!("{base}/.well-known/jwks.json"),
+            "scopes_supported": scopes,
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
         })))

@@ -34,6 +34,16 @@ impl Claims {
         Self { issuer: text("iss").unwrap_or_default(), subject: text("sub"), expires_at, all }
     }
 
+    /// The claims of a payload that claims what every token must.
+    ///
+    /// # Errors
+    /// [`TokenError`] about the first that is amiss.
+    pub(crate) fn read(payload: &[u8], now: Timestamp) -> Result<Self, TokenError> {
+        let all = object(payload)?;
+        standing(&all, now).try_for_each(|(_, outcome)| outcome)?;
+        Ok(Self::of(all))
+    }
+
     /// A claim that is a text.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

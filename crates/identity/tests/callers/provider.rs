@@ -197,7 +197,12 @@ pub(crate) fn client_of(pool: &UserPool) -> PoolClient {
         flows: vec!["client_credentials".to_owned()],
         scopes: vec!["tools/read".to_owned(), "tools/invoke".to_owned()],
         oauth_enabled: true,
+        sign_in_flows: Vec::new(),
+        callback_urls: Vec::new(),
+        logout_urls: Vec::new(),
         access_token_seconds: 3600,
+        id_token_seconds: 3600,
+        refresh_token_seconds: 86_400,
         settings: Document("{}".to_owned()),
         created_at: NOW,
         updated_at: NOW,
@@ -288,7 +293,7 @@ async fn the_errors_are_rfc_6749s() {
     for (body, error, word) in [
         // Section 5.2: unsupported_grant_type.
         (format!("grant_type=password&{credentials}"), "unsupported_grant_type", "password"),
-        (format!("grant_type=authorization_code&code=x&{credentials}"), "unsupported_grant_type", "code"),
+        (format!("grant_type=authorization_code&code=x&{credentials}"), "unauthorized_client", "code"),
         (format!("grant_type=CLIENT_CREDENTIALS&{credentials}"), "unsupported_grant_type", "CLIENT"),
         // invalid_request: something is missing, or given twice.
         (credentials.clone(), "invalid_request", "grant_type is missing"),

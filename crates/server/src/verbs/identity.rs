@@ -62,7 +62,7 @@ fn list(providers: &[CredentialProvider]) -> Result<(), Failure> {
         shown.add_row([
             provider.name.clone(),
             kind(provider).to_owned(),
-            vendor(provider).unwrap_or("-").to_owned(),
+            vendor(provider).unwrap_or_else(|| "-".to_owned()),
             provider.created_at.to_string(),
         ]);
     }
@@ -88,10 +88,10 @@ fn kind(provider: &CredentialProvider) -> &'static str {
 }
 
 /// As the API names it (`CredentialProviderVendorType`).
-fn vendor(provider: &CredentialProvider) -> Option<&'static str> {
-    match provider.settings {
+fn vendor(provider: &CredentialProvider) -> Option<String> {
+    match &provider.settings {
         CredentialSettings::ApiKey => None,
-        CredentialSettings::OAuth2(_) => Some("CustomOauth2"),
+        CredentialSettings::OAuth2(settings) => Some(format!("{:?}Oauth2", settings.vendor)),
     }
 }
 

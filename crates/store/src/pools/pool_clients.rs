@@ -89,6 +89,11 @@ impl Tx {
         pool: &UserPoolId,
         id: &ClientId,
     ) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM pool_tickets WHERE pool = $1 AND client = $2",
+            params![pool.as_str(), id.as_str()],
+        )
+        .await?;
         self.change_one(
             "DELETE FROM pool_clients WHERE pool = $1 AND id = $2",
             params![pool.as_str(), id.as_str()],

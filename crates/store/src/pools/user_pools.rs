@@ -86,6 +86,11 @@ impl Tx {
     pub async fn delete_user_pool(&mut self, scope: &Scope, id: &UserPoolId) -> Result<(), StoreError> {
         for statement in [
             "DELETE FROM pool_domains WHERE pool = $1",
+            "DELETE FROM pool_tickets WHERE pool = $1",
+            "DELETE FROM pool_attempts WHERE pool = $1",
+            "DELETE FROM pool_members WHERE pool = $1",
+            "DELETE FROM pool_groups WHERE pool = $1",
+            "DELETE FROM pool_users WHERE pool = $1",
             "DELETE FROM resource_servers WHERE pool = $1",
             "DELETE FROM pool_clients WHERE pool = $1",
             "DELETE FROM signing_keys WHERE pool = $1",
