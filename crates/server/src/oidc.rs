@@ -62,7 +62,7 @@ pub(crate) async fn token(
         Err(refused) => return *refused,
     };
     let answer = house.provider.token(form(&head, &body, hint, peer, &request_id)).await;
-    written(answer, &request_id)
+    written(&answer, &request_id)
 }
 
 /// Where a client gives a refresh token back.
@@ -78,7 +78,7 @@ pub(crate) async fn revoke(
         Err(refused) => return *refused,
     };
     let answer = house.provider.revoke(form(&head, &body, hint, peer, &request_id)).await;
-    written(answer, &request_id)
+    written(&answer, &request_id)
 }
 
 /// The head and the body of a form, which is small and comes by `POST`.
@@ -119,7 +119,7 @@ fn form<'a>(
     }
 }
 
-fn written(answer: TokenAnswer, request_id: &RequestId) -> Response<Body> {
+fn written(answer: &TokenAnswer, request_id: &RequestId) -> Response<Body> {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut written = response::json(status, &answer.body, request_id);
     if answer.challenge {
