@@ -25,6 +25,7 @@ VAULT = f"{AGENTCORE}:token-vault/default"
 COGNITO = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}"
 IAM = f"arn:aws:iam::{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
+SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
 SENDER = "reports@example.com"
 
 NOBODY = "nobody-of-the-tests"
