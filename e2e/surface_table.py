@@ -27,6 +27,7 @@ DIRECTORY = f"{AGENTCORE}:workload-identity-directory/default"
 COGNITO = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}"
 IAM = f"arn:aws:iam::{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
+SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
 SENDER = "reports@example.com"
 
 NOBODY = "nobody-of-the-tests"

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 import shapes
 from portcullis import ONCE
 from scenery import allow
-from surface_table import COGNITO, LAMBDA, NOBODY_SIGNS, ROWS, TABLE, Stage
+from surface_table import COGNITO, LAMBDA, NOBODY_SIGNS, ROWS, SECRETS, TABLE, Stage
 
 UNCHECKED = ONCE.merge(Config(parameter_validation=False))
 UNSIGNED = UNCHECKED.merge(Config(signature_version=botocore.UNSIGNED))
@@ -132,9 +132,9 @@ def test_callers_without_permission_are_refused(stage, stranger, row):
 
 
 def test_actions_without_a_resource_need_the_star(stage):
-    """A policy about every pool and every function allows none of them, as on AWS."""
-    arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*"]
-    actions = ["cognito-idp:*", "lambda:*"]
+    """A policy about every pool, every function and every secret allows none of them, as on AWS."""
+    arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*", f"{SECRETS}:*"]
+    actions = ["cognito-idp:*", "lambda:*", "secretsmanager:*"]
     for resource, allowed in ((arns, False), ("*", True)):
         user = stage.user(allow(*actions, resource=resource))
         for row in ROWS:
@@ -264,6 +264,7 @@ def test_what_has_no_outcome_says_why():
         ("cognito-idp", "ListIdentityProviders", {"UserPoolId": "us-west-2_a"}, "UnknownOperationException", 400),
         ("iam", "ListGroups", {}, "InvalidAction", 400),
         ("sts", "GetSessionToken", {}, "InvalidAction", 400),
+        ("secretsmanager", "RotateSecret", {"SecretId": "a"}, "UnknownOperationException", 400),
         ("ses", "ListIdentities", {}, "InvalidAction", 400),
     ],
 )

@@ -4,8 +4,10 @@
 //! PostgreSQL differ. Every table of resources is keyed by account and region; what belongs to no region has the
 //! region `aws-global`.
 
+mod credentials;
 mod pool_users;
 
+use credentials::{CREDENTIALS, SECRETS, WORKLOADS};
 use pool_users::POOL_USERS;
 
 use crate::StoreError;
@@ -382,51 +384,5 @@ CREATE TABLE blob_chunks (
     place BIGINT NOT NULL,
     bytes {bytes} NOT NULL,
     PRIMARY KEY (blob, place)
-);
-";
-
-const CREDENTIALS: &str = "
-CREATE TABLE credential_providers (
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    name TEXT NOT NULL,
-    revision BIGINT NOT NULL,
-    secret {bytes} NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (account, region, kind, name)
-);
-";
-
-const WORKLOADS: &str = "
-CREATE TABLE workload_identities (
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    name TEXT NOT NULL,
-    revision BIGINT NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (account, region, name)
-);
-";
-
-/// Secrets with their versions, and what each version holds, sealed.
-const SECRETS: &str = "
-CREATE TABLE secrets (
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    name TEXT NOT NULL,
-    gone_at BIGINT NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (account, region, name)
-);
-CREATE INDEX secrets_by_end ON secrets (gone_at);
-
-CREATE TABLE secret_values (
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    name TEXT NOT NULL,
-    version TEXT NOT NULL,
-    value {bytes} NOT NULL,
-    PRIMARY KEY (account, region, name, version)
 );
 ";

@@ -11,7 +11,6 @@ const READERS: &[(&str, &str)] = &[
     ("crates/store/src/tx.rs", "seals what is written"),
     ("crates/store/src/functions.rs", "puts a function's environment together before it is sealed"),
     ("crates/identity/src/provider/signer.rs", "parses the private key of a pool"),
-    ("crates/identity/src/provider/token_endpoint.rs", "compares a client's secret"),
     ("crates/identity/src/workload.rs", "seals a person's token into that of a workload"),
     ("crates/identity/src/provider/client_authentication.rs", "compares a client's secret"),
     ("crates/identity/src/provider/passwords.rs", "hashes a password"),

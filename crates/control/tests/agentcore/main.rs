@@ -1,5 +1,5 @@
-//! AgentCore as its clients see it: credential providers through signed requests. On SQLite always, on PostgreSQL too when
-//! `PORTCULLIS_TEST_POSTGRES` names a server on which databases may be made.
+//! AgentCore as its clients see it: credential providers, and secrets beside them, through signed requests. On SQLite always,
+//! on PostgreSQL too when `PORTCULLIS_TEST_POSTGRES` names a server on which databases may be made.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,3 +14,4 @@
 mod support;
 
 mod credential_providers;
+mod secrets;

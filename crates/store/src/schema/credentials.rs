@@ -1,0 +1,47 @@
+//! The tables of identities that agents have, and of what they are given.
+
+pub(super) const CREDENTIALS: &str = "
+CREATE TABLE credential_providers (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    secret {bytes} NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, kind, name)
+);
+";
+
+pub(super) const WORKLOADS: &str = "
+CREATE TABLE workload_identities (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, name)
+);
+";
+
+/// Secrets with their versions, and what each version holds, sealed.
+pub(super) const SECRETS: &str = "
+CREATE TABLE secrets (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    gone_at BIGINT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (account, region, name)
+);
+CREATE INDEX secrets_by_end ON secrets (gone_at);
+
+CREATE TABLE secret_values (
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    value {bytes} NOT NULL,
+    PRIMARY KEY (account, region, name, version)
+);
+";
