@@ -230,7 +230,7 @@ pub(super) fn describe(client: &PoolClient) -> Result<UserPoolClientType, Failur
         creation_date: Some(client.created_at),
         access_token_validity: echoed.access_token_validity,
         id_token_validity: echoed.id_token_validity,
-        refresh_token_validity: Some(echoed.refresh_token_validity.unwrap_or(30)),
+        refresh_token_validity: echoed.refresh_token_validity,
         explicit_auth_flows: sign_in_flows,
         callback_urls: allowed(&client.callback_urls),
         logout_urls: allowed(&client.logout_urls),
