@@ -144,7 +144,7 @@ async fn what_cannot_be_had_is_refused_in_cognitos_words() {
                     flows.";
     let first = "AllowedOAuthFlowsUserPoolClient must be true before AllowedOAuthFlows and AllowedOAuthScopes can be \
                  set.";
-    let range = "Invalid range for token validity. An access token lives from 5 minutes to 1 day.";
+    let range = "Invalid range for token validity. Access and id tokens live from 5 minutes to 1 day.";
     let provider = format!("The provider Google does not exist for User Pool {pool}.");
     for (change, code, expected) in [
         (
