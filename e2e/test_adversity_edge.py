@@ -164,7 +164,7 @@ def test_what_is_not_honoured_is_refused_by_name(edge):
 def test_unknown_operations_are_answered_as_aws_does(edge):
     refused(edge.agentcore("POST", "/no-such-path"), 404, "UnknownOperationException")
     refused(edge.agentcore("PATCH", "/gateways/"), 404, "UnknownOperationException")
-    refused(edge.cognito("AdminCreateUser", "{}"), 400, "UnknownOperationException")
+    refused(edge.cognito("AdminResetUserPassword", "{}"), 400, "UnknownOperationException")
     refused(edge.cognito("NoSuchThing", "{}"), 400, "UnknownOperationException")
     assert code(edge.iam("Action=CreateGroup&Version=2010-05-08&GroupName=a")) == "InvalidAction"
     unknown = edge.send(edge.signed("dynamodb", "POST", "/", "{}", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}))
