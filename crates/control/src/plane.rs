@@ -210,13 +210,9 @@ impl ControlPlane {
             }
         }
         let context = Context::new(self, &routed, identity, scope, request.peer, request_id.clone(), began);
-        if routed.operation.reads {
-            self.until_in_force().await;
-        }
         let answer = dispatch(service, &context, &routed, value).await?;
-        if !routed.operation.reads {
-            self.until_in_force().await;
-        }
+        // Of what was read, too: it may have been written a moment ago, by work behind the scenes.
+        self.until_in_force().await;
         Ok((routed, answer))
     }
 
