@@ -9,6 +9,10 @@ use crate::chore::{Chore, Failure, cargo, project};
 use crate::postgres::Cluster;
 use crate::{codegen, node, python, tidy};
 
+/// What tells nothing about a database: the import of public documents, the protocol's suite, commands whose calls are
+/// answered here. Once is enough.
+const WITHOUT_DATABASE: [&str; 3] = ["test_openapi_scale.py", "test_conformance.py", "test_exec.py"];
+
 /// How much is tested.
 pub(crate) struct Extent {
     full: bool,
@@ -107,9 +111,8 @@ fn end_to_end(
             .env("PATH", path)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        // The import of public documents touches no database: once is enough.
         if name != "sqlite" {
-            tests.arg("--ignore=e2e/test_openapi_scale.py");
+            tests.args(WITHOUT_DATABASE.iter().map(|file| format!("--ignore=e2e/{file}")));
         }
         if let Some(only) = &extent.only {
             tests.args(["-k", only]);
