@@ -11,7 +11,9 @@ import time
 import zipfile
 from dataclasses import dataclass, field
 
+import pytest
 import requests
+from botocore.exceptions import ClientError
 
 from portcullis import ACCOUNT, REGION, Server
 
@@ -96,6 +98,15 @@ def audited(server: Server, wanted, least: int = 1) -> list:
     """The events of the audit trail that are `wanted`, as soon as there are enough of them."""
     look = lambda: [event for event in trail(server) if wanted(event)]
     return until("the events", look, lambda seen: len(seen) >= least)
+
+
+def refusal(call, *arguments, **keywords) -> tuple:
+    """The status, the code and the message with which a call is refused."""
+    with pytest.raises(ClientError) as caught:
+        call(*arguments, **keywords)
+    response = caught.value.response
+    error = response["Error"]
+    return response["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error.get("Message", "")
 
 
 @dataclass

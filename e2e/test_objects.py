@@ -25,7 +25,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from portcullis import ONCE, REGION
-from scenery import allow, name, trail, until
+from scenery import allow, name, refusal, trail, until
 
 MIB = 1024 * 1024
 AWS = os.path.join(os.path.dirname(sys.executable), "aws")
@@ -42,18 +42,6 @@ def bucket(s3):
     made = name("bucket")
     s3.create_bucket(Bucket=made, CreateBucketConfiguration={"LocationConstraint": REGION})
     return made
-
-
-def refused(call, *arguments, **keywords) -> tuple:
-    """The status, the code and the message with which a call is refused."""
-    with pytest.raises(ClientError) as caught:
-        call(*arguments, **keywords)
-    response = caught.value.response
-    return (
-        response["ResponseMetadata"]["HTTPStatusCode"],
-        response["Error"]["Code"],
-        response["Error"].get("Message", ""),
-    )
 
 
 def events(server, action: str, resource: str) -> list:
@@ -82,8 +70,8 @@ def test_an_object_comes_back_as_it_went_in(s3, bucket, key):
     assert (head["ContentLength"], head["ETag"]) == (5, written["ETag"])
     assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
     s3.delete_object(Bucket=bucket, Key=key)
-    assert refused(s3.get_object, Bucket=bucket, Key=key)[:2] == (404, "NoSuchKey")
-    assert refused(s3.head_object, Bucket=bucket, Key=key)[:2] == (404, "404")
+    assert refusal(s3.get_object, Bucket=bucket, Key=key)[:2] == (404, "NoSuchKey")
+    assert refusal(s3.head_object, Bucket=bucket, Key=key)[:2] == (404, "404")
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 5 * MIB + 7])
@@ -96,7 +84,7 @@ def test_sizes_around_the_chunks_are_kept_to_the_byte(s3, bucket, size):
         assert (read["Body"].read(), read["ResponseMetadata"]["HTTPStatusCode"]) == (data[MIB - 3 : MIB + 1], 206)
         assert read["ContentRange"] == f"bytes {MIB - 3}-{MIB}/{size}"
         assert s3.get_object(Bucket=bucket, Key="k", Range="bytes=-5")["Body"].read() == data[-5:]
-    assert refused(s3.get_object, Bucket=bucket, Key="k", Range=f"bytes={size}-")[:2] == (416, "InvalidRange")
+    assert refusal(s3.get_object, Bucket=bucket, Key="k", Range=f"bytes={size}-")[:2] == (416, "InvalidRange")
 
 
 def test_transfers_in_parts_are_whole(s3, bucket):
@@ -119,7 +107,7 @@ def test_parts_one_by_one(s3, bucket):
     for number, body in ((7, first), (9, last)):
         part = s3.upload_part(**upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC64NVME")
         tags[number] = part["ETag"]
-    assert refused(s3.upload_part, **upload, PartNumber=3, Body=b"", ChecksumAlgorithm="CRC32")[1] == "InvalidRequest"
+    assert refusal(s3.upload_part, **upload, PartNumber=3, Body=b"", ChecksumAlgorithm="CRC32")[1] == "InvalidRequest"
     listed = s3.list_parts(**upload)["Parts"]
     assert [(part["PartNumber"], part["Size"]) for part in listed] == [(1, 9), (7, 5 * MIB), (9, 3)]
     assert [found["UploadId"] for found in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [begun["UploadId"]]
@@ -128,17 +116,17 @@ def test_parts_one_by_one(s3, bucket):
         return {"MultipartUpload": {"Parts": [{"PartNumber": number, "ETag": tag} for number, tag in parts]}}
 
     finish = s3.complete_multipart_upload
-    assert refused(finish, **upload, **complete((1, small["ETag"]), (7, tags[7])))[1] == "EntityTooSmall"
-    assert refused(finish, **upload, **complete((9, tags[9]), (7, tags[7])))[1] == "InvalidPartOrder"
-    assert refused(finish, **upload, **complete((7, tags[9])))[1] == "InvalidPart"
-    assert refused(finish, **upload, **complete((8, tags[7])))[1] == "InvalidPart"
-    assert refused(s3.head_object, Bucket=bucket, Key="k")[0] == 404
+    assert refusal(finish, **upload, **complete((1, small["ETag"]), (7, tags[7])))[1] == "EntityTooSmall"
+    assert refusal(finish, **upload, **complete((9, tags[9]), (7, tags[7])))[1] == "InvalidPartOrder"
+    assert refusal(finish, **upload, **complete((7, tags[9])))[1] == "InvalidPart"
+    assert refusal(finish, **upload, **complete((8, tags[7])))[1] == "InvalidPart"
+    assert refusal(s3.head_object, Bucket=bucket, Key="k")[0] == 404
     done = finish(**upload, **complete((7, tags[7]), (9, tags[9])))
     digests = hashlib.md5(first).digest() + hashlib.md5(last).digest()
     assert done["ETag"] == f'"{hashlib.md5(digests).hexdigest()}-2"'
     read = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert (read["Body"].read(), read["ContentType"], read["ChecksumType"]) == (first + last, "a/b", "FULL_OBJECT")
-    assert refused(finish, **upload, **complete((7, tags[7])))[:2] == (404, "NoSuchUpload")
+    assert refusal(finish, **upload, **complete((7, tags[7])))[:2] == (404, "NoSuchUpload")
 
 
 def test_an_upload_can_be_given_up(s3, bucket):
@@ -146,21 +134,21 @@ def test_an_upload_can_be_given_up(s3, bucket):
     upload = {"Bucket": bucket, "Key": "k", "UploadId": begun["UploadId"]}
     s3.upload_part(**upload, PartNumber=1, Body=b"part")
     s3.abort_multipart_upload(**upload)
-    assert refused(s3.upload_part, **upload, PartNumber=2, Body=b"part")[:2] == (404, "NoSuchUpload")
-    assert refused(s3.head_object, Bucket=bucket, Key="k")[0] == 404
+    assert refusal(s3.upload_part, **upload, PartNumber=2, Body=b"part")[:2] == (404, "NoSuchUpload")
+    assert refusal(s3.head_object, Bucket=bucket, Key="k")[0] == 404
     s3.delete_bucket(Bucket=bucket)
 
 
 def test_conditions_hold(s3, bucket):
     tag = s3.put_object(Bucket=bucket, Key="k", Body=b"one", IfNoneMatch="*")["ETag"]
-    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"two", IfNoneMatch="*")[:2] == (412, "PreconditionFailed")
-    assert refused(s3.put_object, Bucket=bucket, Key="k", Body=b"two", IfMatch='"00"')[:2] == (412, "PreconditionFailed")
-    assert refused(s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=tag)[0] == 304
-    assert refused(s3.get_object, Bucket=bucket, Key="k", IfMatch='"00"')[0] == 412
+    assert refusal(s3.put_object, Bucket=bucket, Key="k", Body=b"two", IfNoneMatch="*")[:2] == (412, "PreconditionFailed")
+    assert refusal(s3.put_object, Bucket=bucket, Key="k", Body=b"two", IfMatch='"00"')[:2] == (412, "PreconditionFailed")
+    assert refusal(s3.get_object, Bucket=bucket, Key="k", IfNoneMatch=tag)[0] == 304
+    assert refusal(s3.get_object, Bucket=bucket, Key="k", IfMatch='"00"')[0] == 412
     modified = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
-    assert refused(s3.get_object, Bucket=bucket, Key="k", IfModifiedSince=modified)[0] == 304
+    assert refusal(s3.get_object, Bucket=bucket, Key="k", IfModifiedSince=modified)[0] == 304
     earlier = modified - datetime.timedelta(hours=1)
-    assert refused(s3.get_object, Bucket=bucket, Key="k", IfUnmodifiedSince=earlier)[0] == 412
+    assert refusal(s3.get_object, Bucket=bucket, Key="k", IfUnmodifiedSince=earlier)[0] == 412
     s3.put_object(Bucket=bucket, Key="k", Body=b"two", IfMatch=tag)
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"two"
 
@@ -195,10 +183,10 @@ def test_checksums_are_verified_and_given_back(s3, bucket, algorithm):
     read = s3.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert (read["Body"].read(), read[member]) == (b"123456789", values[algorithm])
     wrong = base64.b64encode(bytes(len(base64.b64decode(values[algorithm])))).decode()
-    assert refused(s3.put_object, Bucket=bucket, Key="w", Body=b"123456789", **{member: wrong})[:2] == (400, "BadDigest")
+    assert refusal(s3.put_object, Bucket=bucket, Key="w", Body=b"123456789", **{member: wrong})[:2] == (400, "BadDigest")
     wrong = base64.b64encode(bytes(16)).decode()
-    assert refused(s3.put_object, Bucket=bucket, Key="w", Body=b"123456789", ContentMD5=wrong)[:2] == (400, "BadDigest")
-    assert refused(s3.head_object, Bucket=bucket, Key="w")[0] == 404
+    assert refusal(s3.put_object, Bucket=bucket, Key="w", Body=b"123456789", ContentMD5=wrong)[:2] == (400, "BadDigest")
+    assert refusal(s3.head_object, Bucket=bucket, Key="w")[0] == 404
 
 
 def test_copies_are_their_own(s3, bucket):
@@ -212,8 +200,8 @@ def test_copies_are_their_own(s3, bucket):
     assert (len(read["Body"].read()), read["Metadata"], read["ContentType"]) == (MIB + 1, {"a": "b"}, "a/b")
     head = s3.head_object(Bucket=bucket, Key="new")
     assert (head["Metadata"], head["ContentType"]) == ({}, "c/d")
-    assert refused(s3.copy_object, Bucket=bucket, Key="to", CopySource=f"{bucket}/to")[1] == "InvalidRequest"
-    assert refused(s3.copy_object, Bucket=bucket, Key="to", CopySource=f"{bucket}/none")[:2] == (404, "NoSuchKey")
+    assert refusal(s3.copy_object, Bucket=bucket, Key="to", CopySource=f"{bucket}/to")[1] == "InvalidRequest"
+    assert refusal(s3.copy_object, Bucket=bucket, Key="to", CopySource=f"{bucket}/none")[:2] == (404, "NoSuchKey")
 
 
 # --- lists --------------------------------------------------------------------------------------------------------
@@ -241,18 +229,18 @@ def test_lists_come_in_pages_and_by_folders(s3, bucket):
     after = s3.list_objects_v2(Bucket=bucket, StartAfter="a/b/3", Prefix="a")
     assert [entry["Key"] for entry in after["Contents"]] == ["a0"]
     assert s3.list_objects_v2(Bucket=bucket, MaxKeys=0)["KeyCount"] == 0
-    assert refused(s3.list_objects_v2, Bucket=bucket, ContinuationToken="§")[1] == "InvalidArgument"
+    assert refusal(s3.list_objects_v2, Bucket=bucket, ContinuationToken="§")[1] == "InvalidArgument"
 
 
 def test_many_are_deleted_at_once(s3, bucket):
     for key in ("a", "b", "c"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
-    assert refused(s3.delete_bucket, Bucket=bucket)[:2] == (409, "BucketNotEmpty")
+    assert refusal(s3.delete_bucket, Bucket=bucket)[:2] == (409, "BucketNotEmpty")
     gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in ("a", "b", "c", "none")]})
     assert sorted(entry["Key"] for entry in gone["Deleted"]) == ["a", "b", "c", "none"]
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     s3.delete_bucket(Bucket=bucket)
-    assert refused(s3.head_bucket, Bucket=bucket)[0] == 404
+    assert refusal(s3.head_bucket, Bucket=bucket)[0] == 404
 
 
 # --- buckets ------------------------------------------------------------------------------------------------------
@@ -262,23 +250,23 @@ def test_buckets(s3, bucket):
     assert bucket in [entry["Name"] for entry in s3.list_buckets()["Buckets"]]
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] == REGION
     assert s3.head_bucket(Bucket=bucket)["BucketRegion"] == REGION
-    again = refused(s3.create_bucket, Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    again = refusal(s3.create_bucket, Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     assert again[:2] == (409, "BucketAlreadyOwnedByYou")
-    assert refused(s3.list_objects_v2, Bucket=name("none"))[:2] == (404, "NoSuchBucket")
-    assert refused(s3.put_object, Bucket=name("none"), Key="k", Body=b"")[:2] == (404, "NoSuchBucket")
+    assert refusal(s3.list_objects_v2, Bucket=name("none"))[:2] == (404, "NoSuchBucket")
+    assert refusal(s3.put_object, Bucket=name("none"), Key="k", Body=b"")[:2] == (404, "NoSuchBucket")
     for bad in ("Upper-case", "has_underscore", "-begins", "127.0.0.1", "a..b"):
         answer = signed(s3, "PUT", f"/{bad}")
         assert (answer.status_code, code(answer)) == (400, "InvalidBucketName"), bad
 
 
 def test_what_is_not_here_is_refused_by_name(s3, bucket):
-    status, error, message = refused(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    status, error, message = refusal(s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     assert (status, error) == (501, "NotImplemented") and "versioning" in message
-    status, error, message = refused(s3.put_object, Bucket=bucket, Key="k", Body=b"", ACL="public-read")
+    status, error, message = refusal(s3.put_object, Bucket=bucket, Key="k", Body=b"", ACL="public-read")
     assert (status, error) == (501, "NotImplemented") and "x-amz-acl" in message
-    status, error, message = refused(s3.put_object, Bucket=bucket, Key="k", Body=b"", Tagging="a=b")
+    status, error, message = refusal(s3.put_object, Bucket=bucket, Key="k", Body=b"", Tagging="a=b")
     assert (status, error) == (501, "NotImplemented") and "x-amz-tagging" in message
-    assert refused(s3.get_bucket_policy, Bucket=bucket)[1] == "NotImplemented"
+    assert refusal(s3.get_bucket_policy, Bucket=bucket)[1] == "NotImplemented"
 
 
 def test_an_account_has_a_hundred_buckets_and_a_bucket_its_owner(start_server):
@@ -287,18 +275,18 @@ def test_an_account_has_a_hundred_buckets_and_a_bucket_its_owner(start_server):
     place = {"CreateBucketConfiguration": {"LocationConstraint": REGION}}
     for number in range(100):
         first.create_bucket(Bucket=f"bucket-{number}", **place)
-    assert refused(first.create_bucket, Bucket="bucket-100", **place)[1] == "TooManyBuckets"
+    assert refusal(first.create_bucket, Bucket="bucket-100", **place)[1] == "TooManyBuckets"
     assert len(first.list_buckets()["Buckets"]) == 100
-    too_large = refused(first.put_object, Bucket="bucket-1", Key="k", Body=bytes(2 * MIB + 1))
+    too_large = refusal(first.put_object, Bucket="bucket-1", Key="k", Body=bytes(2 * MIB + 1))
     assert too_large[:2] == (400, "EntityTooLarge")
     first.put_object(Bucket="bucket-1", Key="k", Body=bytes(2 * MIB))
     made = json.loads(server.run("account", "create", "--json").stdout)
     other = server.client("s3", made["accessKeyId"], made["secretAccessKey"])
     assert other.list_buckets()["Buckets"] == []
-    assert refused(other.create_bucket, Bucket="bucket-1", **place)[:2] == (409, "BucketAlreadyExists")
-    assert refused(other.get_object, Bucket="bucket-1", Key="k")[:2] == (403, "AccessDenied")
-    assert refused(other.put_object, Bucket="bucket-1", Key="k", Body=b"")[:2] == (403, "AccessDenied")
-    assert refused(other.delete_bucket, Bucket="bucket-2")[:2] == (403, "AccessDenied")
+    assert refusal(other.create_bucket, Bucket="bucket-1", **place)[:2] == (409, "BucketAlreadyExists")
+    assert refusal(other.get_object, Bucket="bucket-1", Key="k")[:2] == (403, "AccessDenied")
+    assert refusal(other.put_object, Bucket="bucket-1", Key="k", Body=b"")[:2] == (403, "AccessDenied")
+    assert refusal(other.delete_bucket, Bucket="bucket-2")[:2] == (403, "AccessDenied")
 
 
 # --- who may ------------------------------------------------------------------------------------------------------
@@ -310,7 +298,7 @@ def test_a_denial_names_the_action_and_the_resource(server, make, s3, bucket):
     user = make.user(allow("s3:GetObject", resource=f"arn:aws:s3:::{bucket}/public/*"))
     theirs = user.client("s3")
     assert theirs.get_object(Bucket=bucket, Key="public/k")["Body"].read() == b"text"
-    denied = refused(theirs.get_object, Bucket=bucket, Key="private/k")
+    denied = refusal(theirs.get_object, Bucket=bucket, Key="private/k")
     assert denied == (
         403,
         "AccessDenied",
@@ -324,11 +312,11 @@ def test_a_denial_names_the_action_and_the_resource(server, make, s3, bucket):
         (theirs.delete_bucket, {}, "s3:DeleteBucket", bucket),
         (theirs.create_multipart_upload, {"Key": "public/k"}, "s3:PutObject", f"{bucket}/public/k"),
     ):
-        status, error, message = refused(call, Bucket=bucket, **keywords)
+        status, error, message = refusal(call, Bucket=bucket, **keywords)
         assert (status, error) == (403, "AccessDenied") and f'{action} on resource: "arn:aws:s3:::{resource}"' in message
     # Who may not list does not learn what is there.
-    assert refused(theirs.get_object, Bucket=bucket, Key="public/none")[:2] == (403, "AccessDenied")
-    assert refused(theirs.head_object, Bucket=bucket, Key="public/none")[0] == 403
+    assert refusal(theirs.get_object, Bucket=bucket, Key="public/none")[:2] == (403, "AccessDenied")
+    assert refusal(theirs.head_object, Bucket=bucket, Key="public/none")[0] == 403
     seen = until(
         "the denial is not in the trail",
         lambda: events(server, "s3:GetObject", f"arn:aws:s3:::{bucket}/private/k"),
@@ -344,8 +332,8 @@ def test_a_list_can_be_allowed_for_a_prefix(make, s3, bucket):
     policy = allow("s3:ListBucket", resource=f"arn:aws:s3:::{bucket}", StringLike={"s3:prefix": "mine/*"})
     theirs = make.user(policy).client("s3")
     assert theirs.list_objects_v2(Bucket=bucket, Prefix="mine/")["KeyCount"] == 1
-    assert refused(theirs.list_objects_v2, Bucket=bucket)[1] == "AccessDenied"
-    assert refused(theirs.list_objects_v2, Bucket=bucket, Prefix="other/")[1] == "AccessDenied"
+    assert refusal(theirs.list_objects_v2, Bucket=bucket)[1] == "AccessDenied"
+    assert refusal(theirs.list_objects_v2, Bucket=bucket, Prefix="other/")[1] == "AccessDenied"
 
 
 def test_sessions_use_the_store_as_their_role(make, s3, bucket):
@@ -366,26 +354,26 @@ def test_sessions_use_the_store_as_their_role(make, s3, bucket):
         aws_access_key_id=session.key,
         aws_secret_access_key=session.secret,
     )
-    assert refused(stranger.get_object, Bucket=bucket, Key="k")[:2] == (403, "InvalidAccessKeyId")
+    assert refusal(stranger.get_object, Bucket=bucket, Key="k")[:2] == (403, "InvalidAccessKeyId")
 
 
 def test_who_is_not_known_is_refused(server, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"text")
     key, secret = server.root_key
-    assert refused(server.client("s3", key, "wrong" + secret[5:]).get_object, Bucket=bucket, Key="k")[:2] == (
+    assert refusal(server.client("s3", key, "wrong" + secret[5:]).get_object, Bucket=bucket, Key="k")[:2] == (
         403,
         "SignatureDoesNotMatch",
     )
     unknown = server.client("s3", "AKIA" + "Z" * 16, secret)
-    assert refused(unknown.get_object, Bucket=bucket, Key="k")[:2] == (403, "InvalidAccessKeyId")
+    assert refusal(unknown.get_object, Bucket=bucket, Key="k")[:2] == (403, "InvalidAccessKeyId")
     nobody = boto3.client(
         "s3",
         endpoint_url=server.endpoint,
         region_name=REGION,
         config=botocore.config.Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}),
     )
-    assert refused(nobody.get_object, Bucket=bucket, Key="k")[:2] == (403, "AccessDenied")
-    assert refused(nobody.put_object, Bucket=bucket, Key="k", Body=b"")[:2] == (403, "AccessDenied")
+    assert refusal(nobody.get_object, Bucket=bucket, Key="k")[:2] == (403, "AccessDenied")
+    assert refusal(nobody.put_object, Bucket=bucket, Key="k", Body=b"")[:2] == (403, "AccessDenied")
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"text"
 
 
@@ -514,7 +502,7 @@ def test_signed_chunks(server, s3, bucket, trailer):
         assert code(upload.send(chunks, trailer_value="A" * 43 + "=")) == "BadDigest"
         answer = upload.send(chunks, lambda body: body.replace(b"x-amz-checksum-sha256:", b"x-amz-checksum-sha1:"))
         assert code(answer) == "SignatureDoesNotMatch"
-    assert refused(s3.head_object, Bucket=bucket, Key="bad")[0] == 404
+    assert refusal(s3.head_object, Bucket=bucket, Key="bad")[0] == 404
 
 
 def test_unsigned_chunks_with_a_trailer(s3, bucket):
@@ -553,7 +541,7 @@ def test_a_body_that_is_not_the_signed_one_is_refused(s3, bucket):
     assert request.headers["X-Amz-Content-SHA256"] == digest
     answer = requests.put(request.url, data=b"forged", headers=dict(request.headers), timeout=20)
     assert (answer.status_code, code(answer)) == (400, "XAmzContentSHA256Mismatch")
-    assert refused(s3.head_object, Bucket=bucket, Key="k")[0] == 404
+    assert refusal(s3.head_object, Bucket=bucket, Key="k")[0] == 404
 
 
 def test_documents_that_are_not_sound_are_refused(s3, bucket):
@@ -616,7 +604,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(server, s3, bucket):
         lambda: events(server, "s3:PutObject", f"arn:aws:s3:::{bucket}/k"),
         lambda found: any(event.get("error") == "IncompleteBody" for event in found),
     )
-    assert refused(s3.head_object, Bucket=bucket, Key="k")[0] == 404
+    assert refusal(s3.head_object, Bucket=bucket, Key="k")[0] == 404
     s3.delete_bucket(Bucket=bucket)
 
 

@@ -10,10 +10,9 @@ import botocore
 import pytest
 import requests
 from botocore.config import Config
-from botocore.exceptions import ClientError
 
 from portcullis import REGION
-from scenery import audited, name
+from scenery import audited, name, refusal
 
 PASSWORD = "Correct-Horse-1"
 
@@ -24,10 +23,8 @@ def claims(token: str) -> dict:
 
 
 def refused(call, **request) -> tuple:
-    with pytest.raises(ClientError) as raised:
-        call(**request)
-    error = raised.value.response["Error"]
-    return error["Code"], error["Message"]
+    """The code and the message with which a call is refused."""
+    return refusal(call, **request)[1:]
 
 
 class Users:

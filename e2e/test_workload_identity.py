@@ -7,12 +7,11 @@ import time
 
 import jwt
 import pytest
-from botocore.exceptions import ClientError
 
 import idp
 from outbound import KEY, VAULT, api_key, assert_silent, oauth
 from portcullis import ACCOUNT, REGION, Server
-from scenery import Scenery, allow, name, trail
+from scenery import Scenery, allow, name, refusal, trail
 
 DIRECTORY = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:workload-identity-directory/default"
 
@@ -78,13 +77,6 @@ def provider_of(configuration: dict) -> str:
     return inner["providerArn"].rpartition("/")[2]
 
 
-def refusal(call, **request) -> tuple:
-    with pytest.raises(ClientError) as refused:
-        call(**request)
-    error = refused.value.response
-    return error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Code"], error["Error"]["Message"]
-
-
 def test_an_identity_lives_and_goes(control):
     made = name("workload")
     urls = ["https://app.example/callback", "myapp://done"]
@@ -93,6 +85,9 @@ def test_an_identity_lives_and_goes(control):
     assert refusal(control.create_workload_identity, name=made)[:2] == (409, "ConflictException")
     seen = control.get_workload_identity(name=made)
     assert seen["allowedResourceOauth2ReturnUrls"] == urls and seen["createdTime"] == seen["lastUpdatedTime"]
+    arn = created["workloadIdentityArn"]
+    control.tag_resource(resourceArn=arn, tags={"stage": "b"})
+    assert control.list_tags_for_resource(resourceArn=arn)["tags"] == {"team": "a", "stage": "b"}
     control.update_workload_identity(name=made, allowedResourceOauth2ReturnUrls=urls[:1])
     assert control.get_workload_identity(name=made)["allowedResourceOauth2ReturnUrls"] == urls[:1]
     for url in ("javascript:alert(1)", "https://app.example/#fragment", "data:text/html,x"):
@@ -103,6 +98,7 @@ def test_an_identity_lives_and_goes(control):
     assert made in listed and listed == sorted(listed)
     control.delete_workload_identity(name=made)
     assert refusal(control.get_workload_identity, name=made)[:2] == (404, "ResourceNotFoundException")
+    assert refusal(control.list_tags_for_resource, resourceArn=arn)[:2] == (404, "ResourceNotFoundException")
 
 
 def test_the_decorators_of_the_sdk_get_a_key_and_a_token(server, make, tmp_path):

@@ -85,6 +85,12 @@ impl Arn {
         Self::agentcore(scope, &format!("workload-identity-directory/default/workload-identity/{name}"))
     }
 
+    /// The name of the workload identity that the ARN names, if it names one.
+    #[must_use]
+    pub fn as_workload_identity(&self) -> Option<&str> {
+        self.resource().strip_prefix("workload-identity-directory/default/workload-identity/")
+    }
+
     /// `…:token-vault/default`: the vault that every account has.
     #[must_use]
     pub fn token_vault(scope: &Scope) -> Self {

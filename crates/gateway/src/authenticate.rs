@@ -13,14 +13,13 @@ use aws::sigv4::{Credentials, PathStyle, SignatureError, Signed};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use domain::{Actor, Authorizer, JwtAuthorizer, Secret, Timestamp};
-use http::HeaderMap;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use iam::{PolicySets, Question, Requester};
 use identity::issuer::VerifyError;
 use identity::principal::{Identity, PrincipalError};
-use identity::token::{self, Claims, LEEWAY, Rejection};
+use identity::token::{self, Claims, LEEWAY, Rejection, bearer};
 use policy::Principal;
 
 use crate::answer::Reply;
@@ -186,15 +185,6 @@ fn bearer_of(gate: &Gate, claims: &Claims, now: Timestamp) -> Caller {
     });
     let caller = Caller::new(actor, Principal::oauth(subject, &claims.all).ok(), until);
     Caller { claims: asked.collect(), ..caller }
-}
-
-/// The bearer token of a request (RFC 6750, section 2.1): in the header, once.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut headers = headers.get_all("authorization").iter();
-    let (header, None) = (headers.next()?, headers.next()) else { return None };
-    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
 fn claimed_key(head: &Parts) -> Result<(&str, Option<&str>), Reply> {

@@ -9,11 +9,11 @@ use credentials::{Brought, Credential, Need};
 use domain::Secret;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
+use identity::token::bearer;
 use mask::Mask;
 use mcp::upstream::{Dress, Sender};
 
 use crate::answer::{Reply, without_secrets};
-use crate::authenticate::bearer;
 use crate::snapshot::TargetEntry;
 use crate::turn::Turn;
 use crate::upstream::Failed;

@@ -1,7 +1,5 @@
 //! How a secret may be written, as patterns for the two automata.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use domain::Secret;
@@ -31,15 +29,17 @@ pub(crate) fn add(secret: &Secret, exact: &mut Automaton, loose: &mut Automaton)
     }
     exact.add(without_escape_at_end(raw), Writing::Text);
     let plain = normal(raw).filter(|plain| plain.len() >= FEWEST);
-    match plain {
-        Some(plain) => {
-            loose.add(&plain, Writing::Text);
-            behind_an_escape(raw).for_each(|rest| loose.add(&rest, Writing::Text));
-        }
-        // Hardly anything but backslashes, percent signs and line ends: what remains are the usual spellings.
-        None => spelled(raw).iter().for_each(|form| exact.add(form, Writing::Text)),
+    // Percent signs and backslashes of its own read like escapes, and differently behind those of an encoding; line ends are
+    // left out: such secrets are looked for in their usual spellings too.
+    if plain.is_none() || !raw.iter().all(|byte| unit::is_plain(*byte)) {
+        spelled(raw).iter().for_each(|form| exact.add(form, Writing::Text));
     }
-    let forms = encoded(raw).into_iter().chain(in_markup(raw).map(|form| (form, Writing::Text)));
+    if let Some(plain) = plain {
+        loose.add(&plain, Writing::Text);
+        behind_an_escape(raw).for_each(|rest| loose.add(&rest, Writing::Text));
+    }
+    let markup = in_markup(without_escape_at_end(raw)).map(|form| (form, Writing::Text));
+    let forms = encoded(raw).into_iter().chain(markup);
     for (form, writing) in forms {
         exact.add(&form, writing);
         if let Some(form) = normal(&form) {
@@ -97,23 +97,39 @@ fn encoded(raw: &[u8]) -> Vec<(Bytes, Writing)> {
     forms
 }
 
-/// The secret in a JSON string, in one inside another, and percent-encoded.
+/// The secret in a JSON string, in one inside another, percent-encoded, and with every sign written as a number.
 fn spelled(raw: &[u8]) -> Vec<Bytes> {
     let json = json_escaped(raw);
-    let mut forms = vec![json_escaped(&json), json];
-    for everything in ["upper", "lower"] {
-        let mut text = Zeroizing::new(String::with_capacity(raw.len() * 3));
-        for byte in raw {
-            // Writing into a string does not fail.
-            let _ = match (byte.is_ascii_alphanumeric() || b"-._~".contains(byte), everything) {
-                (true, _) => text.write_char(char::from(*byte)),
-                (false, "upper") => write!(text, "%{byte:02X}"),
-                (false, _) => write!(text, "%{byte:02x}"),
-            };
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    vec![
+        json_escaped(&json),
+        json,
+        numbered(raw, is_unreserved, |byte| format!("%{byte:02X}")),
+        numbered(raw, is_unreserved, |byte| format!("%{byte:02x}")),
+        numbered(
+            raw,
+            |byte| !byte.is_ascii() || byte.is_ascii_alphanumeric(),
+            |byte| format!("\\u{byte:04X}"),
+        ),
+        numbered(
+            raw,
+            |byte| !byte.is_ascii() || byte.is_ascii_alphanumeric(),
+            |byte| format!("\\u{byte:04x}"),
+        ),
+    ]
+}
+
+/// The bytes, each that does not stand for itself as its number.
+fn numbered(raw: &[u8], stands: impl Fn(u8) -> bool, number: impl Fn(u8) -> String) -> Bytes {
+    let mut text = Zeroizing::new(Vec::with_capacity(raw.len() * 6));
+    for byte in raw {
+        if stands(*byte) {
+            text.push(*byte);
+        } else {
+            text.extend_from_slice(number(*byte).as_bytes());
         }
-        forms.push(Zeroizing::new(text.as_bytes().to_vec()));
     }
-    forms
+    text
 }
 
 /// How XML and HTML write the characters that mean something to them (XML 1.0, section 2.4): which of the two quotes is

@@ -11,8 +11,8 @@
 //!
 //! What it does not find: secrets of less than [`SHORTEST`] bytes, which would mask words; secrets that were compressed,
 //! encrypted, cut up or written backwards, base64 within base64. Secrets with hardly anything but backslashes, percent
-//! signs and line ends, or many of these in a row, are found in the usual spellings only, and in XML all are. Whoever has
-//! the secret and wants it out gets it out.
+//! signs and line ends, many of these in a row, or what reads like percent-encoding are found in the usual spellings only;
+//! in XML and HTML, all secrets are. Whoever has the secret and wants it out gets it out.
 
 mod automaton;
 mod forms;

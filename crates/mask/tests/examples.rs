@@ -73,6 +73,13 @@ fn a_mark_never_becomes_an_escape() {
 }
 
 #[test]
+fn a_backslash_at_the_end_leaves_a_json_string_whole() {
+    let mask = mask(&[r"it's-secret\"]);
+    let text = r#"{"text":"it's-secret\\","other":""}"#;
+    assert_eq!(mask.text(text), r#"{"text":"[masked]","other":""}"#);
+}
+
+#[test]
 fn short_secrets_are_left_alone() {
     assert!(mask(&["short", ""]).is_empty());
     assert_eq!(mask(&["1234567"]).text("1234567"), "1234567");

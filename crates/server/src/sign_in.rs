@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use identity::provider::{BrowserAnswer, BrowserRequest, PoolHint, Shown};
+use identity::token::bearer;
 use serde_json::json;
 
 use crate::composition::House;
@@ -127,10 +128,8 @@ fn written(answer: BrowserAnswer, redirect: StatusCode) -> Response<Body> {
 /// `/oauth2/userInfo`, for the bearer of an access token (RFC 6750, section 3).
 async fn user_info(house: &House, hint: &PoolHint, head: &Parts) -> Response<Body> {
     let request_id = RequestId::mint(&*house.random);
-    let header = head.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let token = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let found = match token {
-        Some((_, token)) => house.provider.user_info(hint, token.trim()).await,
+    let found = match bearer(&head.headers) {
+        Some(token) => house.provider.user_info(hint, token).await,
         None => Ok(None),
     };
     let answered = match found {

@@ -56,6 +56,19 @@ pub(crate) fn say(line: impl fmt::Display) -> Result<(), Failure> {
     writeln!(anstream::stdout(), "{line}").map_err(|error| Failure::new(format!("cannot write: {error}")))
 }
 
+/// How a report is printed.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown {
+    Json,
+    Text,
+}
+
+impl Shown {
+    pub(crate) fn of(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
 /// Whether a person looks at standard output.
 pub(crate) fn is_watched() -> bool {
     std::io::stdout().is_terminal()

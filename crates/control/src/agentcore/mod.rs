@@ -33,7 +33,7 @@ mod tools;
 mod workload_identity;
 
 use aws::Fault;
-use domain::{Arn, Document, PolicyEngineId, Scope};
+use domain::{Arn, Document, PolicyEngineId, Scope, Vendor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -47,6 +47,12 @@ pub(crate) use policy_engine::settle_engine;
 pub(crate) use synchronize::settle_target;
 pub(crate) use target_settings::respell;
 pub(crate) use workload_identity::{authorize_workload, find as find_workload};
+
+/// A vendor as the API names it (`CredentialProviderVendorType`).
+#[must_use]
+pub fn vendor_name(vendor: Vendor) -> &'static str {
+    oauth2_vendor::name(vendor).as_str()
+}
 
 /// The operations of the service.
 pub(crate) struct AgentCore;

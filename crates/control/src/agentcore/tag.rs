@@ -1,4 +1,4 @@
-//! Tags of gateways, policy engines and credential providers.
+//! Tags of gateways, policy engines, credential providers and workload identities.
 
 use aws_shapes::bedrock_agentcore_control::{
     ListTagsForResourceRequest, ListTagsForResourceResponse, TagOperations, TagResourceRequest,
@@ -10,6 +10,7 @@ use store::Tx;
 use super::credential::find as find_provider;
 use super::gateway::find as find_gateway;
 use super::policy_engine::find as find_engine;
+use super::workload_identity::find as find_workload;
 use super::{AgentCore, engine_of, not_found};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
@@ -78,6 +79,9 @@ async fn exists(context: &Context, tx: &mut Tx, arn: &Arn) -> Result<(), Failure
     }
     if let Some((scope, kind, name)) = arn.as_credential_provider() {
         return find_provider(tx, &scope, kind, &name).await.map(|_| ());
+    }
+    if let Some(name) = arn.as_workload_identity() {
+        return find_workload(tx, &context.scope, name).await.map(|_| ());
     }
     let engine = engine_of(arn, &context.scope).ok_or_else(unknown)?;
     find_engine(tx, &context.scope, &engine).await.map(|_| ())

@@ -98,14 +98,14 @@ async fn issue(
 /// The claims of a user's token whose issuer is believed here.
 async fn verified(context: &Context, token: &str) -> Result<Claims, Failure> {
     let setup = context.setup();
-    let mut believed = setup.trusted_issuers.clone();
-    for gateway in setup.store.read().await?.gateways(&context.scope, Page::ALL).await? {
-        if let Authorizer::CustomJwt(jwt) = gateway.authorizer {
-            believed.push(jwt.discovery_url);
-        }
-    }
     let refused = |why: &str| invalid("userToken", format!("The user token is not accepted: {why}."));
-    match setup.issuers.verify_trusted(&context.scope, &believed, token).await {
+    let mut found = setup.issuers.verify_trusted(&context.scope, &setup.trusted_issuers, token).await;
+    if matches!(found, Ok(None)) {
+        // Gateways are many, and are looked through only for who is not known otherwise.
+        let authorizers = issuers_of_gateways(context).await?;
+        found = setup.issuers.verify_trusted(&context.scope, &authorizers, token).await;
+    }
+    match found {
         Ok(Some(claims)) => Ok(claims),
         Ok(None) => Err(refused(
             "its issuer is neither a user pool of this account nor one that a gateway's authorizer or the operator's \
@@ -117,6 +117,16 @@ async fn verified(context: &Context, token: &str) -> Result<Claims, Failure> {
             Err(refused("its issuer cannot be reached, so it cannot be verified; try again"))
         }
     }
+}
+
+/// The discovery URLs that authorizers of the account's gateways name.
+async fn issuers_of_gateways(context: &Context) -> Result<Vec<String>, Failure> {
+    let gateways = context.setup().store.read().await?.gateways(&context.scope, Page::ALL).await?;
+    let named = gateways.into_iter().filter_map(|gateway| match gateway.authorizer {
+        Authorizer::CustomJwt(jwt) => Some(jwt.discovery_url),
+        Authorizer::AwsIam | Authorizer::None => None,
+    });
+    Ok(named.collect())
 }
 
 fn with_claims(conditions: iam::Context, claims: &Claims) -> iam::Context {

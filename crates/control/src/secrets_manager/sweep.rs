@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, KeptSecret, Outcome, RequestId};
 use store::StoreError;
 
 use crate::plane::ControlPlane;
+use crate::settle::system_event;
 
+/// What the audit trail calls it.
+const ACTION: &str = "secretsmanager:EndSecretDeletion";
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 
@@ -36,32 +38,10 @@ impl ControlPlane {
             // Another replica may have been faster, or a new one may have the name.
             if tx.secret(&secret.scope, &secret.name).await?.as_ref() == Some(&secret) {
                 tx.delete_secret(&secret).await?;
-                tx.commit(&self.event(&secret)).await?;
+                tx.commit(&system_event(self, &secret.scope, ACTION, &secret.arn())).await?;
                 swept += 1;
             }
         }
         Ok(swept)
-    }
-
-    fn event(&self, secret: &KeptSecret) -> AuditEvent {
-        let random = &*self.setup.random;
-        AuditEvent {
-            event_id: EventId::mint(random),
-            time: self.setup.clock.now(),
-            kind: AuditKind::Control,
-            scope: secret.scope.clone(),
-            actor: Actor::System,
-            source_ip: None,
-            action: "secretsmanager:EndSecretDeletion".to_owned(),
-            resource: Some(secret.arn().to_string()),
-            tool: None,
-            decision: Decision::None,
-            policies: Vec::new(),
-            reason: None,
-            outcome: Outcome::Success,
-            error: None,
-            latency_us: 0,
-            request_id: RequestId::mint(random),
-        }
     }
 }

@@ -15,6 +15,10 @@ pub(crate) enum Plan {
     Smithy(Arc<smithy::Operation>, Result<Endpoint, String>),
 }
 
+/// What is said of a plan that was made before plans said where their service is.
+const OF_BEFORE: &str =
+    "the tool was made by an earlier version, which kept the address elsewhere: update the target";
+
 /// Where the plan of a Smithy operation says that its service is (`control` writes it).
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -54,7 +58,7 @@ fn of_model(plan: &str, scope: &Scope) -> serde_json::Result<Plan> {
     let endpoint = match (service.endpoint, service.endpoint_prefix) {
         (Some(endpoint), _) => Endpoint::explicit(&endpoint).map(Endpoint::with_host_prefixes),
         (None, Some(prefix)) => Endpoint::regional(&prefix, scope.region.as_str()),
-        (None, None) => Err(smithy::InvalidEndpoint::Unknown),
+        (None, None) => return Ok(Plan::Smithy(Arc::new(operation), Err(OF_BEFORE.to_owned()))),
     };
     Ok(Plan::Smithy(Arc::new(operation), endpoint.map_err(|error| error.to_string())))
 }

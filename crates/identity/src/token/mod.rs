@@ -4,11 +4,13 @@
 //! that the key is made for, and headers that name keys or places of keys (`jwk`, `jku`, `x5c`, `x5u`) are not read at
 //! all. Sources: RFC 7515 (JWS), RFC 7517 (JWK), RFC 7518 (JWA), RFC 7519 (JWT), RFC 8725 (JWT best practices).
 
+mod bearer;
 mod claims;
 mod jws;
 mod keys;
 mod rules;
 
+pub use bearer::bearer;
 pub use claims::{Claims, LEEWAY};
 pub(crate) use claims::{object, standing};
 pub use jws::{Algorithm, Jws, MAX_TOKEN};

@@ -5,6 +5,7 @@ use identity::advice::{Case, Hint, advise};
 use identity::issuer::{Issuers, Step};
 use serde_json::{Value, json};
 
+use crate::support::authorizer::{audience, clients, scopes};
 use crate::support::idp::{Answer, Idp};
 use crate::support::keys::{attacker, merged, rsa, second_rsa};
 use crate::support::token::{claims, claims_with, header, token};
@@ -49,18 +50,6 @@ impl Desk {
         assert!(!hint.text.contains(signature), "{hint:?}");
         hint
     }
-}
-
-fn audience(allowed: &str) -> JwtAuthorizer {
-    JwtAuthorizer { allowed_audience: vec![allowed.to_owned()], ..JwtAuthorizer::default() }
-}
-
-fn clients(allowed: &str) -> JwtAuthorizer {
-    JwtAuthorizer { allowed_clients: vec![allowed.to_owned()], ..JwtAuthorizer::default() }
-}
-
-fn scopes(allowed: &str) -> JwtAuthorizer {
-    JwtAuthorizer { allowed_scopes: vec![allowed.to_owned()], ..JwtAuthorizer::default() }
 }
 
 fn team(matches: ClaimMatch) -> JwtAuthorizer {

@@ -6,6 +6,7 @@ use identity::issuer::{Finding, Issuers};
 use identity::token::{Rejection, check};
 use serde_json::{Value, json};
 
+use crate::support::authorizer::{audience, clients, scopes};
 use crate::support::idp::Idp;
 use crate::support::keys::{merged, rsa};
 use crate::support::token::{header, token};
@@ -51,18 +52,6 @@ impl Provider {
     async fn is_refused(&self, authorizer: JwtAuthorizer, by: Rejection) {
         assert_eq!(self.meets(authorizer.clone()).await, Err(by), "{} {authorizer:?}", self.claims);
     }
-}
-
-fn audience(allowed: &str) -> JwtAuthorizer {
-    JwtAuthorizer { allowed_audience: vec![allowed.to_owned()], ..JwtAuthorizer::default() }
-}
-
-fn clients(allowed: &str) -> JwtAuthorizer {
-    JwtAuthorizer { allowed_clients: vec![allowed.to_owned()], ..JwtAuthorizer::default() }
-}
-
-fn scopes(allowed: &str) -> JwtAuthorizer {
-    JwtAuthorizer { allowed_scopes: vec![allowed.to_owned()], ..JwtAuthorizer::default() }
 }
 
 fn claim(name: &str, matches: ClaimMatch) -> JwtAuthorizer {

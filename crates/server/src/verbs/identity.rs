@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 
 use super::open::{Opened, block_on, open};
 use crate::command_line::{Identity as Arguments, IdentityVerb, Place};
-use crate::terminal::{Failure, say, table, visible};
+use crate::terminal::{Failure, Shown, say, table, visible};
 
 const KINDS: [CredentialKind; 2] = [CredentialKind::ApiKey, CredentialKind::OAuth2];
 
@@ -62,7 +62,7 @@ fn list(providers: &[CredentialProvider]) -> Result<(), Failure> {
         shown.add_row([
             provider.name.clone(),
             kind(provider).to_owned(),
-            vendor(provider).unwrap_or_else(|| "-".to_owned()),
+            vendor(provider).unwrap_or("-").to_owned(),
             provider.created_at.to_string(),
         ]);
     }
@@ -88,23 +88,10 @@ fn kind(provider: &CredentialProvider) -> &'static str {
 }
 
 /// As the API names it (`CredentialProviderVendorType`).
-fn vendor(provider: &CredentialProvider) -> Option<String> {
+fn vendor(provider: &CredentialProvider) -> Option<&'static str> {
     match &provider.settings {
         CredentialSettings::ApiKey => None,
-        CredentialSettings::OAuth2(settings) => Some(format!("{:?}Oauth2", settings.vendor)),
-    }
-}
-
-/// How the outcome is printed.
-#[derive(Clone, Copy)]
-enum Shown {
-    Json,
-    Text,
-}
-
-impl Shown {
-    fn of(json: bool) -> Self {
-        if json { Self::Json } else { Self::Text }
+        CredentialSettings::OAuth2(settings) => Some(control::vendor_name(settings.vendor)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::open::{Opened, block_on, open};
 use super::preflight::Report;
 use crate::bootstrap::event;
 use crate::command_line::{Target as Arguments, TargetVerb, WhichTarget};
-use crate::terminal::{Failure, say, table, visible};
+use crate::terminal::{Failure, Shown, say, table, visible};
 
 /// Lists targets, shows what is held, or approves it.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -54,19 +54,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         TargetVerb::Approve { settings, which, digest } => {
             block_on(async { approve(&open(&settings).await?, &which, digest.as_deref()).await })
         }
-    }
-}
-
-/// How a report is printed.
-#[derive(Clone, Copy)]
-enum Shown {
-    Json,
-    Text,
-}
-
-impl Shown {
-    fn of(json: bool) -> Self {
-        if json { Self::Json } else { Self::Text }
     }
 }
 

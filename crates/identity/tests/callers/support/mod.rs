@@ -1,5 +1,6 @@
 //! What every test here stands on: a database, a clock that stands still, keys, tokens, and issuers on this machine.
 
+pub(crate) mod authorizer;
 pub(crate) mod certificate;
 pub(crate) mod idp;
 pub(crate) mod keys;
