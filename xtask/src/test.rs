@@ -101,14 +101,12 @@ fn end_to_end(
     let upstreams = python::environment(chore, "upstreams")?;
     let converter = python::environment(chore, "openapi")?;
     let binary = project().join("target/debug/portcullis");
-    for database in ["sqlite".to_owned(), cluster.url()] {
-        let name = database.split(':').next().unwrap_or_default().to_owned();
-        chore.say(format!("real clients, on {name}"));
+    let on = |database: &str| {
         let mut tests = Command::new(&python);
         tests
             .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "e2e"])
             .env("PORTCULLIS_BINARY", &binary)
-            .env("PORTCULLIS_E2E_DATABASE", &database)
+            .env("PORTCULLIS_E2E_DATABASE", database)
             .env("PORTCULLIS_E2E_MODERN_PYTHON", &modern)
             .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
             .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
@@ -117,13 +115,15 @@ fn end_to_end(
             .env("PATH", path)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");
-        if name != "sqlite" {
-            tests.args(WITHOUT_DATABASE.iter().map(|file| format!("--ignore=e2e/{file}")));
-        }
         if let Some(only) = &extent.only {
             tests.args(["-k", only]);
         }
-        chore.run(&mut tests)?;
-    }
+        tests
+    };
+    let mut on_postgres = on(&cluster.url());
+    on_postgres.args(WITHOUT_DATABASE.iter().map(|file| format!("--ignore=e2e/{file}")));
+    // A test waits for its server most of the time: two at once take little longer than one.
+    chore.say("real clients, on sqlite and postgres");
+    chore.run_both(&mut on("sqlite"), &mut on_postgres)?;
     Ok(())
 }
