@@ -11,6 +11,7 @@ mod audit;
 mod caller;
 mod clock;
 mod credential;
+mod federation;
 mod function;
 mod gateway;
 mod iam;
@@ -67,4 +68,5 @@ pub use target::{
     split_tool_name, tool_name,
 };
 pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};
+pub use federation::{AuthorizationSession, AuthorizationStatus, UserToken};
 pub use workload::{WorkloadIdentity, WorkloadUser};

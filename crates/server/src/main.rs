@@ -6,6 +6,7 @@
 mod bootstrap;
 mod command_line;
 mod composition;
+mod consent;
 mod configuration;
 mod control_edge;
 mod demo;
