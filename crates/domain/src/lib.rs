@@ -39,6 +39,7 @@ pub use credential::{
     AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
     ExternalSecret, OAuth2Discovery, OAuth2Settings,
 };
+pub use federation::{AuthorizationSession, AuthorizationStatus, UserToken};
 pub use function::{
     Function, FunctionAlias, FunctionRuntime, FunctionStatement, LATEST, VersionShare, version_number,
 };
@@ -68,5 +69,4 @@ pub use target::{
     split_tool_name, tool_name,
 };
 pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};
-pub use federation::{AuthorizationSession, AuthorizationStatus, UserToken};
 pub use workload::{WorkloadIdentity, WorkloadUser};

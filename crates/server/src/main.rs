@@ -6,8 +6,8 @@
 mod bootstrap;
 mod command_line;
 mod composition;
-mod consent;
 mod configuration;
+mod consent;
 mod control_edge;
 mod demo;
 mod listener;

@@ -117,11 +117,7 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
-    pub async fn user_token(
-        &mut self,
-        scope: &Scope,
-        handle: &str,
-    ) -> Result<Option<UserToken>, StoreError> {
+    pub async fn user_token(&mut self, scope: &Scope, handle: &str) -> Result<Option<UserToken>, StoreError> {
         let row = self
             .fetch_one(
                 "SELECT provider, workload, revision, tokens FROM user_tokens \

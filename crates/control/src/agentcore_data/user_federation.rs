@@ -14,8 +14,7 @@ use crate::context::Context;
 use crate::fault::{Failure, invalid, sentence};
 
 /// AWS's own words, for a workload without return URLs and for a request without one.
-const NO_RETURN_URL: &str =
-    "You must register and use at least one ResourceOauth2ReturnUrl on your workload identity to use this flow";
+const NO_RETURN_URL: &str = "You must register and use at least one ResourceOauth2ReturnUrl on your workload identity to use this flow";
 
 /// The token of the person for whom the workload acts. Without one, a session is begun; a request that names it looks how
 /// far it is.

@@ -119,7 +119,11 @@ impl Servers {
     }
 
     /// Where the endpoint is, as it was found out before or is now.
-    pub(super) async fn endpoint_of(&self, held: &Held, settings: &OAuth2Settings) -> Result<Endpoint, Refusal> {
+    pub(super) async fn endpoint_of(
+        &self,
+        held: &Held,
+        settings: &OAuth2Settings,
+    ) -> Result<Endpoint, Refusal> {
         let mut found = held.found.lock().await;
         let now = self.clock.now();
         let known = found

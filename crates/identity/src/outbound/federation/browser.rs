@@ -24,9 +24,7 @@ use super::{client_of, parameters};
 use crate::outbound::endpoint::{ConsentPage, bare, check_url};
 use crate::outbound::vault::Held;
 use crate::outbound::{Outbound, Refusal};
-use crate::provider::{
-    BrowserAnswer, Shown, notice, once_each, opaque, sha256, the_cookie, with_query,
-};
+use crate::provider::{BrowserAnswer, Shown, notice, once_each, opaque, sha256, the_cookie, with_query};
 
 /// What `state` is sealed for.
 const PLACE: &str = "federation|state";
@@ -90,7 +88,8 @@ impl From<Refusal> for Stop {
 
 const OVER: &str =
     "This link is over: it is good for ten minutes, and once. Go back to the application and begin again.";
-const OTHER_BROWSER: &str = "This was begun in another browser, or too long ago. Go back to the application and begin again.";
+const OTHER_BROWSER: &str =
+    "This was begun in another browser, or too long ago. Go back to the application and begin again.";
 const NOT_THE_SERVER: &str = "The answer is not from the service that you were sent to, and was thrown away. Go back to the application and begin again.";
 const CHANGED: &str =
     "The application's settings were changed meanwhile. Go back to the application and begin again.";
@@ -139,7 +138,8 @@ impl Outbound {
         ];
         asked.extend((!scope.is_empty()).then_some(("scope", scope.as_str())));
         asked.extend(details.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let set = self.servers.provider.set_cookie(&self.cookie_name(&state), cookie.expose(), LIFE.as_secs());
+        let set =
+            self.servers.provider.set_cookie(&self.cookie_name(&state), cookie.expose(), LIFE.as_secs());
         Ok(BrowserAnswer { shown: Shown::Address(with_query(url, &asked)), cookies: vec![set] })
     }
 
@@ -204,8 +204,8 @@ impl Outbound {
             CredentialSettings::OAuth2(settings) => settings.clone(),
             CredentialSettings::ApiKey => return Err(Stop::Told(CHANGED)),
         };
-        let is_same = held.provider.id == pending.details.provider_id
-            && client_of(&settings) == pending.details.client;
+        let is_same =
+            held.provider.id == pending.details.provider_id && client_of(&settings) == pending.details.client;
         if is_same { Ok((held, settings)) } else { Err(Stop::Told(CHANGED)) }
     }
 
@@ -371,10 +371,21 @@ mod tests {
 
     #[test]
     fn people_are_sent_to_encrypted_pages() {
-        for url in ["https://as.example/authorize", "http://127.0.0.1:1/a", "http://[::1]/a", "http://localhost:8080/a"] {
+        for url in [
+            "https://as.example/authorize",
+            "http://127.0.0.1:1/a",
+            "http://[::1]/a",
+            "http://localhost:8080/a",
+        ] {
             assert!(page_url(&page(url, false)).is_ok(), "{url}");
         }
-        for url in ["http://as.example/a", "javascript:alert(1)", "http://127.0.0.1.evil.example/a", "/a", "https://u:p@as.example/a"] {
+        for url in [
+            "http://as.example/a",
+            "javascript:alert(1)",
+            "http://127.0.0.1.evil.example/a",
+            "/a",
+            "https://u:p@as.example/a",
+        ] {
             assert!(page_url(&page(url, false)).is_err(), "{url}");
         }
     }

@@ -54,10 +54,13 @@ mod tests {
 
     #[test]
     fn what_binds_an_answer_to_its_question_is_ours() {
-        for name in ["state", "Redirect_URI", "code_challenge", "request_uri", "response_mode", "client_id", "scope"] {
+        for name in
+            ["state", "Redirect_URI", "code_challenge", "request_uri", "response_mode", "client_id", "scope"]
+        {
             assert!(check(&of(&[(name, "x")])).is_err(), "{name}");
         }
-        let theirs = of(&[("access_type", "offline"), ("prompt", "consent"), ("resource", "https://api.example")]);
+        let theirs =
+            of(&[("access_type", "offline"), ("prompt", "consent"), ("resource", "https://api.example")]);
         assert!(check(&theirs).is_ok());
         assert_eq!(of_tokens(&theirs), of(&[("resource", "https://api.example")]));
     }

@@ -1,6 +1,8 @@
 //! The audit events of what happens between a workload's calls: a browser that comes back, a refresh.
 
-use domain::{Actor, AuditEvent, AuditKind, AuthorizationStatus, Decision, EventId, Outcome, RequestId, Scope};
+use domain::{
+    Actor, AuditEvent, AuditKind, AuthorizationStatus, Decision, EventId, Outcome, RequestId, Scope,
+};
 use store::StoreError;
 
 use super::session::Pending;

@@ -78,9 +78,7 @@ pub(super) struct Details {
 
 impl Details {
     pub(super) fn sealed(&self) -> Result<Secret, StoreError> {
-        serde_json::to_string(self)
-            .map(Secret::new)
-            .map_err(|error| StoreError::Refused(error.to_string()))
+        serde_json::to_string(self).map(Secret::new).map_err(|error| StoreError::Refused(error.to_string()))
     }
 }
 
@@ -114,11 +112,7 @@ impl Pending {
     }
 
     /// Takes the session a step further, once.
-    pub(super) async fn advance(
-        &mut self,
-        tx: &mut Tx,
-        to: AuthorizationStatus,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn advance(&mut self, tx: &mut Tx, to: AuthorizationStatus) -> Result<(), StoreError> {
         let from = self.session.status;
         self.session.status = to;
         self.session.details = self.details.sealed()?;

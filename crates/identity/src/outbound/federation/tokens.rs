@@ -55,9 +55,7 @@ impl Tokens {
     }
 
     pub(super) fn sealed(&self) -> Result<Secret, StoreError> {
-        serde_json::to_string(self)
-            .map(Secret::new)
-            .map_err(|error| StoreError::Refused(error.to_string()))
+        serde_json::to_string(self).map(Secret::new).map_err(|error| StoreError::Refused(error.to_string()))
     }
 
     fn open(token: &UserToken) -> Result<Self, StoreError> {
