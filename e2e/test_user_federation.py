@@ -2,21 +2,23 @@
 kinds, with `requests` as the browser, and what attackers try at it."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 import requests
 
 import idp
+import node
 from authorization_server import AuthorizationServer, once_each
 from federation import RETURN, Agent, returned, step, to_callback, walk
 from outbound import assert_silent
 from portcullis import Server
-from scenery import Scenery, allow, name, refusal, trail
+from scenery import Scenery, allow, name, refusal, trail, until
 from test_pool_users import PASSWORD, Users
 from test_sign_in_pages import Browser
 
@@ -409,3 +411,62 @@ def test_the_decorator_of_the_sdk_waits_for_the_person(server, make, tmp_path):
     bearer = {"Authorization": f"Bearer {token}"}
     info = requests.get(f"{server.endpoint}/{users.pool}/oauth2/userInfo", headers=bearer, timeout=30)
     assert info.json()["username"] == username
+
+
+@pytest.fixture(scope="module")
+def published():
+    """npm's oidc-provider; gives its issuer."""
+    command = [node.program(), str(node.among_packages("oidc_provider.mjs"))]
+    with subprocess.Popen(
+        command, env=node.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as program:
+        try:
+            yield program.stdout.readline().strip()
+        finally:
+            program.kill()
+
+
+def test_a_published_server_of_somebody_else(server, published, make):
+    """Registered there by RFC 7591, signed in on its pages, refreshed while its tokens rotate."""
+    discovery = {"discoveryUrl": f"{published}/.well-known/openid-configuration"}
+    configuration = {"oauthDiscovery": discovery, "clientId": "not yet", "clientSecret": "not yet"}
+    agent = Agent(server, {"customOauth2ProviderConfig": configuration}, ["openid", "offline_access"])
+    client = {
+        "redirect_uris": [agent.callback_url],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "scope": "openid offline_access",
+    }
+    client = requests.post(f"{published}/reg", json=client, timeout=30).json()
+    agent.control.update_oauth2_credential_provider(
+        name=agent.provider,
+        credentialProviderVendor="CustomOauth2",
+        oauth2ProviderConfigInput={
+            "customOauth2ProviderConfig": {
+                **configuration,
+                "clientId": client["client_id"],
+                "clientSecret": client["client_secret"],
+            }
+        },
+    )
+    # Without this, it gives no refresh token (OpenID Connect Core, section 11).
+    asked = {"customParameters": {"prompt": "consent"}}
+    begun, browser = agent.asks(**asked), requests.Session()
+    location = begun["authorizationUrl"]
+    while not location.startswith(RETURN):
+        answer = browser.get(location, allow_redirects=False, timeout=30)
+        if answer.status_code == 200:
+            fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', answer.text))
+            form = {**fields, "login": "ada", "password": "x"}
+            answer = browser.post(location, data=form, allow_redirects=False, timeout=30)
+        location = urljoin(answer.url, answer.headers["location"])
+    assert returned(location) == {"from": "vault", "session_id": begun["sessionUri"]}
+    agent.completes(begun["sessionUri"])
+    seen = set()
+
+    def another() -> set:
+        seen.add(agent.asks(**asked)["accessToken"])
+        return seen
+
+    until("two refreshes", another, lambda tokens: len(tokens) == 3)
+    info = requests.get(f"{published}/me", headers={"Authorization": f"Bearer {agent.asks(**asked)['accessToken']}"}, timeout=30)
+    assert info.json() == {"sub": "ada"}
