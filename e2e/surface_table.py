@@ -17,6 +17,8 @@ import uuid
 from dataclasses import dataclass
 from functools import cached_property
 
+from authorization_server import AuthorizationServer
+from federation import RETURN, Agent, walk
 from outbound import oauth
 from portcullis import ACCOUNT, REGION
 from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool
@@ -86,6 +88,29 @@ class Stage(Scenery):
             "scopes": self.shared_client.scopes,
             "oauth2Flow": "M2M",
         }
+
+    @cached_property
+    def shared_agent(self) -> Agent:
+        return Agent(self.server, AuthorizationServer().provider)
+
+    def new_session(self) -> dict:
+        """What begins a session in which somebody is asked to consent."""
+        agent = self.shared_agent
+        return {
+            "workloadIdentityToken": agent.for_id(f"app+{name('user')}"),
+            "resourceCredentialProviderName": agent.provider,
+            "scopes": agent.scopes,
+            "oauth2Flow": "USER_FEDERATION",
+            "resourceOauth2ReturnUrl": RETURN,
+            "customState": "of the application",
+            "forceAuthentication": True,
+        }
+
+    def consented(self) -> dict:
+        """A session that came back from the browser."""
+        begun = self.shared_agent.asks(scopes=[name("scope")])
+        walk(begun["authorizationUrl"])
+        return {"userIdentifier": {"userId": "app+ada"}, "sessionUri": begun["sessionUri"]}
 
     @cached_property
     def shared_pool(self):
@@ -783,9 +808,18 @@ ROWS = [
         "bedrock-agentcore",
         "GetResourceOauth2Token",
         lambda on: {**on.resource_token(), "customParameters": {"tenant": "a"}, "audiences": ["tools"]},
-        bare=lambda on: on.resource_token(),
+        bare=lambda on: on.new_session(),
         malformed={"oauth2Flow": "NOBODY"},
         missing={"resourceCredentialProviderName": "no-such-provider"},
+        on=DIRECTORY,
+    ),
+    Row(
+        "bedrock-agentcore",
+        "CompleteResourceTokenAuth",
+        lambda on: on.consented(),
+        malformed={"sessionUri": "urn:somebody"},
+        missing={"sessionUri": "urn:ietf:params:oauth:request_uri:nobody"},
+        missing_code="AccessDeniedException",
         on=DIRECTORY,
     ),
     # --- credential providers

@@ -11,6 +11,7 @@ mod audit;
 mod caller;
 mod clock;
 mod credential;
+mod federation;
 mod function;
 mod gateway;
 mod iam;
@@ -38,6 +39,7 @@ pub use credential::{
     AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,
     ExternalSecret, OAuth2Discovery, OAuth2Settings,
 };
+pub use federation::{AuthorizationSession, AuthorizationStatus, UserToken};
 pub use function::{
     Function, FunctionAlias, FunctionRuntime, FunctionStatement, LATEST, VersionShare, version_number,
 };

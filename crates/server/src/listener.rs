@@ -29,7 +29,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::composition::House;
 use crate::route::{self, Route};
 use crate::terminal::Failure;
-use crate::{control_edge, oidc, response, sign_in};
+use crate::{consent, control_edge, oidc, response, sign_in};
 
 /// How long a client has to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(15);
@@ -231,6 +231,7 @@ impl Worker {
             Route::Provider(endpoint, hint) => {
                 Box::pin(sign_in::answer(&self.house, endpoint, hint, request, peer)).await
             }
+            Route::Consent(consent) => Box::pin(consent::answer(&self.house, consent, request, peer)).await,
             Route::PoolMetadata(pool) => Box::pin(oidc::metadata(&self.house, &pool)).await,
             Route::PoolKeys(pool) => Box::pin(oidc::key_set(&self.house, &pool)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),

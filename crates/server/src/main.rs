@@ -7,6 +7,7 @@ mod bootstrap;
 mod command_line;
 mod composition;
 mod configuration;
+mod consent;
 mod control_edge;
 mod demo;
 mod listener;

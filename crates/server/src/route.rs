@@ -30,10 +30,21 @@ pub(crate) enum Route {
     Token(PoolHint),
     /// Another endpoint of the OpenID provider.
     Provider(Endpoint, PoolHint),
+    /// A person on the way to someone else's authorization server, or back.
+    Consent(Consent),
     /// The object store.
     Objects,
     /// The AWS APIs.
     Control,
+}
+
+/// The pages between a workload's application and someone else's authorization server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// The hosted authorization URL.
+    Page,
+    /// The callback URL of a provider, by its id.
+    Callback(String),
 }
 
 /// What a pool answers besides tokens.
@@ -122,6 +133,10 @@ pub(crate) fn of(head: &Parts) -> Route {
         ["oauth2", "token"] => Route::Token(pool_of_host(host).unwrap_or(PoolHint::OfTheClient)),
         // AgentCore Identity's GetResourceOauth2Token, and no pool.
         ["identities", "oauth2", "token"] => Route::Control,
+        ["identities", "oauth2", "authorize"] => Route::Consent(Consent::Page),
+        ["identities", "oauth2", "callback", provider] => {
+            Route::Consent(Consent::Callback((*provider).to_owned()))
+        }
         [id, "oauth2", "token"] => Route::Token(PoolHint::Id(pool(id))),
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
@@ -246,6 +261,13 @@ mod tests {
             ),
             ("POST", local, "/us-west-2_abc/oauth2/token", Route::Token(PoolHint::Id(id()))),
             ("POST", local, "/identities/oauth2/token", Route::Control),
+            ("GET", local, "/identities/oauth2/authorize?request_uri=a", Route::Consent(Consent::Page)),
+            (
+                "GET",
+                local,
+                "/identities/oauth2/callback/one?code=a",
+                Route::Consent(Consent::Callback("one".into())),
+            ),
             ("POST", local, "/oauth2/token", Route::Token(PoolHint::OfTheClient)),
             ("GET", local, "/login", Route::Provider(Endpoint::Login, PoolHint::OfTheClient)),
             (

@@ -61,8 +61,7 @@ async fn browser(
     } else {
         (request.into_parts().0, None)
     };
-    let cookies = head.headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok());
-    let cookies = cookies.collect::<Vec<_>>().join(";");
+    let cookies = cookies(&head);
     let asked = BrowserRequest {
         hint,
         query: head.uri.query().unwrap_or_default(),
@@ -81,6 +80,12 @@ async fn browser(
     response::never_stored(response::with_request_id(written(answer, status), &request_id))
 }
 
+/// The cookies of a request, as one header.
+pub(crate) fn cookies(head: &Parts) -> String {
+    let cookies = head.headers.get_all("cookie").iter().filter_map(|value| value.to_str().ok());
+    cookies.collect::<Vec<_>>().join(";")
+}
+
 /// What browsers say about where a form comes from, where they say it (Fetch, `Origin` and `Sec-Fetch-Site`).
 fn is_from_elsewhere(house: &House, head: &Parts) -> bool {
     let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -91,7 +96,7 @@ fn is_from_elsewhere(house: &House, head: &Parts) -> bool {
     other_origin || other_site
 }
 
-fn written(answer: BrowserAnswer, redirect: StatusCode) -> Response<Body> {
+pub(crate) fn written(answer: BrowserAnswer, redirect: StatusCode) -> Response<Body> {
     let mut response = match answer.shown {
         Shown::Address(address) => {
             let mut response = Response::new(Body::whole(""));

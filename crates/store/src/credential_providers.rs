@@ -107,7 +107,7 @@ impl Tx {
         self.note_provider(&provider.scope, provider.kind(), &provider.name).await
     }
 
-    /// Removes a credential provider and its secret.
+    /// Removes a credential provider, its secret and the tokens that people got by it.
     ///
     /// # Errors
     /// [`StoreError::Stale`] when there is none of this kind and name.
@@ -122,6 +122,9 @@ impl Tx {
             params![scope.account.as_str(), scope.region.as_str(), kind.as_str(), name],
         )
         .await?;
+        if kind == CredentialKind::OAuth2 {
+            self.delete_user_tokens_of_provider(scope, name).await?;
+        }
         self.note_provider(scope, kind, name).await
     }
 

@@ -20,6 +20,7 @@ mod accounts;
 mod audit;
 mod audit_log;
 mod credential_providers;
+mod federation;
 mod function_permissions;
 mod function_versions;
 mod functions;

@@ -102,7 +102,7 @@ impl Tx {
         self.note_change(&identity.scope, ChangeKind::Other, identity.arn().as_str()).await
     }
 
-    /// Removes a workload identity.
+    /// Removes a workload identity, and the tokens of people that it had.
     ///
     /// # Errors
     /// [`StoreError::Stale`] when there is none of this name.
@@ -112,6 +112,7 @@ impl Tx {
             params![identity.scope.account.as_str(), identity.scope.region.as_str(), identity.name.as_str()],
         )
         .await?;
+        self.delete_user_tokens_of_workload(&identity.scope, &identity.name).await?;
         self.note_change(&identity.scope, ChangeKind::Other, identity.arn().as_str()).await
     }
 }

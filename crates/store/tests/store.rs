@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer,
-    CredentialKind, CredentialProvider, CredentialSettings, Decision, Document, EventId, Function,
-    FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome, PolicyAttachment, PolicyEngineId,
-    PolicyMode, Region, RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp, UserPoolId,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, AuthorizationSession,
+    AuthorizationStatus, Authorizer, CredentialKind, CredentialProvider, CredentialSettings, Decision,
+    Document, EventId, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, OAuth2Discovery,
+    OAuth2Settings, Outcome, PolicyAttachment, PolicyEngineId, PolicyMode, Region, RequestId, Scope, Secret,
+    SystemRandom, Ticket, TicketKind, Timestamp, UserPoolId, UserToken, Vendor, WorkloadIdentity,
 };
 use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Remembered, Store, StoreError};
 
@@ -422,6 +423,7 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE pool_users; DROP TABLE pool_groups; DROP TABLE pool_members; DROP TABLE pool_attempts; \
          DROP TABLE pool_tickets; DROP TABLE function_versions; DROP TABLE function_aliases; DROP TABLE function_permissions; \
          DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
+         DROP TABLE authorization_sessions; DROP TABLE user_tokens; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \
@@ -507,4 +509,121 @@ async fn whoever_guesses_waits_longer_each_time() {
         tx.commit(&event("login")).await.unwrap();
         assert!(may("ada", 1_003_001 + 15 * 60_000).await);
     }
+}
+
+fn session(request: &str, expires_at: i64) -> AuthorizationSession {
+    AuthorizationSession {
+        request: request.to_owned(),
+        session: format!("session-of-{request}"),
+        scope: scope(),
+        status: AuthorizationStatus::Waiting,
+        expires_at: Timestamp::from_seconds(expires_at),
+        details: Secret::new("the-details"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_found_while_it_lasts_and_each_step_is_taken_once() {
+    for place in places().await {
+        let store = place.open().await;
+        let now = Timestamp::from_seconds(100);
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_authorization_session(&session("one", 700), now).await.unwrap();
+        tx.insert_authorization_session(&session("short", 101), now).await.unwrap();
+        tx.commit(&event("bedrock-agentcore:GetResourceOauth2Token")).await.unwrap();
+
+        let mut tx = store.read().await.unwrap();
+        let mut found = tx.authorization_session_of_request("one", now).await.unwrap().unwrap();
+        assert!(found.details.matches("the-details") && found.status == AuthorizationStatus::Waiting);
+        let elsewhere = Scope { region: Region::parse("eu-west-1").unwrap(), ..scope() };
+        assert!(tx.authorization_session(&scope(), "session-of-one", now).await.unwrap().is_some());
+        assert!(tx.authorization_session(&elsewhere, "session-of-one", now).await.unwrap().is_none());
+        assert!(tx.authorization_session(&scope(), "one", now).await.unwrap().is_none());
+        for late in [700, 701] {
+            let late = Timestamp::from_seconds(late);
+            assert!(tx.authorization_session_of_request("one", late).await.unwrap().is_none());
+            assert!(tx.authorization_session(&scope(), "session-of-one", late).await.unwrap().is_none());
+        }
+        drop(tx);
+
+        let mut tx = store.begin().await.unwrap();
+        found.status = AuthorizationStatus::Exchanging;
+        tx.advance_authorization_session(&found, AuthorizationStatus::Waiting).await.unwrap();
+        let again = tx.advance_authorization_session(&found, AuthorizationStatus::Waiting).await;
+        assert!(matches!(again, Err(StoreError::Stale)));
+        // The next one takes away what is over.
+        tx.insert_authorization_session(&session("two", 900), Timestamp::from_seconds(101)).await.unwrap();
+        assert!(tx.authorization_session_of_request("short", now).await.unwrap().is_none());
+        tx.commit(&event("authorization_code")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_people_are_refreshed_by_one_and_end_with_their_provider_and_workload() {
+    let token = |handle: &str, provider: &str, workload: &str| UserToken {
+        handle: handle.to_owned(),
+        scope: scope(),
+        provider: provider.to_owned(),
+        workload: workload.to_owned(),
+        revision: 1,
+        tokens: Secret::new("the-tokens"),
+    };
+    let at = Timestamp::from_seconds;
+    for place in places().await {
+        let store = place.open().await;
+        let mut tx = store.begin().await.unwrap();
+        for kept in [token("a", "one", "x"), token("b", "two", "x"), token("c", "two", "y")] {
+            tx.put_user_token(&kept).await.unwrap();
+        }
+        tx.commit(&event("bedrock-agentcore:CompleteResourceTokenAuth")).await.unwrap();
+
+        let mut found = store.read().await.unwrap().user_token(&scope(), "a").await.unwrap().unwrap();
+        assert!(store.lease_user_token(&found, at(10), at(30)).await.unwrap());
+        assert!(!store.lease_user_token(&found, at(29), at(49)).await.unwrap());
+        assert!(store.lease_user_token(&found, at(30), at(50)).await.unwrap());
+        store.release_user_token(&found, at(32)).await.unwrap();
+        assert!(!store.lease_user_token(&found, at(31), at(51)).await.unwrap());
+        let mut tx = store.begin().await.unwrap();
+        found.tokens = Secret::new("the-next-tokens");
+        tx.update_user_token(&found).await.unwrap();
+        assert!(matches!(tx.update_user_token(&found).await, Err(StoreError::Stale)));
+        assert!(matches!(tx.delete_user_token(&found).await, Err(StoreError::Stale)));
+        tx.commit(&event("refresh_token")).await.unwrap();
+        // Whoever read the former ones may not refresh them.
+        assert!(!store.lease_user_token(&found, at(100), at(120)).await.unwrap());
+        let mut tx = store.begin().await.unwrap();
+        let next = tx.user_token(&scope(), "a").await.unwrap().unwrap();
+        assert!(next.tokens.matches("the-next-tokens") && next.revision == 2);
+        tx.put_user_token(&token("a", "one", "x")).await.unwrap();
+        assert_eq!(tx.user_token(&scope(), "a").await.unwrap().unwrap().revision, 3);
+
+        let client = CredentialProvider { settings: oauth2(), ..provider("two", "the-secret") };
+        tx.insert_credential_provider(&client).await.unwrap();
+        tx.delete_credential_provider(&scope(), CredentialKind::OAuth2, "two").await.unwrap();
+        for (handle, is_there) in [("a", true), ("b", false), ("c", false)] {
+            assert_eq!(tx.user_token(&scope(), handle).await.unwrap().is_some(), is_there, "{handle}");
+        }
+        let workload = WorkloadIdentity {
+            scope: scope(),
+            name: "x".to_owned(),
+            id: "1".to_owned(),
+            return_urls: Vec::new(),
+            generation: 1,
+            created_at: at(1),
+            updated_at: at(1),
+            revision: 1,
+        };
+        tx.insert_workload_identity(&workload).await.unwrap();
+        tx.delete_workload_identity(&workload).await.unwrap();
+        assert!(tx.user_token(&scope(), "a").await.unwrap().is_none());
+    }
+}
+
+fn oauth2() -> CredentialSettings {
+    CredentialSettings::OAuth2(OAuth2Settings {
+        vendor: Vendor::Custom,
+        discovery: OAuth2Discovery::Url("https://as.example/.well-known/openid-configuration".to_owned()),
+        client_id: "client".to_owned(),
+        authentication: None,
+    })
 }

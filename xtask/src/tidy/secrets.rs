@@ -29,6 +29,20 @@ const READERS: &[(&str, &str)] = &[
         "crates/identity/src/outbound/external.rs",
         "looks for a provider's secret in the JSON that its owner keeps",
     ),
+    (
+        "crates/identity/src/outbound/token_answer.rs",
+        "measures a refresh token, which is sent back in a form",
+    ),
+    (
+        "crates/identity/src/outbound/federation/tokens.rs",
+        "seals a person's tokens, and sends the refresh token back",
+    ),
+    ("crates/identity/src/outbound/federation/session.rs", "seals a session, and hands out its handles"),
+    ("crates/identity/src/outbound/federation/browser.rs", "gives a browser its cookie and its verifier"),
+    (
+        "crates/control/src/agentcore_data/user_federation.rs",
+        "hands an agent the token that a person allowed it",
+    ),
     ("crates/credentials/src/credential.rs", "puts a key or a token into a header"),
     ("crates/credentials/src/key.rs", "puts a key into a query"),
     ("crates/compute/src/environment.rs", "hands a process its environment"),

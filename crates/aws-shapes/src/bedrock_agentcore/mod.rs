@@ -5,6 +5,8 @@
 use crate::prelude::*;
 mod resource_credential;
 pub use resource_credential::*;
+mod resource_token_auth;
+pub use resource_token_auth::*;
 mod workload_access_token;
 pub use workload_access_token::*;
 /// The service: its protocol, its promised operations and their errors.
@@ -18,6 +20,7 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     operations: &[
         &GET_RESOURCE_API_KEY,
         &GET_RESOURCE_OAUTH2_TOKEN,
+        &COMPLETE_RESOURCE_TOKEN_AUTH,
         &GET_WORKLOAD_ACCESS_TOKEN,
         &GET_WORKLOAD_ACCESS_TOKEN_FOR_JWT,
         &GET_WORKLOAD_ACCESS_TOKEN_FOR_USER_ID,
@@ -43,7 +46,10 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: ResourceCredentialOperations<C, Error = E> + WorkloadAccessTokenOperations<C, Error = E> + Sync,
+    H: ResourceCredentialOperations<C, Error = E>
+        + ResourceTokenAuthOperations<C, Error = E>
+        + WorkloadAccessTokenOperations<C, Error = E>
+        + Sync,
     C: Sync,
     E: From<Mismatch>,
 {
@@ -54,6 +60,10 @@ where
         }
         "GetResourceOauth2Token" => {
             let answer = Box::pin(handlers.get_resource_oauth2_token(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CompleteResourceTokenAuth" => {
+            let answer = Box::pin(handlers.complete_resource_token_auth(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "GetWorkloadAccessToken" => {

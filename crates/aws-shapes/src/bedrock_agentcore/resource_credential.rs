@@ -105,6 +105,9 @@ pub struct GetResourceOauth2TokenRequest {
     /// `oauth2Flow`.
     #[serde(rename = "oauth2Flow")]
     pub oauth2_flow: Oauth2FlowType,
+    /// `sessionUri`.
+    #[serde(rename = "sessionUri", default, skip_serializing_if = "Option::is_none")]
+    pub session_uri: Option<String>,
     /// `resourceOauth2ReturnUrl`.
     #[serde(rename = "resourceOauth2ReturnUrl", default, skip_serializing_if = "Option::is_none")]
     pub resource_oauth2_return_url: Option<String>,
@@ -114,6 +117,9 @@ pub struct GetResourceOauth2TokenRequest {
     /// `customParameters`.
     #[serde(rename = "customParameters", default, skip_serializing_if = "Option::is_none")]
     pub custom_parameters: Option<BTreeMap<String, String>>,
+    /// `customState`.
+    #[serde(rename = "customState", default, skip_serializing_if = "Option::is_none")]
+    pub custom_state: Option<String>,
     /// `resources`.
     #[serde(rename = "resources", default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Vec<String>>,
@@ -144,7 +150,15 @@ pub(super) static GET_RESOURCE_OAUTH2_TOKEN_REQUEST_SCHEMA: Schema = Schema::Str
     )
     .required(),
     body("oauth2Flow", &OAUTH2_FLOW_TYPE_SCHEMA).required(),
-    body("sessionUri", &Schema::NotHonoured),
+    body(
+        "sessionUri",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(1024),
+            pattern: Some("urn:ietf:params:oauth:request_uri:[a-zA-Z0-9-._~]+"),
+            sensitive: false,
+        },
+    ),
     body(
         "resourceOauth2ReturnUrl",
         &Schema::Text {
@@ -169,7 +183,7 @@ pub(super) static GET_RESOURCE_OAUTH2_TOKEN_REQUEST_SCHEMA: Schema = Schema::Str
             max: None,
         },
     ),
-    body("customState", &Schema::NotHonoured),
+    body("customState", &Schema::Text { min: Some(1), max: Some(4096), pattern: None, sensitive: true }),
     body(
         "resources",
         &Schema::List {
@@ -193,21 +207,41 @@ pub(super) static GET_RESOURCE_OAUTH2_TOKEN_REQUEST_SCHEMA: Schema = Schema::Str
 /// The structure `GetResourceOauth2TokenResponse` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct GetResourceOauth2TokenResponse {
+    /// `authorizationUrl`.
+    #[serde(rename = "authorizationUrl", default, skip_serializing_if = "Option::is_none")]
+    pub authorization_url: Option<String>,
     /// `accessToken`.
     #[serde(rename = "accessToken", default, skip_serializing_if = "Option::is_none")]
     pub access_token: Option<String>,
+    /// `sessionUri`.
+    #[serde(rename = "sessionUri", default, skip_serializing_if = "Option::is_none")]
+    pub session_uri: Option<String>,
+    /// `sessionStatus`.
+    #[serde(rename = "sessionStatus", default, skip_serializing_if = "Option::is_none")]
+    pub session_status: Option<SessionStatus>,
 }
 
 pub(super) static GET_RESOURCE_OAUTH2_TOKEN_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
-    body("authorizationUrl", &Schema::NotHonoured),
+    body("authorizationUrl", &Schema::Text { min: Some(1), max: None, pattern: None, sensitive: true }),
     body("accessToken", &Schema::Text { min: Some(1), max: Some(131072), pattern: None, sensitive: true }),
-    body("sessionUri", &Schema::NotHonoured),
-    body("sessionStatus", &Schema::NotHonoured),
+    body(
+        "sessionUri",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(1024),
+            pattern: Some("urn:ietf:params:oauth:request_uri:[a-zA-Z0-9-._~]+"),
+            sensitive: false,
+        },
+    ),
+    body("sessionStatus", &SESSION_STATUS_SCHEMA),
 ]);
 
 /// The enumeration `Oauth2FlowType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Oauth2FlowType {
+    /// `USER_FEDERATION`.
+    #[serde(rename = "USER_FEDERATION")]
+    UserFederation,
     /// `M2M`.
     #[serde(rename = "M2M")]
     M2M,
@@ -217,12 +251,37 @@ impl Oauth2FlowType {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::UserFederation => "USER_FEDERATION",
             Self::M2M => "M2M",
         }
     }
 }
 
 pub(super) static OAUTH2_FLOW_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["M2M"],
-    not_honoured: &["USER_FEDERATION", "ON_BEHALF_OF_TOKEN_EXCHANGE"],
+    values: &["USER_FEDERATION", "M2M"],
+    not_honoured: &["ON_BEHALF_OF_TOKEN_EXCHANGE"],
 };
+
+/// The enumeration `SessionStatus` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionStatus {
+    /// `IN_PROGRESS`.
+    #[serde(rename = "IN_PROGRESS")]
+    InProgress,
+    /// `FAILED`.
+    #[serde(rename = "FAILED")]
+    Failed,
+}
+impl SessionStatus {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "IN_PROGRESS",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+pub(super) static SESSION_STATUS_SCHEMA: Schema =
+    Schema::Enumeration { values: &["IN_PROGRESS", "FAILED"], not_honoured: &[] };

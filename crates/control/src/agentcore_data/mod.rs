@@ -2,6 +2,8 @@
 //! and keys; each leaves an audit event that says who got one of what, and nothing of it.
 
 mod resource_credential;
+mod resource_token_auth;
+mod user_federation;
 mod workload_access_token;
 
 use aws::Fault;

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use aws_shapes::bedrock_agentcore::{
     GetResourceApiKeyRequest, GetResourceApiKeyResponse, GetResourceOauth2TokenRequest,
-    GetResourceOauth2TokenResponse, ResourceCredentialOperations,
+    GetResourceOauth2TokenResponse, Oauth2FlowType, ResourceCredentialOperations,
 };
-use domain::{Arn, CredentialKind, Secret};
+use domain::{Arn, CredentialKind, CredentialProvider, Secret};
 use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter};
 use identity::workload::WorkloadGrant;
 
-use super::{AgentCoreData, opened};
+use super::{AgentCoreData, opened, user_federation};
 use crate::agentcore::{authorize_workload, find_provider};
+use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::{Failure, invalid, sentence};
 
@@ -37,10 +38,14 @@ impl ResourceCredentialOperations<Context> for AgentCoreData {
         let grant = opened(context, &input.workload_identity_token).await?;
         let name = &input.resource_credential_provider_name;
         let parameters = parameters(&input)?;
+        if input.oauth2_flow == Oauth2FlowType::UserFederation {
+            return user_federation::get(context, &grant, &input, &parameters).await;
+        }
         let need =
             OAuthNeed { grant: Grant::ClientCredentials, scopes: &input.scopes, parameters: &parameters };
         let token = credential(context, &grant, CredentialKind::OAuth2, name, Need::OAuth(need)).await?;
-        Ok(GetResourceOauth2TokenResponse { access_token: Some(token.expose().to_owned()) })
+        let access_token = Some(token.expose().to_owned());
+        Ok(GetResourceOauth2TokenResponse { access_token, ..Default::default() })
     }
 }
 
@@ -65,8 +70,31 @@ fn parameters(input: &GetResourceOauth2TokenRequest) -> Result<BTreeMap<String, 
     Ok(parameters)
 }
 
-/// What a provider gives to a workload: after the caller's policies about the directory, the workload, the vault, the
-/// provider and its secret were asked ("Scope down access to credential providers by workload identity").
+/// A provider that a workload may use: the caller's policies about the directory, the workload, the vault, the provider and
+/// its secret were asked ("Scope down access to credential providers by workload identity").
+pub(super) async fn permitted<'a>(
+    context: &'a Context,
+    grant: &WorkloadGrant,
+    kind: CredentialKind,
+    name: &str,
+) -> Result<(Authorized<'a>, CredentialProvider), Failure> {
+    authorize_workload(context, &grant.identity.name, |conditions| conditions)?;
+    context.authorize(&Arn::token_vault(&context.scope))?;
+    let allowed = context.authorize(&Arn::credential_provider(&context.scope, kind, name))?;
+    let provider = find_provider(&mut allowed.read().await?, &context.scope, kind, name).await?;
+    context.require("secretsmanager:GetSecretValue", &provider.secret_arn(), |conditions| conditions)?;
+    Ok((allowed, provider))
+}
+
+/// Why a provider gives nothing, as its caller is told.
+pub(super) fn refused(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Store(error) => Failure::internal(error),
+        refusal => invalid("resourceCredentialProviderName", sentence(refusal)),
+    }
+}
+
+/// What a provider gives to a workload.
 async fn credential(
     context: &Context,
     grant: &WorkloadGrant,
@@ -74,12 +102,8 @@ async fn credential(
     name: &str,
     need: Need<'_>,
 ) -> Result<Secret, Failure> {
-    authorize_workload(context, &grant.identity.name, |conditions| conditions)?;
-    context.authorize(&Arn::token_vault(&context.scope))?;
-    let arn = Arn::credential_provider(&context.scope, kind, name);
-    let allowed = context.authorize(&arn)?;
-    let provider = find_provider(&mut allowed.read().await?, &context.scope, kind, name).await?;
-    context.require("secretsmanager:GetSecretValue", &provider.secret_arn(), |conditions| conditions)?;
+    let (allowed, provider) = permitted(context, grant, kind, name).await?;
+    let arn = provider.arn();
     let watched = allowed.watch();
     let workload = grant.identity.arn();
     let ask =
@@ -93,13 +117,9 @@ async fn credential(
             watched.refused();
             Err(Failure::internal(&"consent is needed for a grant that asks nobody"))
         }
-        Err(Refusal::Store(error)) => {
-            watched.refused();
-            Err(Failure::internal(&error))
-        }
         Err(refusal) => {
             watched.refused();
-            Err(invalid("resourceCredentialProviderName", sentence(&refusal)))
+            Err(refused(&refusal))
         }
     }
 }

@@ -44,11 +44,7 @@ impl WorkloadAccessTokenOperations<Context> for AgentCoreData {
         let claims = verified(context, &input.user_token).await?;
         let name = &input.workload_name;
         let allowed = authorize_workload(context, name, |conditions| with_claims(conditions, &claims))?;
-        let subject = claims.subject.clone().filter(|subject| !subject.is_empty());
-        let subject = subject.ok_or_else(|| {
-            invalid("userToken", "The user token has no subject (`sub`), so it says of nobody who it is.")
-        })?;
-        let user = WorkloadUser::Token { issuer: claims.issuer, subject };
+        let user = user_of(&claims)?;
         let token = Secret::new(input.user_token);
         let workload_access_token = issue(context, &allowed, name, user, Some(&token)).await?;
         Ok(GetWorkloadAccessTokenForJWTResponse { workload_access_token })
@@ -68,6 +64,15 @@ impl WorkloadAccessTokenOperations<Context> for AgentCoreData {
         let workload_access_token = issue(context, &allowed, name, user, None).await?;
         Ok(GetWorkloadAccessTokenForUserIdResponse { workload_access_token })
     }
+}
+
+/// The person whom a token is of.
+pub(super) fn user_of(claims: &Claims) -> Result<WorkloadUser, Failure> {
+    let subject = claims.subject.clone().filter(|subject| !subject.is_empty());
+    let subject = subject.ok_or_else(|| {
+        invalid("userToken", "The user token has no subject (`sub`), so it says of nobody who it is.")
+    })?;
+    Ok(WorkloadUser::Token { issuer: claims.issuer.clone(), subject })
 }
 
 async fn issue(
@@ -96,7 +101,7 @@ async fn issue(
 }
 
 /// The claims of a user's token whose issuer is believed here.
-async fn verified(context: &Context, token: &str) -> Result<Claims, Failure> {
+pub(super) async fn verified(context: &Context, token: &str) -> Result<Claims, Failure> {
     let setup = context.setup();
     let refused = |why: &str| invalid("userToken", format!("The user token is not accepted: {why}."));
     let mut found = setup.issuers.verify_trusted(&context.scope, &setup.trusted_issuers, token).await;
@@ -129,7 +134,7 @@ async fn issuers_of_gateways(context: &Context) -> Result<Vec<String>, Failure> 
     Ok(named.collect())
 }
 
-fn with_claims(conditions: iam::Context, claims: &Claims) -> iam::Context {
+pub(super) fn with_claims(conditions: iam::Context, claims: &Claims) -> iam::Context {
     CLAIMS.iter().fold(conditions, |conditions, name| {
         let key = format!("bedrock-agentcore:InboundJwtClaim/{name}");
         match claims.all.get(*name) {

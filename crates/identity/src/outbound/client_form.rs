@@ -1,5 +1,7 @@
 //! The token request of a client: its form and how it proves who it is (RFC 6749, sections 2.3.1 and 4.4.2).
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::{ClientAuthentication, OAuth2Settings, Secret};
@@ -40,11 +42,22 @@ impl ClientForm {
         authentication: ClientAuthentication,
         key: &TokenKey,
     ) -> Self {
+        let scope = key.scopes.join(" ");
+        let mut grant = vec![("grant_type", "client_credentials")];
+        grant.extend((!scope.is_empty()).then_some(("scope", scope.as_str())));
+        Self::of_grant(settings, secret, authentication, &grant, &key.parameters)
+    }
+
+    /// The request that a grant needs, with parameters of the caller's own.
+    pub(super) fn of_grant(
+        settings: &OAuth2Settings,
+        secret: &Secret,
+        authentication: ClientAuthentication,
+        grant: &[(&str, &str)],
+        parameters: &BTreeMap<String, String>,
+    ) -> Self {
         let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials");
-        if !key.scopes.is_empty() {
-            form.append_pair("scope", &key.scopes.join(" "));
-        }
+        form.extend_pairs(grant);
         let authorization = match authentication {
             ClientAuthentication::Basic => Some(basic(&settings.client_id, secret)),
             ClientAuthentication::Post => {
@@ -53,9 +66,7 @@ impl ClientForm {
                 None
             }
         };
-        for (name, value) in &key.parameters {
-            form.append_pair(name, value);
-        }
+        form.extend_pairs(parameters);
         Self { authorization, body: Zeroizing::new(form.finish()) }
     }
 }

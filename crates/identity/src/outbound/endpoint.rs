@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::{
     ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings, Random, RequestId,
-    Timestamp, TokenAnswer,
+    Timestamp, TokenAnswer, UserPool,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
@@ -54,12 +54,25 @@ pub(super) struct Found {
 }
 
 #[derive(Clone)]
-struct Endpoint {
+pub(super) struct Endpoint {
     url: String,
     /// The pool of our own that is meant.
     local: Option<PoolHint>,
     /// How clients may prove who they are, if that is said.
     methods: Option<Vec<String>>,
+    /// Where people consent.
+    pub(super) page: ConsentPage,
+}
+
+/// Where people consent, and by what its answers are known.
+#[derive(Clone)]
+pub(super) struct ConsentPage {
+    /// `authorization_endpoint`, if there is one.
+    pub(super) url: Option<String>,
+    /// `issuer`.
+    pub(super) issuer: String,
+    /// `authorization_response_iss_parameter_supported` (RFC 9207, section 3).
+    pub(super) names_issuer: bool,
 }
 
 /// What is read of a server's metadata (RFC 8414, section 2).
@@ -68,6 +81,9 @@ struct Metadata {
     issuer: String,
     token_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    authorization_endpoint: Option<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 impl Servers {
@@ -88,7 +104,7 @@ impl Servers {
         got
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         endpoint: &Endpoint,
         written: TokenAnswer,
@@ -103,7 +119,11 @@ impl Servers {
     }
 
     /// Where the endpoint is, as it was found out before or is now.
-    async fn endpoint_of(&self, held: &Held, settings: &OAuth2Settings) -> Result<Endpoint, Refusal> {
+    pub(super) async fn endpoint_of(
+        &self,
+        held: &Held,
+        settings: &OAuth2Settings,
+    ) -> Result<Endpoint, Refusal> {
         let mut found = held.found.lock().await;
         let now = self.clock.now();
         let known = found
@@ -120,7 +140,12 @@ impl Servers {
     async fn look_for(&self, settings: &OAuth2Settings) -> Result<Endpoint, Refusal> {
         let url = match &settings.discovery {
             OAuth2Discovery::Metadata(server) => {
-                return self.named(&server.token_endpoint, server.authentication_methods.clone()).await;
+                let page = ConsentPage {
+                    url: Some(server.authorization_endpoint.clone()),
+                    issuer: server.issuer.clone(),
+                    names_issuer: false,
+                };
+                return self.named(&server.token_endpoint, server.authentication_methods.clone(), page).await;
             }
             OAuth2Discovery::Url(url) => url,
         };
@@ -128,7 +153,7 @@ impl Servers {
             let hint = PoolHint::Id(pool);
             if let Some(pool) = self.provider.find(&hint).await? {
                 let url = format!("{}/oauth2/token", self.names.public(&pool.id));
-                return Ok(Endpoint { url, local: Some(hint), methods: None });
+                return Ok(Endpoint { url, local: Some(hint), methods: None, page: self.page_of(&pool) });
             }
         }
         let metadata = self.metadata(url).await?;
@@ -136,18 +161,40 @@ impl Servers {
             url: bare(url),
             why: "its document has no token_endpoint",
         })?;
-        self.named(&endpoint, metadata.token_endpoint_auth_methods_supported).await
+        let page = ConsentPage {
+            url: metadata.authorization_endpoint,
+            issuer: metadata.issuer,
+            names_issuer: metadata.authorization_response_iss_parameter_supported,
+        };
+        self.named(&endpoint, metadata.token_endpoint_auth_methods_supported, page).await
+    }
+
+    /// Where people consent to what a pool of our own gives.
+    fn page_of(&self, pool: &UserPool) -> ConsentPage {
+        ConsentPage {
+            url: Some(format!("{}/oauth2/authorize", self.names.public(&pool.id))),
+            issuer: self.names.issuer(&pool.id, &pool.scope.region),
+            names_issuer: true,
+        }
     }
 
     /// The endpoint of a URL: a pool of our own, or a server elsewhere.
-    async fn named(&self, url: &str, methods: Option<Vec<String>>) -> Result<Endpoint, Refusal> {
+    async fn named(
+        &self,
+        url: &str,
+        methods: Option<Vec<String>>,
+        page: ConsentPage,
+    ) -> Result<Endpoint, Refusal> {
         check_url(url).map_err(|why| Refusal::Endpoint { url: bare(url), why })?;
-        let local = match self.names.pool_of_token_endpoint(url) {
-            Some(PoolHint::OfTheClient) => Some(PoolHint::OfTheClient),
-            Some(hint) => self.provider.find(&hint).await?.map(|_| hint),
-            None => None,
+        let (local, page) = match self.names.pool_of_token_endpoint(url) {
+            Some(PoolHint::OfTheClient) => (Some(PoolHint::OfTheClient), page),
+            Some(hint) => match self.provider.find(&hint).await? {
+                Some(pool) => (Some(hint), self.page_of(&pool)),
+                None => (None, page),
+            },
+            None => (None, page),
         };
-        Ok(Endpoint { url: url.to_owned(), local, methods })
+        Ok(Endpoint { url: url.to_owned(), local, methods, page })
     }
 
     async fn metadata(&self, url: &str) -> Result<Metadata, Refusal> {
@@ -202,7 +249,7 @@ impl Servers {
 
 impl Endpoint {
     /// How the client proves who it is: as its owner says, as the vendor does, as the server wants it, or in the header (RFC 8414, section 2).
-    fn authentication(&self, settings: &OAuth2Settings) -> Result<ClientAuthentication, Refusal> {
+    pub(super) fn authentication(&self, settings: &OAuth2Settings) -> Result<ClientAuthentication, Refusal> {
         if let Some(said) = settings.authentication.or(settings.vendor.facts().authentication) {
             return Ok(said);
         }
@@ -241,6 +288,6 @@ pub fn check_url(url: &str) -> Result<(), &'static str> {
 }
 
 /// A URL without its query, which may hold what is nobody else's business.
-fn bare(url: &str) -> String {
+pub(super) fn bare(url: &str) -> String {
     url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }

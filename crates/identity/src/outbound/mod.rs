@@ -5,11 +5,13 @@
 //! remembered until the change feed tells of them ([`Outbound::forget_provider`]); tokens are remembered with their
 //! provider, so that a changed provider takes its tokens with it.
 //!
-//! Of the OAuth grants, client credentials are served. Consent and token exchange are refused by name.
+//! Of the OAuth grants, client credentials are served here, and what people consent to in `federation`. Token exchange is
+//! refused by name.
 
 mod client_form;
 mod endpoint;
 mod external;
+pub mod federation;
 mod permission;
 mod refusal;
 mod token_answer;
@@ -36,8 +38,10 @@ use tokens::TokenKey;
 use vault::{Held, Vault};
 
 /// Credentials for what is called.
+#[derive(Clone)]
 pub struct Outbound {
-    vault: Vault,
+    store: Store,
+    vault: Arc<Vault>,
     servers: Arc<Servers>,
     clock: Arc<dyn Clock>,
 }
@@ -118,7 +122,7 @@ impl Outbound {
         provider: Arc<Provider>,
     ) -> Self {
         let servers = Servers { client, names, provider, clock: Arc::clone(&clock), random };
-        Self { vault: Vault::new(store), servers: Arc::new(servers), clock }
+        Self { vault: Arc::new(Vault::new(store.clone())), store, servers: Arc::new(servers), clock }
     }
 
     /// The credential that is asked for.

@@ -44,8 +44,11 @@ pub enum Refusal {
     #[error("the grant type {0} is not supported: use CLIENT_CREDENTIALS")]
     Grant(&'static str),
     /// A parameter that is ours to set.
-    #[error("the custom parameter `{0}` cannot be set: Portcullis writes it into the token request itself")]
+    #[error("the custom parameter `{0}` cannot be set: Portcullis writes it into the request itself")]
     Parameter(String),
+    /// Parameters that are more than an authorization request may have.
+    #[error("there are too many custom parameters: 10 are allowed, of 4 KiB together")]
+    Parameters,
     /// An endpoint that cannot be used.
     #[error("the endpoint `{url}` cannot be used: {why}")]
     Endpoint {

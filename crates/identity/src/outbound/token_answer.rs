@@ -32,6 +32,7 @@ struct Answer {
     access_token: Option<String>,
     token_type: Option<String>,
     expires_in: Option<Value>,
+    refresh_token: Option<Value>,
     error: Option<Value>,
     ok: Option<bool>,
     error_description: Option<Value>,
@@ -89,7 +90,17 @@ pub(super) fn read(
             Some(seconds(&given).ok_or_else(|| unusable("its expires_in is no number of seconds"))?)
         }
     };
-    Ok(Issued::new(token, asked, life))
+    // One that cannot be sent back is none.
+    let refresh = answer.refresh_token.as_ref().and_then(Value::as_str).map(Secret::new);
+    let refresh = refresh.filter(is_form_value);
+    let mut issued = Issued::new(token, asked, life);
+    issued.refresh = refresh;
+    Ok(issued)
+}
+
+/// Whether a refresh token can be sent back (RFC 6749, appendix A.17).
+fn is_form_value(refresh: &Secret) -> bool {
+    refresh.is_printable() && (1..=LONGEST_TOKEN).contains(&refresh.expose().len())
 }
 
 /// Some servers write the number as text.

@@ -34,7 +34,9 @@ pub(super) struct Issued {
     pub(super) secret: Secret,
     /// When it ends, as far as its server said.
     pub(super) expires: Option<Timestamp>,
-    asked: Timestamp,
+    /// What another one is got with, when a person consented.
+    pub(super) refresh: Option<Secret>,
+    pub(super) asked: Timestamp,
     usable_until: Timestamp,
 }
 
@@ -45,7 +47,8 @@ impl Issued {
             Some(life) => life.saturating_sub(MARGIN.min(life / 10)).min(LONGEST_LIFE),
             None => ASSUMED_LIFE,
         };
-        Self { secret, expires: life.map(|life| asked.plus(life)), asked, usable_until: asked.plus(used) }
+        let expires = life.map(|life| asked.plus(life));
+        Self { secret, expires, refresh: None, asked, usable_until: asked.plus(used) }
     }
 }
 

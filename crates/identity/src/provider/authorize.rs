@@ -169,7 +169,7 @@ impl Provider {
 }
 
 /// The parameters of a query, of which none may stand twice (RFC 6749, section 3.1).
-fn once_each(query: &str) -> Option<HashMap<String, String>> {
+pub(crate) fn once_each(query: &str) -> Option<HashMap<String, String>> {
     if query.len() > LONGEST_QUERY {
         return None;
     }
@@ -210,7 +210,7 @@ fn without_port(rest: &str) -> Option<String> {
 }
 
 /// An address with more parameters.
-fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
+pub(crate) fn with_query(url: &str, pairs: &[(&str, &str)]) -> String {
     let more = Serializer::new(String::new()).extend_pairs(pairs).finish();
     let between = if url.contains('?') { '&' } else { '?' };
     format!("{url}{between}{more}")

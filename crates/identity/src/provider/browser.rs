@@ -341,24 +341,29 @@ impl Provider {
     }
 
     /// A name that no other host and no plain connection can set a cookie of (RFC 6265bis, section 4.1.3.2).
-    fn prefix(&self) -> &'static str {
+    pub(crate) fn prefix(&self) -> &'static str {
         if self.names.public_url().starts_with("https:") { "__Host-" } else { "" }
     }
 
-    fn set_cookie(&self, name: &str, value: &str, seconds: u64) -> String {
+    pub(crate) fn set_cookie(&self, name: &str, value: &str, seconds: u64) -> String {
         let secure = if self.prefix().is_empty() { "" } else { "; Secure" };
         format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
     }
 
-    /// The one cookie of a name; two are none, because one of them is not ours.
+    /// The one cookie of a name.
     #[expect(clippy::unused_self, reason = "read beside the names that it makes")]
     fn cookie(&self, request: &BrowserRequest<'_>, name: &str) -> Option<String> {
-        let mut found = request.cookies.split(';').filter_map(|pair| {
-            let (key, value) = pair.trim().split_once('=')?;
-            (key == name && !value.is_empty()).then(|| value.to_owned())
-        });
-        found.next().filter(|_| found.next().is_none())
+        the_cookie(request.cookies, name)
     }
+}
+
+/// The one cookie of a name in a `Cookie` header; two are none, because one of them is not ours.
+pub(crate) fn the_cookie(cookies: &str, name: &str) -> Option<String> {
+    let mut found = cookies.split(';').filter_map(|pair| {
+        let (key, value) = pair.trim().split_once('=')?;
+        (key == name && !value.is_empty()).then(|| value.to_owned())
+    });
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// What a form carries: it holds for one browser, one session in it, and one authorization request.

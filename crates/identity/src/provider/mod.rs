@@ -26,10 +26,13 @@ use domain::{Clock, Random, SigningKey, UserPool, UserPoolId};
 use serde_json::{Value, json};
 use store::{AuditLog, Store, StoreError};
 
+pub(crate) use authorize::{once_each, with_query};
+pub(crate) use browser::the_cookie;
 pub use browser::{BrowserAnswer, BrowserRequest, Shown};
 pub use initiate::{ApiSignIn, SignedIn, Step};
 pub use names::{IssuerStyle, Names, PoolHint};
 pub use pages::HtmlPage;
+pub(crate) use pages::notice;
 use passwords::Passwords;
 pub use pool_keys::{PoolKeys, PoolKeysError, revoke_former_keys, rotate_key};
 pub use sign_in::SignInError;
@@ -37,6 +40,7 @@ use signer::Signers;
 pub use signer::{KeyGenerationError, generate_key};
 pub use token_endpoint::{TokenAnswer, TokenRequest};
 pub use user_tokens::UserTokens;
+pub(crate) use user_tokens::{hashed, opaque, sha256};
 
 /// The provider of all pools.
 pub struct Provider {

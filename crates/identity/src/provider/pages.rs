@@ -73,7 +73,7 @@ pub(super) fn consent(form: &Form<'_>, user: &str) -> HtmlPage {
 }
 
 /// Says what is wrong, or that all is done.
-pub(super) fn notice(status: u16, title: &str, text: &str) -> HtmlPage {
+pub(crate) fn notice(status: u16, title: &str, text: &str) -> HtmlPage {
     let main = format!("<h1>{}</h1><p>{}</p>", escaped(title), escaped(text));
     HtmlPage { status, html: document(title, &main), policy: policy("'none'") }
 }

@@ -170,19 +170,19 @@ pub(super) async fn groups_of(tx: &mut Tx, user: &PoolUser) -> Result<Vec<String
 }
 
 /// A new secret of 256 bits, in base64url.
-pub(super) fn opaque(random: &dyn Random) -> Secret {
+pub(crate) fn opaque(random: &dyn Random) -> Secret {
     let mut bytes = [0_u8; 32];
     random.fill(&mut bytes);
     Secret::new(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// The hash by which such a secret is known. It is random, so that no salt and no slow hash is needed.
-pub(super) fn hashed(secret: &Secret) -> String {
+pub(crate) fn hashed(secret: &Secret) -> String {
     sha256(secret.expose())
 }
 
 /// SHA-256 in base64url, as PKCE writes it, too (RFC 7636, section 4.2).
-pub(super) fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 

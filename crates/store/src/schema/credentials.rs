@@ -45,3 +45,30 @@ CREATE TABLE secret_values (
     PRIMARY KEY (account, region, name, version)
 );
 ";
+
+/// Sessions in which people are asked to consent, and the tokens that came of them, sealed.
+pub(super) const FEDERATION: &str = "
+CREATE TABLE authorization_sessions (
+    request TEXT PRIMARY KEY,
+    session TEXT NOT NULL UNIQUE,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    status TEXT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    details {bytes} NOT NULL
+);
+CREATE INDEX authorization_sessions_by_age ON authorization_sessions (expires_at);
+
+CREATE TABLE user_tokens (
+    handle TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
+    region TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    workload TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    leased_until BIGINT NOT NULL,
+    tokens {bytes} NOT NULL
+);
+CREATE INDEX user_tokens_by_provider ON user_tokens (account, region, provider);
+CREATE INDEX user_tokens_by_workload ON user_tokens (account, region, workload);
+";
