@@ -55,7 +55,11 @@ fn basic_credentials_stay_base64() {
 #[test]
 fn what_was_percent_encoded_before_is_found_in_base64_and_hexadecimal() {
     let mask = mask(&["a+b/c: d*e~f%é"]);
-    for inside in ["a%2Bb%2Fc%3A%20d%2Ae~f%25%C3%A9", "a%2bb%2fc%3a%20d%2ae~f%25%c3%a9", "a%2Bb%2Fc%3A+d*e%7Ef%25%C3%A9"] {
+    for inside in [
+        "a%2Bb%2Fc%3A%20d%2Ae~f%25%C3%A9",
+        "a%2bb%2fc%3a%20d%2ae~f%25%c3%a9",
+        "a%2Bb%2Fc%3A+d*e%7Ef%25%C3%A9",
+    ] {
         for user in ["", "u", "us", "user"] {
             let joined = format!("{user}:{inside}");
             let masked = mask.text(&STANDARD.encode(&joined)).into_owned();
