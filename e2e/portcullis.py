@@ -74,22 +74,30 @@ class Database:
             name = urllib.parse.urlsplit(self.url).path.lstrip("/")
             self._administer(wanted, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    def connect(self):
+        """A connection to it, where it is PostgreSQL's."""
+        return _connect(self.url)
+
     @staticmethod
     def _administer(url: str, statement: str):
-        import pg8000.dbapi
-
-        parts = urllib.parse.urlsplit(url)
-        connection = pg8000.dbapi.connect(
-            user=urllib.parse.unquote(parts.username or "postgres"),
-            password=urllib.parse.unquote(parts.password) if parts.password else None,
-            host=parts.hostname or "127.0.0.1",
-            port=parts.port or 5432,
-            database=parts.path.lstrip("/") or "postgres",
-        )
+        connection = _connect(url)
         # A database cannot be made inside a transaction.
         connection.autocommit = True
         with contextlib.closing(connection):
             connection.cursor().execute(statement)
+
+
+def _connect(url: str):
+    import pg8000.dbapi
+
+    parts = urllib.parse.urlsplit(url)
+    return pg8000.dbapi.connect(
+        user=urllib.parse.unquote(parts.username or "postgres"),
+        password=urllib.parse.unquote(parts.password) if parts.password else None,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 5432,
+        database=parts.path.lstrip("/") or "postgres",
+    )
 
 
 class Server:

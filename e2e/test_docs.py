@@ -79,10 +79,11 @@ class Reader:
         self.server = None
         self.python = None
 
-    def run(self, block: Block):
-        {"sh": self.shell, "sh server": self.serve, "python": self.notebook}[block.info](block.code)
+    def run(self, block: Block) -> str | None:
+        """Runs a block; gives what a block of the shell printed."""
+        return {"sh": self.shell, "sh server": self.serve, "python": self.notebook}[block.info](block.code)
 
-    def shell(self, code: str):
+    def shell(self, code: str) -> str:
         """A block of the shell; what it exports is there for the next."""
         keep = f'env -0 > "{self.environment_file}"'
         script = f"set -euo pipefail -o allexport\n{code}\n{keep}\n"
@@ -92,6 +93,7 @@ class Reader:
         assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
         kept = self.environment_file.read_bytes().decode().split("\0")
         self.environment = dict(variable.split("=", 1) for variable in kept if "=" in variable)
+        return done.stdout
 
     def serve(self, code: str):
         log = open(self.folder / "server.log", "ab")

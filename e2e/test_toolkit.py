@@ -1,17 +1,11 @@
-"""The AgentCore SDK's and starter toolkit's own clients, and the SDK's own integration tests, unmodified.
+"""The AgentCore SDK's and starter toolkit's own clients, unmodified.
 
 Deviations, each disclosed: the toolkit's sleeps are shortened (`impatience`), and of its defaults one is declined here
 because it is a later feature (semantic search, which is refused by name).
 """
 
-import importlib.metadata
 import json
 import re
-import subprocess
-import sys
-import tarfile
-import tempfile
-from pathlib import Path
 
 import pytest
 import requests
@@ -243,42 +237,3 @@ def test_the_sdks_clients_make_wait_and_delete(make):
     gateways.delete_gateway_target_and_wait(gateway_identifier=gateway["gatewayId"], target_id=target["targetId"])
     gateways.delete_gateway_and_wait(gateway_identifier=gateway["gatewayId"])
     assert gateways.get_gateway_by_name(name=name) is None
-
-
-@pytest.fixture(scope="module")
-def sdk_source():
-    """The SDK's source distribution, of the version that is installed, kept beside the environment."""
-    version = importlib.metadata.version("bedrock-agentcore")
-    folder = Path(sys.prefix) / "source-distributions" / f"bedrock_agentcore-{version}"
-    if not folder.is_dir():
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-            # hatchling, which the distribution is read with, is installed: nothing else is fetched for it.
-            command += ["--no-binary", ":all:", "--no-build-isolation", "--dest", place]
-            subprocess.run([*command, f"bedrock-agentcore=={version}"], check=True, timeout=300)
-            [archive] = Path(place).glob("*.tar.gz")
-            with tarfile.open(archive) as opened:
-                opened.extractall(place, filter="data")
-            (Path(place) / folder.name).rename(folder)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("suite", "tests"),
-    [("policy/test_policy_engine_client.py", 12), ("gateway/test_gateway_client.py", 15)],
-)
-def test_the_sdks_own_tests_pass(server, make, sdk_source, suite, tests):
-    """Unmodified, and without a skip: its later tests skip when an earlier one made nothing."""
-    environment = {
-        **server.env,
-        "BEDROCK_TEST_REGION": REGION,
-        "GATEWAY_ROLE_ARN": make.gateway_role(),
-        "GATEWAY_LAMBDA_ARN": make.function(),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", f"tests_integ/{suite}"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=600, cwd=sdk_source, env=environment, check=False
-    )
-    assert re.search(rf"^{tests} passed( in|, \d+ warnings? in)", done.stdout, re.MULTILINE), done.stdout[-6000:]

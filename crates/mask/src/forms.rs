@@ -39,7 +39,8 @@ pub(crate) fn add(secret: &Secret, exact: &mut Automaton, loose: &mut Automaton)
         behind_an_escape(raw).for_each(|rest| loose.add(&rest, Writing::Text));
     }
     let markup = in_markup(without_escape_at_end(raw)).map(|form| (form, Writing::Text));
-    let forms = encoded(raw).into_iter().chain(markup);
+    let inside = percent_encoded(raw).into_iter().filter(|form| **form != *raw);
+    let forms = encoded(raw).into_iter().chain(inside.flat_map(|form| encoded(&form))).chain(markup);
     for (form, writing) in forms {
         exact.add(&form, writing);
         if let Some(form) = normal(&form) {
@@ -97,15 +98,29 @@ fn encoded(raw: &[u8]) -> Vec<(Bytes, Writing)> {
     forms
 }
 
+/// The secret percent-encoded (RFC 3986, section 2.1), in both cases, and as forms have it, where a space is a plus sign.
+/// Basic authentication of clients has it so inside base64 (RFC 6749, section 2.3.1).
+fn percent_encoded(raw: &[u8]) -> [Bytes; 3] {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let stands_in_forms = |byte: u8| byte.is_ascii_alphanumeric() || b"*-._ ".contains(&byte);
+    let mut form = numbered(raw, stands_in_forms, |byte| format!("%{byte:02X}"));
+    form.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'+');
+    [
+        numbered(raw, is_unreserved, |byte| format!("%{byte:02X}")),
+        numbered(raw, is_unreserved, |byte| format!("%{byte:02x}")),
+        form,
+    ]
+}
+
 /// The secret in a JSON string, in one inside another, percent-encoded, and with every sign written as a number.
 fn spelled(raw: &[u8]) -> Vec<Bytes> {
     let json = json_escaped(raw);
-    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let [upper, lower, _] = percent_encoded(raw);
     vec![
         json_escaped(&json),
         json,
-        numbered(raw, is_unreserved, |byte| format!("%{byte:02X}")),
-        numbered(raw, is_unreserved, |byte| format!("%{byte:02x}")),
+        upper,
+        lower,
         numbered(
             raw,
             |byte| !byte.is_ascii() || byte.is_ascii_alphanumeric(),

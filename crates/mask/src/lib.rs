@@ -2,8 +2,9 @@
 //!
 //! An upstream that is called with a credential may send it back: in a result, an error, a header it echoes. A [`Mask`]
 //! knows the secrets that a call may carry and finds them as they are, inside JSON strings at any depth, percent-encoded,
-//! in base64 (also as the end of `user:secret`) and in hexadecimal, in any mixture of escapes, as XML and HTML write it, and
-//! across the cuts of a stream. It works on bytes and knows no format, so it cannot be led astray by a document that is malformed.
+//! in base64 and hexadecimal (also as the end of `user:secret`, and percent-encoded inside, as RFC 6749, section 2.3.1, has
+//! it), in any mixture of escapes, as XML and HTML write it, and across the cuts of a stream. It works on bytes and knows no
+//! format, so it cannot be led astray by a document that is malformed.
 //!
 //! Two automata read side by side. One compares the bytes as they are; the other compares what is left when escapes are
 //! taken back ([`unit`]), on both sides alike, so that however a character is written it is the same character. It takes

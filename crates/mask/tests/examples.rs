@@ -53,6 +53,25 @@ fn basic_credentials_stay_base64() {
 }
 
 #[test]
+fn what_was_percent_encoded_before_is_found_in_base64_and_hexadecimal() {
+    let mask = mask(&["a+b/c: d*e~f%é"]);
+    for inside in [
+        "a%2Bb%2Fc%3A%20d%2Ae~f%25%C3%A9",
+        "a%2bb%2fc%3a%20d%2ae~f%25%c3%a9",
+        "a%2Bb%2Fc%3A+d*e%7Ef%25%C3%A9",
+    ] {
+        for user in ["", "u", "us", "user"] {
+            let joined = format!("{user}:{inside}");
+            let masked = mask.text(&STANDARD.encode(&joined)).into_owned();
+            let read = String::from_utf8_lossy(&STANDARD.decode(&masked).unwrap()).into_owned();
+            assert!(read.starts_with(&format!("{user}:")) && !read.contains("bb%2"), "{read}");
+            assert!(!read.contains("b%2Fc") && !read.contains("d*e"), "{read}");
+            assert!(!mask.text(&hex::encode(&joined)).contains(&hex::encode(inside)), "{inside}");
+        }
+    }
+}
+
+#[test]
 fn digits_stay_digits_so_that_a_number_stays_one() {
     assert_eq!(mask(&["1234567890"]).text(r#"{"id":1234567890}"#), r#"{"id":99999999}"#);
 }

@@ -4,6 +4,12 @@
 //! the one thing that is wrong and must be accepted. So no case passes because something else is wrong with its token.
 //! Every try has an issuer of its own on this machine; how often it was asked is part of the expectation, and nobody
 //! may ever come to the attacker's place, which the tokens name wherever a token can name a place.
+//!
+//! `headers` has algorithms, embedded keys, places of keys and extensions; `signatures` what is not signed as its header
+//! says, and small keys; `keys` ids and key sets; `form` segments, base64 and JSON; `claims` times and issuers; `rules`
+//! audiences, clients, scopes, uses and custom claims; `documents` what issuers answer. Rotation, outages, unknown ids in
+//! great number and addresses that are not dialled are in `issuers.rs`; addresses of everything else that is set by a
+//! tenant in `e2e/test_ssrf.py`.
 
 mod claims;
 mod documents;

@@ -1,0 +1,6 @@
+# AgentCore samples, authentication and authorization setup, as printed.
+
+# For Cognito
+python main.py "MyGateway" --allowed-clients "your-client-id" ...
+# For Auth0/Okta
+python main.py "MyGateway" --allowed-audience "your-audience" ...
