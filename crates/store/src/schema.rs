@@ -6,16 +6,27 @@
 
 mod credentials;
 mod pool_users;
+mod third_parties;
 
 use credentials::{CREDENTIALS, SECRETS, WORKLOADS};
 use pool_users::POOL_USERS;
+use third_parties::THIRD_PARTIES;
 
 use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] =
-    &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS, SECRETS, POOL_USERS];
+const SCRIPTS: &[&str] = &[
+    VERSION_1,
+    OBJECTS,
+    CREDENTIALS,
+    RATE_LIMITS,
+    FUNCTION_VERSIONS,
+    WORKLOADS,
+    SECRETS,
+    POOL_USERS,
+    THIRD_PARTIES,
+];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
