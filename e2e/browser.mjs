@@ -35,6 +35,7 @@ async function signIn({ url, username, password, answer }) {
     await page.goto(url);
     pages.push(await look(page));
     if (username) {
+      if (!(await page.$("#username"))) throw new Error(`there is nowhere to sign in: ${pages[0].text}`);
       await page.type("#username", username);
       await page.type("#password", password);
       await press("sign-in");

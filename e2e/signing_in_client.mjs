@@ -13,7 +13,9 @@ const code = new Promise((resolve) => {
 });
 const callback = createServer((request, response) => {
   response.end("You can close this page.");
-  arrived(new URL(request.url, "http://127.0.0.1").searchParams);
+  const url = new URL(request.url, "http://127.0.0.1");
+  // A browser asks for an icon, too.
+  if (url.pathname === "/callback") arrived(url.searchParams);
 });
 await new Promise((resolve) => callback.listen(0, "127.0.0.1", resolve));
 const redirectUrl = `http://127.0.0.1:${callback.address().port}/callback`;

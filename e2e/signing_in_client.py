@@ -37,10 +37,12 @@ class Callback(HTTPServer):
 
 class Page(BaseHTTPRequestHandler):
     def do_GET(self):
-        with self.server.seen:
-            query = parse_qs(urlsplit(self.path).query)
-            self.server.came.append({key: value[0] for key, value in query.items()})
-            self.server.seen.notify()
+        url = urlsplit(self.path)
+        # A browser asks for an icon, too.
+        if url.path == "/callback":
+            with self.server.seen:
+                self.server.came.append({key: value[0] for key, value in parse_qs(url.query).items()})
+                self.server.seen.notify()
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"You can close this page.")

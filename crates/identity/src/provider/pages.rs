@@ -43,13 +43,12 @@ pub(super) fn sign_in(form: &Form<'_>) -> HtmlPage {
         false => (allows(form.asked), "Sign in and allow"),
     };
     let body = format!(
-        "{}<label for=\"username\">User name</label>\
+        "{intent}<label for=\"username\">User name</label>\
          <input id=\"username\" name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"128\" required>\
          <label for=\"password\">Password</label>\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"256\" required>\
          <button class=\"main\" name=\"step\" value=\"sign-in\">{does}</button>\
-         <button name=\"step\" value=\"deny\" formnovalidate>Cancel</button>",
-        intent
+         <button name=\"step\" value=\"deny\" formnovalidate>Cancel</button>"
     );
     page(form, "Sign in", &body)
 }
