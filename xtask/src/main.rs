@@ -5,6 +5,7 @@
 
 mod bench;
 mod chore;
+mod chromium;
 mod codegen;
 mod dev;
 mod fuzz;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, project};
 use crate::postgres::Cluster;
-use crate::{codegen, node, python, tidy};
+use crate::{chromium, codegen, node, python, tidy};
 
 /// What tells nothing about a database: the import of public documents, the protocol's suite, commands whose calls are
 /// answered here. Once is enough.
@@ -100,6 +100,7 @@ fn end_to_end(
     let modern = python::environment(chore, "mcp2")?;
     let upstreams = python::environment(chore, "upstreams")?;
     let converter = python::environment(chore, "openapi")?;
+    let browser = chromium::program(chore)?;
     let binary = project().join("target/debug/portcullis");
     let on = |database: &str| {
         let mut tests = Command::new(&python);
@@ -112,6 +113,7 @@ fn end_to_end(
             .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
             .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
             .env("PORTCULLIS_E2E_NODE", node)
+            .env("PORTCULLIS_E2E_CHROMIUM", &browser)
             .env("PATH", path)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");

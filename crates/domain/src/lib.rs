@@ -27,6 +27,7 @@ mod rate_limit;
 mod secret;
 mod state;
 mod target;
+mod third_party;
 mod vendor;
 mod workload;
 
@@ -68,5 +69,6 @@ pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,
 };
+pub use third_party::{ClientOrigin, DocumentHosts, ThirdParties};
 pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};
 pub use workload::{WorkloadIdentity, WorkloadUser};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, Document, Scope, Secret, Timestamp, UserPoolId};
+use crate::{ClientId, ClientOrigin, Document, Scope, Secret, ThirdParties, Timestamp, UserPoolId};
 
 /// A user pool: one issuer of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct UserPool {
     pub settings: Document,
     /// Whether it may be deleted only after its protection is taken off.
     pub deletion_protected: bool,
+    /// What clients may do that no administrator made.
+    #[serde(default)]
+    pub third_parties: ThirdParties,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -76,6 +79,9 @@ pub struct PoolClient {
     pub scope: Scope,
     /// What people call it.
     pub name: String,
+    /// Who made it.
+    #[serde(default)]
+    pub origin: ClientOrigin,
     /// Its secret, when it has one. The store keeps it sealed, apart from this document.
     #[serde(skip)]
     pub secret: Option<Secret>,

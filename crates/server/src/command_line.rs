@@ -224,6 +224,8 @@ pub(crate) enum PoolVerb {
         /// The pool's id
         pool: String,
     },
+    /// Say what clients may do that no administrator of a user pool made, such as MCP clients; or show what holds
+    ThirdParties(ThirdPartiesOf),
     /// Take a user pool's former keys away: what they signed is no longer accepted
     RevokeFormerKeys {
         #[command(flatten)]
@@ -231,6 +233,23 @@ pub(crate) enum PoolVerb {
         /// The pool's id
         pool: String,
     },
+}
+
+#[derive(Args)]
+pub(crate) struct ThirdPartiesOf {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// The pool's id
+    pub(crate) pool: String,
+    /// Whether clients may register themselves (RFC 7591)
+    #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
+    pub(crate) registration: Option<String>,
+    /// Whose metadata documents are clients: `off`, `any`, or hosts, with commas between them
+    #[arg(long, value_name = "off|any|HOST,…")]
+    pub(crate) client_documents: Option<String>,
+    /// A scope that they may ask for; repeat it for several. Without it: openid, email, profile
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
 }
 
 #[derive(Args)]

@@ -15,7 +15,7 @@ use gateway::{Lane, Loader, Snapshot};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
-use identity::provider::{Names, Provider};
+use identity::provider::{ClientDocuments, Names, Provider};
 use objects::{Limits, Objects};
 use store::{AuditLog, Store};
 use tokio::runtime::Handle;
@@ -67,13 +67,16 @@ impl House {
         let principals = Arc::new(Principals::new(store.clone(), Arc::clone(&clock)));
         let issuers =
             Arc::new(Issuers::new(store.clone(), client.clone(), Arc::clone(&clock), Arc::clone(&names)));
-        let provider = Arc::new(Provider::new(
+        let documents = ClientDocuments::new(client.clone(), Arc::clone(&clock))
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let provider = Provider::new(
             store.clone(),
             Arc::clone(&names),
             Arc::clone(&clock),
             Arc::clone(&random),
             audit.clone(),
-        ));
+        );
+        let provider = Arc::new(provider.with_client_documents(documents));
         let outbound = Arc::new(Outbound::new(
             store.clone(),
             client.clone(),

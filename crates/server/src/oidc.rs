@@ -81,6 +81,22 @@ pub(crate) async fn revoke(
     written(&answer, &request_id)
 }
 
+/// Where a client registers itself.
+pub(crate) async fn register(
+    house: &House,
+    hint: PoolHint,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Body> {
+    let request_id = RequestId::mint(&*house.random);
+    let (head, body) = match posted(request, &request_id).await {
+        Ok(posted) => posted,
+        Err(refused) => return *refused,
+    };
+    let answer = house.provider.register(form(&head, &body, hint, peer, &request_id)).await;
+    written(&answer, &request_id)
+}
+
 /// The head and the body of a form, which is small and comes by `POST`.
 pub(crate) async fn posted(
     request: Request<Incoming>,

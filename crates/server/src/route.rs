@@ -60,6 +60,8 @@ pub(crate) enum Endpoint {
     Revoke,
     /// Where a client asks about a user.
     UserInfo,
+    /// Where a client registers itself.
+    Register,
 }
 
 impl Endpoint {
@@ -68,6 +70,7 @@ impl Endpoint {
             ["oauth2", "authorize"] => Self::Authorize,
             ["oauth2", "revoke"] => Self::Revoke,
             ["oauth2", "userInfo"] => Self::UserInfo,
+            ["oauth2", "register"] => Self::Register,
             ["login"] => Self::Login,
             ["logout"] => Self::Logout,
             _ => return None,

@@ -31,6 +31,7 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     match endpoint {
         Endpoint::Revoke => oidc::revoke(house, hint, request, peer).await,
+        Endpoint::Register => oidc::register(house, hint, request, peer).await,
         Endpoint::UserInfo => user_info(house, &hint, &request.into_parts().0).await,
         endpoint => browser(house, endpoint, hint, request, peer).await,
     }

@@ -43,6 +43,17 @@ impl Tx {
         row.map(|row| row.document(0, "gateways")).transpose()
     }
 
+    /// The gateway of this id, whosever it is: its URL names no account.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn gateway_of_id(&mut self, id: &GatewayId) -> Result<Option<Gateway>, StoreError> {
+        let row = self
+            .fetch_one("SELECT document FROM gateways WHERE id = $1 LIMIT 1", params![id.as_str()])
+            .await?;
+        row.map(|row| row.document(0, "gateways")).transpose()
+    }
+
     /// The gateway of this name.
     ///
     /// # Errors

@@ -45,6 +45,7 @@ pub use error::StoreError;
 pub use idempotency::Remembered;
 pub use mail::Mail;
 pub use objects::{BlobWriter, CHUNK, KeyRange};
+pub use pools::Registrations;
 pub use resume::Unsettled;
 pub use seal::MasterKey;
 pub use tx::{Page, Store, Tx};

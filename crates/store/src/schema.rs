@@ -6,9 +6,11 @@
 
 mod credentials;
 mod pool_users;
+mod third_parties;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use pool_users::POOL_USERS;
+use third_parties::THIRD_PARTIES;
 
 use crate::StoreError;
 use crate::backend::{Connection, params};
@@ -24,6 +26,7 @@ const SCRIPTS: &[&str] = &[
     SECRETS,
     POOL_USERS,
     FEDERATION,
+    THIRD_PARTIES,
 ];
 
 /// The version that this Portcullis writes.

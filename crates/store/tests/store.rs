@@ -422,7 +422,7 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE blobs; DROP TABLE blob_chunks; DROP TABLE credential_providers; DROP TABLE rate_limits; \
          DROP TABLE pool_users; DROP TABLE pool_groups; DROP TABLE pool_members; DROP TABLE pool_attempts; \
          DROP TABLE pool_tickets; DROP TABLE function_versions; DROP TABLE function_aliases; DROP TABLE function_permissions; \
-         DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
+         DROP TABLE pool_registrations; DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
          DROP TABLE authorization_sessions; DROP TABLE user_tokens; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \

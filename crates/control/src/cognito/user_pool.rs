@@ -8,7 +8,7 @@ use aws_shapes::cognito_idp::{
     ListUserPoolsResponse, UpdateUserPoolRequest, UpdateUserPoolResponse, UserPoolDescriptionType,
     UserPoolOperations, UserPoolType,
 };
-use domain::{Arn, Document, PoolDomain, SigningKey, UserPool, UserPoolId};
+use domain::{Arn, Document, PoolDomain, SigningKey, ThirdParties, UserPool, UserPoolId};
 use identity::provider::generate_key;
 use store::Page;
 
@@ -40,6 +40,7 @@ impl UserPoolOperations<Context> for Cognito {
             name: input.pool_name,
             settings: settings(input.admin_create_user_config)?,
             deletion_protected: input.deletion_protection == Some(DeletionProtectionType::Active),
+            third_parties: ThirdParties::default(),
             created_at: context.now,
             updated_at: context.now,
             revision: 1,

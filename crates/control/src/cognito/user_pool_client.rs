@@ -6,7 +6,7 @@ use aws_shapes::cognito_idp::{
     ListUserPoolClientsResponse, UpdateUserPoolClientRequest, UpdateUserPoolClientResponse,
     UserPoolClientDescription, UserPoolClientOperations, UserPoolClientType,
 };
-use domain::{Arn, ClientId, Document, PoolClient, Secret, UserPoolId};
+use domain::{Arn, ClientId, ClientOrigin, Document, PoolClient, Secret, UserPoolId};
 use store::{Page, Tx};
 
 use super::client_settings::{Settings, describe};
@@ -37,6 +37,7 @@ impl UserPoolClientOperations<Context> for Cognito {
             pool,
             scope: context.scope.clone(),
             name: std::mem::take(&mut input.client_name),
+            origin: ClientOrigin::Administrator,
             secret: with_secret.then(|| Secret::new(random.text(SECRET_LENGTH, SECRET_LETTERS))),
             flows: Vec::new(),
             scopes: Vec::new(),
@@ -55,7 +56,9 @@ impl UserPoolClientOperations<Context> for Cognito {
         let settings = Settings::of_create(input);
         let mut tx = allowed.begin().await?;
         find_pool(&mut tx, &context.scope, &client.pool).await?;
-        if tx.pool_clients(&client.pool, Page::ALL).await?.len() >= MOST_CLIENTS {
+        // Those who registered themselves have a bound of their own, and take nobody's place.
+        let made = tx.pool_clients(&client.pool, Page::ALL).await?;
+        if made.iter().filter(|client| !client.origin.is_third_party()).count() >= MOST_CLIENTS {
             return Err(over_limit("clients per user pool", MOST_CLIENTS));
         }
         let servers = tx.resource_servers(&client.pool, Page::ALL).await?;

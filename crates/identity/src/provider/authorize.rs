@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
-use domain::{PoolClient, ResourceServer, UserPool};
+use domain::{ClientOrigin, PoolClient, ResourceServer, UserPool};
 use form_urlencoded::Serializer;
 use store::{Page, StoreError};
 
+use super::third_party::ClientError;
 use super::{PoolHint, Provider};
 
 /// The longest query of an authorization request, in bytes.
@@ -16,7 +17,8 @@ const LONGEST_QUERY: usize = 8 * 1024;
 /// The longest `resource`, in bytes.
 const LONGEST_RESOURCE: usize = 2_048;
 /// The scopes that every pool has.
-const STANDARD: [&str; 5] = ["openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"];
+pub(super) const STANDARD: [&str; 5] =
+    ["openid", "email", "phone", "profile", "aws.cognito.signin.user.admin"];
 
 /// An authorization request that is sound.
 pub(super) struct Asked {
@@ -47,6 +49,15 @@ impl From<StoreError> for Wrong {
     }
 }
 
+impl From<ClientError> for Wrong {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Store(error) => Self::Internal(error),
+            ClientError::Document(error) => Self::ToThePerson(error.told()),
+        }
+    }
+}
+
 impl Asked {
     /// The address to which an error goes.
     fn refusal(&self, issuer: &str, error: &str, description: &str) -> String {
@@ -73,7 +84,7 @@ impl Provider {
         ))?;
         let unknown = Wrong::ToThePerson("The application that sent you here is not known.");
         let id = given.remove("client_id").unwrap_or_default();
-        let Some((client, pool)) = self.client_and_pool(&id).await? else { return Err(unknown) };
+        let Some((client, pool)) = self.meant_client(hint, &id).await? else { return Err(unknown) };
         let of_this_pool = match hint {
             PoolHint::OfTheClient => true,
             hint => self.find(hint).await?.is_some_and(|meant| meant.id == pool.id),
@@ -82,7 +93,7 @@ impl Provider {
             return Err(unknown);
         }
         let redirect_uri = given.remove("redirect_uri").unwrap_or_default();
-        if !client.callback_urls.iter().any(|registered| is_meant(registered, &redirect_uri)) {
+        if !client.callback_urls.iter().any(|registered| is_meant(registered, &redirect_uri, client.origin)) {
             return Err(Wrong::ToThePerson(
                 "The application wants you sent to an address that it has not registered (redirect_uri).",
             ));
@@ -141,6 +152,17 @@ impl Provider {
         if asked.resource.as_deref().is_some_and(|resource| !is_resource(resource)) {
             return refuse(&asked, "invalid_target", "resource must be an absolute URI without a fragment");
         }
+        if asked.client.origin.is_third_party() {
+            // Its tokens are good at one place, which the person is shown, and nowhere else.
+            let Some(resource) = &asked.resource else {
+                let told = "resource is missing: name the gateway's URL, as its metadata has it";
+                return refuse(&asked, "invalid_target", told);
+            };
+            if !self.is_gateway_of(&asked.pool, resource).await? {
+                let told = "resource is not the URL of a gateway that trusts this pool";
+                return refuse(&asked, "invalid_target", told);
+            }
+        }
         let mut tx = self.store.read().await?;
         let servers = tx.resource_servers(&asked.pool.id, Page::ALL).await?;
         let existing: Vec<String> = servers.iter().flat_map(ResourceServer::scope_names).collect();
@@ -148,6 +170,14 @@ impl Provider {
             asked.client.scopes.contains(scope)
                 && (STANDARD.contains(&scope.as_str()) || existing.contains(scope))
         };
+        if asked.client.origin.is_third_party() {
+            // It asks for what it read somewhere, and is told what it got (RFC 6749, section 3.3).
+            let some = !asked.scopes.is_empty();
+            asked.scopes = asked.scopes.iter().filter(|scope| may(scope)).cloned().collect();
+            if some && asked.scopes.is_empty() {
+                return refuse(&asked, "invalid_scope", "scope names nothing that the client may have");
+            }
+        }
         if !asked.scopes.iter().all(may) {
             return refuse(&asked, "invalid_scope", "scope names what the client may not have");
         }
@@ -184,12 +214,14 @@ pub(crate) fn once_each(query: &str) -> Option<HashMap<String, String>> {
 }
 
 /// Whether a registered address is the one that is asked for: letter by letter, but for the port of a loopback address
-/// (RFC 8252, section 7.3), which an application on the person's machine learns only when it starts.
-fn is_meant(registered: &str, asked: &str) -> bool {
+/// (RFC 8252, section 7.3), which an application on the person's machine learns only when it starts. A metadata document is
+/// the same for all who run the application, and many write `localhost` there.
+fn is_meant(registered: &str, asked: &str, origin: ClientOrigin) -> bool {
     if registered == asked {
         return !asked.is_empty();
     }
-    ["http://127.0.0.1", "http://[::1]"].iter().any(|loopback| {
+    let localhost = (origin == ClientOrigin::MetadataDocument).then_some("http://localhost");
+    ["http://127.0.0.1", "http://[::1]"].into_iter().chain(localhost).any(|loopback| {
         let rest = |url: &'_ str| -> Option<String> { url.strip_prefix(loopback).and_then(without_port) };
         matches!((rest(registered), rest(asked)), (Some(one), Some(other)) if one == other)
     })
@@ -238,7 +270,7 @@ mod tests {
             ("http://127.0.0.1:1/cb", "http://127.0.0.1:4711/cb"),
             ("http://[::1]/cb", "http://[::1]:4711/cb"),
         ] {
-            assert!(is_meant(registered, asked), "{asked}");
+            assert!(is_meant(registered, asked, ClientOrigin::Administrator), "{asked}");
         }
         for (registered, asked) in [
             ("https://app.example/cb", "https://app.example/cb/"),
@@ -253,7 +285,12 @@ mod tests {
             ("http://localhost/cb", "http://localhost:4711/cb"),
             ("", ""),
         ] {
-            assert!(!is_meant(registered, asked), "{asked}");
+            assert!(!is_meant(registered, asked, ClientOrigin::Administrator), "{asked}");
         }
+        let by_document = |asked| is_meant("http://localhost/cb", asked, ClientOrigin::MetadataDocument);
+        assert!(by_document("http://localhost:4711/cb"));
+        assert!(
+            !by_document("http://localhost.evil.example/cb") && !by_document("http://localhost:4711/other")
+        );
     }
 }

@@ -14,6 +14,7 @@ use store::Tx;
 use super::authorize::{Asked, Wrong};
 use super::grants::CodeDetails;
 use super::pages::{self, Form, HtmlPage};
+use super::registration::kept_until;
 use super::sign_in::SignInError;
 use super::trail::Trail;
 use super::user_tokens::{SignIn, hashed, opaque, read, sha256, written};
@@ -189,9 +190,7 @@ impl Provider {
         }
         match text("step") {
             "deny" => Ok(plain(Shown::Address(self.refused_by_person(asked)))),
-            "other" => {
-                Ok(plain(Shown::Address(format!("login?{}&prompt=login", without_prompt(request.query)))))
-            }
+            "other" => Ok(plain(Shown::Address(format!("login?{}&prompt=login", signed_in(request.query))))),
             "allow" => {
                 let present = self.present(request, &asked.pool).await?;
                 let present = present.ok_or(SignInError::Invalid("You are not signed in any more."))?;
@@ -203,7 +202,7 @@ impl Provider {
                 let password = Secret::new(text("new_password"));
                 let (pool, client) = (&asked.pool, asked.client.id.as_str());
                 match self.choose_password(pool, client, &secret, password).await {
-                    Ok((user, ticket)) => self.entered(asked, user, Some(&ticket), trail).await,
+                    Ok((user, ticket)) => self.entered(request, asked, user, Some(&ticket), trail).await,
                     Err(error @ SignInError::WeakPassword(_)) => {
                         let (told, binding) = (error.to_string(), text("binding"));
                         let form = Form { asked, binding, problem: Some(&told) };
@@ -216,7 +215,7 @@ impl Provider {
                 let user =
                     self.check_password(&asked.pool, text("username"), Secret::new(text("password"))).await?;
                 if user.status == PoolUserStatus::Confirmed {
-                    return self.entered(asked, user, None, trail).await;
+                    return self.entered(request, asked, user, None, trail).await;
                 }
                 let (ticket, secret) = self.challenge(asked.client.id.as_str(), &user);
                 let mut tx = self.store.begin().await?;
@@ -229,9 +228,11 @@ impl Provider {
         }
     }
 
-    /// Somebody has proven who it is: the browser gets a session of its own, and the client its code.
+    /// Somebody has proven who it is: the browser gets a session of its own, and the client its code; a third party only
+    /// once the person has seen who it is and allowed it.
     async fn entered(
         &self,
+        request: &BrowserRequest<'_>,
         asked: &Asked,
         mut user: PoolUser,
         chosen: Option<&Ticket>,
@@ -259,7 +260,13 @@ impl Provider {
             details: written(&BrowserDetails { auth_time: now.seconds() })?,
         };
         tx.insert_ticket(&ticket, now).await?;
-        let shown = self.send_code(tx, asked, &Present { user, auth_time: now.seconds() }, trail).await?;
+        let shown = if asked.client.origin.is_third_party() {
+            trail.saw_user(self.names.issuer(&asked.pool.id, &asked.pool.scope.region), &user);
+            self.commit(tx, trail).await?;
+            Shown::Address(format!("login?{}", signed_in(request.query)))
+        } else {
+            self.send_code(tx, asked, &Present { user, auth_time: now.seconds() }, trail).await?
+        };
         let name = self.session_cookie(&asked.pool);
         Ok(BrowserAnswer {
             shown,
@@ -299,6 +306,7 @@ impl Provider {
             details: written(&details)?,
         };
         tx.insert_ticket(&ticket, now).await?;
+        tx.use_registration(&asked.client.id, kept_until(now)).await?;
         trail.saw_user(issuer.clone(), &present.user);
         self.commit(tx, trail).await?;
         Ok(Shown::Address(asked.granted(&issuer, code.expose())))
@@ -371,8 +379,10 @@ fn bind(nonce: &str, session: Option<&str>, query: &str) -> String {
     sha256(&format!("{nonce}\n{}\n{query}", session.unwrap_or_default()))
 }
 
-fn without_prompt(query: &str) -> String {
-    let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "prompt");
+/// A query that does not ask for the password once more.
+fn signed_in(query: &str) -> String {
+    let pairs = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| !matches!(name.as_ref(), "prompt" | "max_age"));
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 

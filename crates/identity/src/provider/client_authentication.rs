@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{ClientId, PoolClient, Secret, UserPool};
+use domain::{PoolClient, Secret, UserPool};
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
+use super::client_documents::DocumentError;
+use super::third_party::ClientError;
 use super::trail::Trail;
 use super::{PoolHint, Provider, TokenAnswer, TokenRequest};
 
@@ -87,10 +89,14 @@ impl Provider {
     ) -> Result<(UserPool, PoolClient), Refusal> {
         let invalid = || presented.unknown();
         let meant = self.find(hint).await.map_err(|error| Refusal::internal(&error))?;
-        let mut tx = self.store.read().await.map_err(|error| Refusal::internal(&error))?;
-        let id = ClientId::from_text(&presented.id);
-        let client = tx.pool_client(&id).await.map_err(|error| Refusal::internal(&error))?;
-        let Some(client) = client else {
+        let found = self.meant_client(hint, &presented.id).await.map_err(|error| match error {
+            ClientError::Store(error) => Refusal::internal(&error),
+            ClientError::Document(DocumentError::Busy) => {
+                Refusal::new("temporarily_unavailable", DocumentError::Busy.told())
+            }
+            ClientError::Document(_) => presented.unknown(),
+        })?;
+        let Some((client, pool)) = found else {
             // As much work as for a client that exists.
             let _ =
                 Secret::new("no such client").matches(presented.secret.as_ref().map_or("", Secret::expose));
@@ -112,13 +118,6 @@ impl Provider {
         if !of_this_pool || !knows_secret {
             return Err(invalid());
         }
-        let pool = match meant {
-            Some(pool) => pool,
-            None => {
-                let found = tx.user_pool(&client.pool).await.map_err(|error| Refusal::internal(&error))?;
-                found.ok_or_else(invalid)?
-            }
-        };
         Ok((pool, client))
     }
 }

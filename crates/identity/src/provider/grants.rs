@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use store::Tx;
 
 use super::client_authentication::{Refusal, presented, read_form};
+use super::registration::kept_until;
 use super::trail::Trail;
 use super::user_tokens::{Bearer, SignIn, UserTokens, groups_of, hashed, read, sha256};
 use super::{Provider, TokenAnswer, TokenRequest};
@@ -63,6 +64,7 @@ impl Provider {
             self.commit_refused(tx, trail, "invalid_grant", wrong).await?;
             return Err(Refusal::new("invalid_grant", wrong));
         }
+        for_the_same(form, &details.sign_in)?;
         let user = self.still_there(&mut tx, pool, &ticket).await?;
         let sign_in = details.sign_in;
         self.hand_out(tx, pool, client, &user, &ticket, (sign_in.clone(), sign_in), trail).await
@@ -92,7 +94,9 @@ impl Provider {
         if asked.iter().any(|scope| sign_in.scopes.iter().all(|allowed| allowed != scope)) {
             return Err(Refusal::new("invalid_scope", "scope asks for more than was allowed at the sign-in"));
         }
+        for_the_same(form, &sign_in)?;
         tx.spend_ticket(&ticket).await?;
+        tx.use_registration(&client.id, kept_until(self.clock.now())).await?;
         let user = self.still_there(&mut tx, pool, &ticket).await?;
         // The new refresh token is good for all of them again (RFC 6749, section 6).
         let mut now = sign_in.clone();
@@ -218,6 +222,16 @@ fn may_act_for_users(client: &PoolClient) -> Result<(), Refusal> {
     }
     let told = "the client is not enabled for the code flow: set AllowedOAuthFlows and AllowedOAuthFlowsUserPoolClient";
     Err(Refusal::new("unauthorized_client", told))
+}
+
+/// A token request may name the resource again, and no other (RFC 8707, section 2.2).
+fn for_the_same(form: &HashMap<String, String>, sign_in: &SignIn) -> Result<(), Refusal> {
+    match form.get("resource").filter(|resource| !resource.is_empty()) {
+        Some(resource) if sign_in.resource.as_ref() != Some(resource) => {
+            Err(Refusal::new("invalid_target", "resource is another than the sign-in was asked for"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn given<'a>(form: &'a HashMap<String, String>, name: &str) -> Result<&'a str, Refusal> {

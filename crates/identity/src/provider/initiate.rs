@@ -94,6 +94,8 @@ impl Provider {
         trail: &mut Trail,
     ) -> Result<SignedIn, SignInError> {
         let found = self.client_and_pool(request.client).await?;
+        // Who was not made by an administrator signs people in on the pages alone.
+        let found = found.filter(|(client, _)| !client.origin.is_third_party());
         let (client, pool) = found.ok_or_else(|| SignInError::UnknownClient(request.client.to_owned()))?;
         trail.saw_client(&client);
         // A client that names no flows may refresh, as on AWS, and nothing else.

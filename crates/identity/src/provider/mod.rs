@@ -7,14 +7,19 @@
 mod authorize;
 mod browser;
 mod client_authentication;
+mod client_documents;
+mod client_metadata;
 mod grants;
 mod initiate;
 mod names;
 mod pages;
 mod passwords;
 mod pool_keys;
+mod registration;
 mod sign_in;
 mod signer;
+mod third_party;
+mod third_party_policy;
 mod token_endpoint;
 mod trail;
 mod user_info;
@@ -22,13 +27,14 @@ mod user_tokens;
 
 use std::sync::Arc;
 
-use domain::{Clock, Random, SigningKey, UserPool, UserPoolId};
+use domain::{ClientOrigin, Clock, Random, SigningKey, UserPool, UserPoolId};
 use serde_json::{Value, json};
 use store::{AuditLog, Store, StoreError};
 
 pub(crate) use authorize::{once_each, with_query};
 pub(crate) use browser::the_cookie;
 pub use browser::{BrowserAnswer, BrowserRequest, Shown};
+pub use client_documents::ClientDocuments;
 pub use initiate::{ApiSignIn, SignedIn, Step};
 pub use names::{IssuerStyle, Names, PoolHint};
 pub use pages::HtmlPage;
@@ -38,6 +44,7 @@ pub use pool_keys::{PoolKeys, PoolKeysError, revoke_former_keys, rotate_key};
 pub use sign_in::SignInError;
 use signer::Signers;
 pub use signer::{KeyGenerationError, generate_key};
+pub use third_party_policy::{ThirdPartyChange, ThirdPartyError, change_third_parties};
 pub use token_endpoint::{TokenAnswer, TokenRequest};
 pub use user_tokens::UserTokens;
 pub(crate) use user_tokens::{hashed, opaque, sha256};
@@ -51,6 +58,7 @@ pub struct Provider {
     audit: AuditLog,
     signers: Signers,
     passwords: Passwords,
+    documents: Option<ClientDocuments>,
 }
 
 impl Provider {
@@ -63,7 +71,14 @@ impl Provider {
         random: Arc<dyn Random>,
         audit: AuditLog,
     ) -> Self {
-        Self { store, names, clock, random, audit, signers: Signers::default(), passwords: Passwords::new() }
+        let (signers, passwords) = (Signers::default(), Passwords::new());
+        Self { store, names, clock, random, audit, signers, passwords, documents: None }
+    }
+
+    /// The same, for clients whose id is the address of their metadata, too.
+    #[must_use]
+    pub fn with_client_documents(self, documents: ClientDocuments) -> Self {
+        Self { documents: Some(documents), ..self }
     }
 
     /// The pool's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2).
@@ -80,7 +95,7 @@ impl Provider {
             .into_iter()
             .chain(servers.iter().flat_map(domain::ResourceServer::scope_names))
             .collect();
-        Ok(Some(json!({
+        let mut metadata = json!({
             "issuer": self.names.issuer(&pool.id, &pool.scope.region),
             "authorization_endpoint": format!("{base}/oauth2/authorize"),
             "token_endpoint": format!("{base}/oauth2/token"),
@@ -98,7 +113,16 @@ impl Provider {
             "authorization_response_iss_parameter_supported": true,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
-        })))
+        });
+        if let Value::Object(members) = &mut metadata {
+            if pool.third_parties.registration {
+                members.insert("registration_endpoint".into(), json!(format!("{base}/oauth2/register")));
+            }
+            if pool.third_parties.admit(ClientOrigin::MetadataDocument) {
+                members.insert("client_id_metadata_document_supported".into(), json!(true));
+            }
+        }
+        Ok(Some(metadata))
     }
 
     /// The pool's key set (RFC 7517, section 5): the key that signs and those that still verify.

@@ -3,7 +3,11 @@
 
 use std::fmt::Write as _;
 
+use domain::ClientOrigin;
+use url::Url;
+
 use super::authorize::Asked;
+use super::client_metadata::is_this_machine;
 use super::user_tokens::sha256_standard;
 
 /// How the pages look.
@@ -32,16 +36,19 @@ pub(super) struct Form<'a> {
     pub(super) problem: Option<&'a str>,
 }
 
-/// Asks for name and password. Who signs in here allows what the page says.
+/// Asks for name and password. Who signs in here allows what the page says; a third party is allowed on a page of its own.
 pub(super) fn sign_in(form: &Form<'_>) -> HtmlPage {
+    let (intent, does) = match form.asked.client.origin.is_third_party() {
+        true => (leads_to(form.asked), "Sign in"),
+        false => (allows(form.asked), "Sign in and allow"),
+    };
     let body = format!(
-        "{}<label for=\"username\">User name</label>\
+        "{intent}<label for=\"username\">User name</label>\
          <input id=\"username\" name=\"username\" autocomplete=\"username\" autocapitalize=\"none\" maxlength=\"128\" required>\
          <label for=\"password\">Password</label>\
          <input id=\"password\" name=\"password\" type=\"password\" autocomplete=\"current-password\" maxlength=\"256\" required>\
-         <button class=\"main\" name=\"step\" value=\"sign-in\">Sign in and allow</button>\
-         <button name=\"step\" value=\"deny\" formnovalidate>Cancel</button>",
-        allows(form.asked)
+         <button class=\"main\" name=\"step\" value=\"sign-in\">{does}</button>\
+         <button name=\"step\" value=\"deny\" formnovalidate>Cancel</button>"
     );
     page(form, "Sign in", &body)
 }
@@ -61,13 +68,17 @@ pub(super) fn new_password(form: &Form<'_>, session: &str) -> HtmlPage {
 
 /// Asks somebody who has signed in before.
 pub(super) fn consent(form: &Form<'_>, user: &str) -> HtmlPage {
+    let intent = match form.asked.client.origin.is_third_party() {
+        true => allows_third_party(form.asked),
+        false => allows(form.asked),
+    };
     let body = format!(
         "<p>You are signed in as <strong>{}</strong>.</p>{}\
          <button class=\"main\" name=\"step\" value=\"allow\">Allow</button>\
          <button name=\"step\" value=\"deny\">Deny</button>\
          <button name=\"step\" value=\"other\">Sign in as somebody else</button>",
         escaped(user),
-        allows(form.asked)
+        intent
     );
     page(form, "Allow access", &body)
 }
@@ -78,9 +89,58 @@ pub(crate) fn notice(status: u16, title: &str, text: &str) -> HtmlPage {
     HtmlPage { status, html: document(title, &main), policy: policy("'none'") }
 }
 
+/// For whom somebody signs in whom no administrator made.
+fn leads_to(asked: &Asked) -> String {
+    format!(
+        "<p>{} sent you here. Before it gets anything, you will be shown what it asks for.</p>",
+        called(asked)
+    )
+}
+
+/// Who calls itself what, and how one knows.
+fn called(asked: &Asked) -> String {
+    let name = escaped(&asked.client.name);
+    match asked.client.origin {
+        ClientOrigin::MetadataDocument => {
+            format!("<strong>{name}</strong> of {}", escaped(&destination(asked.client.id.as_str())))
+        }
+        _ => format!("An application that calls itself <strong>{name}</strong>"),
+    }
+}
+
+/// What a client is allowed that no administrator made: who it is as far as one knows, where it may be used, what it asks
+/// for, and where the answer goes.
+fn allows_third_party(asked: &Asked) -> String {
+    let unknown = match asked.client.origin {
+        ClientOrigin::MetadataDocument => "Only its host is known, and not who made it.",
+        _ => "It registered itself, and nobody has checked its name.",
+    };
+    let local = Url::parse(&asked.redirect_uri).is_ok_and(|url| is_this_machine(&url));
+    let destination = match local {
+        true => "an application on this computer".to_owned(),
+        false => format!("<strong>{}</strong>", escaped(&destination(&asked.redirect_uri))),
+    };
+    format!(
+        "<p>{} wants to act for you. {unknown}</p><p>At: <strong>{}</strong></p><p>It asks for:</p>{}\
+         <p>The answer goes to {destination}. Allow it only if you have just started this yourself.</p>",
+        called(asked),
+        escaped(asked.resource.as_deref().unwrap_or_default()),
+        scopes(asked),
+    )
+}
+
 /// Who gets what, and where it is sent.
 fn allows(asked: &Asked) -> String {
-    let mut text = format!("<p><strong>{}</strong> asks for:</p><ul>", escaped(&asked.client.name));
+    format!(
+        "<p><strong>{}</strong> asks for:</p>{}<p>You will be sent to {}.</p>",
+        escaped(&asked.client.name),
+        scopes(asked),
+        escaped(&destination(&asked.redirect_uri))
+    )
+}
+
+fn scopes(asked: &Asked) -> String {
+    let mut text = "<ul>".to_owned();
     for scope in &asked.scopes {
         let told = match scope.as_str() {
             "openid" => "to know who you are",
@@ -91,7 +151,7 @@ fn allows(asked: &Asked) -> String {
         };
         let _ = write!(text, "<li>{}</li>", escaped(told));
     }
-    let _ = write!(text, "</ul><p>You will be sent to {}.</p>", escaped(&destination(&asked.redirect_uri)));
+    text.push_str("</ul>");
     text
 }
 
@@ -114,7 +174,8 @@ fn page(form: &Form<'_>, title: &str, body: &str) -> HtmlPage {
     // Browsers hold what a form leads to against the policy, also after a redirect.
     let target = destination(&form.asked.redirect_uri);
     let target = match target.split_once("://") {
-        Some(("http" | "https", _)) => target,
+        // A policy has no word for an address of IPv6.
+        Some(("http" | "https", host)) if !host.starts_with('[') => target,
         Some((scheme, _)) => format!("{scheme}:"),
         None => target,
     };

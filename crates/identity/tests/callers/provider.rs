@@ -9,9 +9,9 @@ use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::{
-    AccountId, Actor, AuditEvent, AuditKind, ClientId, Decision, Document, FixedClock, Outcome, PoolClient,
-    PoolDomain, Random, Region, RequestId, ResourceServer, ResourceServerScope, Scope, Secret, SystemRandom,
-    UserPool, UserPoolId,
+    AccountId, Actor, AuditEvent, AuditKind, ClientId, ClientOrigin, Decision, Document, FixedClock, Outcome,
+    PoolClient, PoolDomain, Random, Region, RequestId, ResourceServer, ResourceServerScope, Scope, Secret,
+    SystemRandom, ThirdParties, UserPool, UserPoolId,
 };
 use egress::{Client, Reach};
 use identity::issuer::Issuers;
@@ -41,6 +41,7 @@ async fn new_pool_in(database: &Database, scope: Scope) -> UserPool {
         name: "people".to_owned(),
         settings: Document("{}".to_owned()),
         deletion_protected: false,
+        third_parties: ThirdParties::default(),
         created_at: NOW,
         updated_at: NOW,
         revision: 1,
@@ -193,6 +194,7 @@ pub(crate) fn client_of(pool: &UserPool) -> PoolClient {
         pool: pool.id.clone(),
         scope: pool.scope.clone(),
         name: "machine".to_owned(),
+        origin: ClientOrigin::Administrator,
         secret: Some(Secret::new(SECRET)),
         flows: vec!["client_credentials".to_owned()],
         scopes: vec!["tools/read".to_owned(), "tools/invoke".to_owned()],

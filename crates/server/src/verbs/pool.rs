@@ -1,10 +1,12 @@
-//! `portcullis pool`: the keys of user pools.
+//! `portcullis pool`: the keys of user pools, and what strangers may do in them.
 
-use domain::UserPoolId;
-use identity::provider::{PoolKeysError, revoke_former_keys, rotate_key};
+use domain::{DocumentHosts, ThirdParties, UserPoolId};
+use identity::provider::{
+    PoolKeysError, ThirdPartyChange, ThirdPartyError, change_third_parties, revoke_former_keys, rotate_key,
+};
 
 use super::open::{block_on, open};
-use crate::command_line::{Pool, PoolVerb};
+use crate::command_line::{Pool, PoolVerb, ThirdPartiesOf};
 use crate::terminal::{Failure, say};
 
 /// Changes the keys of a pool.
@@ -21,6 +23,7 @@ pub(crate) fn run(arguments: Pool) -> Result<(), Failure> {
                     former(keys.former.len())
                 ))
             }
+            PoolVerb::ThirdParties(arguments) => third_parties(arguments).await,
             PoolVerb::RevokeFormerKeys { settings, pool } => {
                 let opened = open(&settings).await?;
                 let pool = UserPoolId::from_text(pool);
@@ -35,6 +38,52 @@ pub(crate) fn run(arguments: Pool) -> Result<(), Failure> {
     })
 }
 
+async fn third_parties(arguments: ThirdPartiesOf) -> Result<(), Failure> {
+    let documents = arguments.client_documents.as_deref().map(hosts).transpose()?;
+    let change = ThirdPartyChange {
+        registration: arguments.registration.map(|word| word == "on"),
+        documents,
+        scopes: (!arguments.scopes.is_empty()).then_some(arguments.scopes),
+    };
+    let opened = open(&arguments.settings).await?;
+    let pool = UserPoolId::from_text(arguments.pool);
+    let rules = change_third_parties(&opened.store, &*opened.clock, &*opened.random, &pool, change).await?;
+    say(describe(&pool, &rules))
+}
+
+fn hosts(text: &str) -> Result<DocumentHosts, Failure> {
+    match text {
+        "off" => return Ok(DocumentHosts::None),
+        "any" => return Ok(DocumentHosts::Any),
+        _ => {}
+    }
+    let named: Vec<String> = text.split(',').map(|host| host.trim().to_ascii_lowercase()).collect();
+    let is_host = |host: &String| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b':' | b'[' | b']'))
+    };
+    match named.iter().find(|host| !is_host(host)) {
+        Some(wrong) => Err(Failure::usage(format!(
+            "`{wrong}` is no host: --client-documents takes `off`, `any`, or hosts such as app.example.com, with commas between them"
+        ))),
+        None => Ok(DocumentHosts::Named(named)),
+    }
+}
+
+fn describe(pool: &UserPoolId, rules: &ThirdParties) -> String {
+    let registration =
+        if rules.registration { "may register themselves" } else { "may not register themselves" };
+    let documents = match &rules.documents {
+        DocumentHosts::None => "metadata documents are not read".to_owned(),
+        DocumentHosts::Any => "metadata documents of every public host are read".to_owned(),
+        DocumentHosts::Named(hosts) => format!("metadata documents of {} are read", hosts.join(", ")),
+    };
+    let scopes = if rules.scopes.is_empty() { "nothing".to_owned() } else { rules.scopes.join(", ") };
+    format!("{pool}: clients {registration}; {documents}; they may ask for {scopes}.")
+}
+
 fn former(count: usize) -> String {
     if count == 1 { "former key".to_owned() } else { format!("{count} former keys") }
 }
@@ -43,6 +92,17 @@ impl From<PoolKeysError> for Failure {
     fn from(error: PoolKeysError) -> Self {
         match error {
             PoolKeysError::UnknownPool(_) => Self::usage(error.to_string()),
+            error => Self::new(error.to_string()),
+        }
+    }
+}
+
+impl From<ThirdPartyError> for Failure {
+    fn from(error: ThirdPartyError) -> Self {
+        match error {
+            ThirdPartyError::UnknownPool(_) | ThirdPartyError::UnknownScope(_) => {
+                Self::usage(error.to_string())
+            }
             error => Self::new(error.to_string()),
         }
     }

@@ -3,8 +3,11 @@
 mod groups;
 mod pool_clients;
 mod pool_domains;
+mod registrations;
 mod resource_servers;
 mod signing_keys;
 mod tickets;
 mod user_pools;
 mod users;
+
+pub use registrations::Registrations;

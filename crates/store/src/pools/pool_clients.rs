@@ -94,6 +94,7 @@ impl Tx {
             params![pool.as_str(), id.as_str()],
         )
         .await?;
+        self.execute("DELETE FROM pool_registrations WHERE client = $1", params![id.as_str()]).await?;
         self.change_one(
             "DELETE FROM pool_clients WHERE pool = $1 AND id = $2",
             params![pool.as_str(), id.as_str()],

@@ -92,6 +92,7 @@ impl Tx {
             "DELETE FROM pool_groups WHERE pool = $1",
             "DELETE FROM pool_users WHERE pool = $1",
             "DELETE FROM resource_servers WHERE pool = $1",
+            "DELETE FROM pool_registrations WHERE pool = $1",
             "DELETE FROM pool_clients WHERE pool = $1",
             "DELETE FROM signing_keys WHERE pool = $1",
         ] {

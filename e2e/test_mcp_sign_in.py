@@ -1,0 +1,488 @@
+"""MCP clients that know a gateway's URL and nothing else: 401, metadata, registration, a person who signs in in a real
+browser, a token, tools. And what strangers try when they may register themselves."""
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import re
+import secrets
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import node
+from browser import Chromium
+from portcullis import PROJECT, plain_environment
+from scenery import Scenery, audited, name, tool
+from test_mcp_clients import ENVIRONMENT as MODERN
+from test_pool_users import PASSWORD, Users, claims
+from test_sign_in_pages import Browser
+
+LOOPBACK = "http://127.0.0.1:48123/cb"
+ASKED = {"tool": "T___echo", "arguments": {"word": "hello"}}
+
+
+class Place:
+    """A pool that lets clients register themselves, and a gateway that trusts it."""
+
+    def __init__(self, server, make):
+        self.server, self.users = server, Users(server, make)
+        self.pool = self.users.pool
+        self.base = f"{server.endpoint}/{self.pool}"
+        self.resource_server = name("resource")
+        self.users.cognito.create_resource_server(
+            UserPoolId=self.pool,
+            Identifier=self.resource_server,
+            Name="tools",
+            Scopes=[{"ScopeName": scope, "ScopeDescription": scope} for scope in ("call", "admin", "hidden")],
+        )
+        self.call, self.admin = f"{self.resource_server}/call", f"{self.resource_server}/admin"
+        self.gateway = make.gateway(self.authorizer("not-yet-known"))
+        self.trust(allowedScopes=[self.call])
+        self.gateway.lambda_target("T", make.function(), [tool("echo", word="string"), tool("other")])
+        self.third_parties("--registration", "on", "--scope", self.call, "--scope", self.admin, "--scope", "openid")
+
+    def authorizer(self, audience: str, **more) -> dict:
+        discovery = f"{self.base}/.well-known/openid-configuration"
+        return {"customJWTAuthorizer": {"discoveryUrl": discovery, "allowedAudience": [audience], **more}}
+
+    def trust(self, **more):
+        self.gateway.update(authorizerConfiguration=self.authorizer(self.gateway.url, **more))
+
+    def third_parties(self, *arguments: str) -> str:
+        return self.server.run("pool", "third-parties", self.pool, *arguments).stdout
+
+    def register(self, **metadata) -> requests.Response:
+        metadata = {"client_name": "Client", "redirect_uris": [LOOPBACK], **metadata}
+        return requests.post(f"{self.base}/oauth2/register", json=metadata, timeout=30)
+
+    def browser(self, client: str | None = None, redirect_uri: str = LOOPBACK) -> Browser:
+        return Browser(self.users, client or self.register().json()["client_id"], redirect_uri=redirect_uri)
+
+    def query(self, **changes) -> dict:
+        return {"resource": self.gateway.url, "scope": self.call, **changes}
+
+    def signed_in(self, browser: Browser, username: str | None = None, **changes) -> dict:
+        """What the application is sent after somebody signed in and allowed it."""
+        page = browser.page(**self.query(**changes))
+        sent = browser.submit(page, step="sign-in", username=username or self.users.user(), password=PASSWORD)
+        assert sent.status_code == 303 and "/login?" in requests.compat.urljoin(page.url, sent.headers["location"])
+        consent = browser.session.get(requests.compat.urljoin(page.url, sent.headers["location"]), timeout=30)
+        return browser.sent(browser.submit(consent, step="allow"))
+
+    def ask(self, token: str) -> requests.Response:
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        headers = {"Accept": "application/json, text/event-stream", "Authorization": f"Bearer {token}"}
+        return requests.post(self.gateway.url, json=ping, headers=headers, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def place(server, make):
+    return Place(server, make)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    browser = Chromium()
+    yield browser
+    browser.close()
+
+
+@contextlib.contextmanager
+def started(command: list, environment: dict, **settings):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, env=environment, text=True, **pipes, **settings)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def said(process: subprocess.Popen) -> dict:
+    """The next line of a client."""
+    line = process.stdout.readline()
+    assert line, process.stderr.read()[-4000:]
+    return json.loads(line)
+
+
+@contextlib.contextmanager
+def python_client(place, program: str = sys.executable, **more):
+    with started([program, str(PROJECT / "e2e" / "signing_in_client.py")], plain_environment()) as client:
+        client.stdin.write(json.dumps({"url": place.gateway.url, **ASKED, **more}) + "\n")
+        client.stdin.flush()
+        yield client
+
+
+@pytest.mark.parametrize("generation", ["python-1", "python-2"])
+def test_a_python_client_connects_from_the_url_alone(place, chromium, generation):
+    program = sys.executable if generation == "python-1" else os.environ[MODERN]
+    username = place.users.user()
+    with python_client(place, program) as client:
+        seen = chromium.visit(said(client)["open"], username, PASSWORD)
+        done = said(client)
+        assert done["tools"] == ["T___echo", "T___other"] and "hello" in done["text"]
+        assert done["granted"] == place.call
+
+        first, consent = seen["pages"]
+        assert first["fields"] == ["textbox: User name", "textbox: Password", "button: Sign in", "button: Cancel"]
+        assert "calls itself Test b client b" in consent["text"] and "nobody has checked its name" in consent["text"]
+        assert place.gateway.url in consent["text"] and place.call in consent["text"]
+        assert username in consent["text"] and "an application on this computer" in consent["text"]
+        assert "button: Allow" in consent["fields"] and "button: Deny" in consent["fields"]
+        assert seen["landed"].startswith("http://127.0.0.1:")
+
+        # The gateway wants another scope: the client is told which, and the person is asked again.
+        place.trust(allowedScopes=[place.admin])
+        try:
+            client.stdin.write("again\n")
+            client.stdin.flush()
+            chromium.visit(said(client)["open"], username, PASSWORD)
+            again = said(client)
+            assert "hello" in again["text"] and place.admin in again["granted"].split()
+            assert again["client_id"] == done["client_id"]
+        finally:
+            place.trust(allowedScopes=[place.call])
+
+
+@pytest.mark.parametrize("generation", ["sdk-1", "sdk-2"])
+def test_a_typescript_client_connects_from_the_url_alone(place, chromium, generation):
+    script = node.among_packages("signing_in_client.mjs")
+    with started([node.program(), str(script)], node.environment()) as client:
+        client.stdin.write(json.dumps({"client": generation, "url": place.gateway.url, **ASKED}))
+        client.stdin.close()
+        client.stdin = None
+        chromium.visit(said(client)["open"], place.users.user(), PASSWORD)
+        done = said(client)
+        assert done["tools"] == ["T___echo", "T___other"] and "hello" in done["text"]
+        assert done["granted"] == place.call
+
+
+def test_mcp_remote_connects_from_the_url_alone(place, chromium, tmp_path):
+    program = node.PACKAGES / "mcp-remote" / "dist" / "proxy.js"
+    # It opens a browser itself where it finds one; the one of the tests is told its URL.
+    environment = {**node.environment(), "HOME": str(tmp_path), "BROWSER": "true", "MCP_REMOTE_CONFIG_DIR": str(tmp_path)}
+    with started([node.program(), str(program), place.gateway.url], environment) as proxy:
+        with ThreadPoolExecutor(1) as reader:
+            lines = reader.submit(lambda: next(line for line in proxy.stderr if "/oauth2/authorize?" in line))
+            ask = lambda **message: (proxy.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n"), proxy.stdin.flush())
+            who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "tests", "version": "1"}}
+            ask(id=1, method="initialize", params=who)
+            seen = chromium.visit(lines.result(30).strip(), place.users.user(), PASSWORD)
+        assert "mcp-remote" in seen["pages"][1]["text"].lower() or "MCP" in seen["pages"][1]["text"]
+        drain = ThreadPoolExecutor(1)
+        drain.submit(proxy.stderr.read)
+        assert said(proxy)["result"]["serverInfo"]["name"] == "agentcore-gateway"
+        ask(method="notifications/initialized")
+        ask(id=2, method="tools/call", params={"name": ASKED["tool"], "arguments": ASKED["arguments"]})
+        assert "hello" in said(proxy)["result"]["content"][0]["text"]
+
+
+def test_the_way_is_signposted(place):
+    refused = requests.post(place.gateway.url, json={}, timeout=30)
+    assert refused.status_code == 401
+    challenge = refused.headers["www-authenticate"]
+    assert f'scope="{place.call}"' in challenge
+    metadata = requests.get(re.search(r'resource_metadata="([^"]+)"', challenge)[1], timeout=30).json()
+    assert metadata["resource"] == place.gateway.url and metadata["authorization_servers"] == [place.base]
+    assert metadata["scopes_supported"] == [place.call]
+    known = requests.get(
+        f"{place.server.endpoint}/.well-known/oauth-authorization-server/{place.pool}", timeout=30
+    ).json()
+    assert known["issuer"] == place.base and known["registration_endpoint"] == f"{place.base}/oauth2/register"
+    assert known["code_challenge_methods_supported"] == ["S256"]
+    assert "client_id_metadata_document_supported" not in known
+
+
+def test_what_is_registered_is_public_and_little(place):
+    wished = {
+        "grant_types": ["authorization_code", "client_credentials", "refresh_token"],
+        "token_endpoint_auth_method": "client_secret_basic",
+        "scope": f"openid {place.admin} {place.resource_server}/hidden",
+        "client_name": "\u202eevil",
+    }
+    answer = place.register(**wished)
+    made = answer.json()
+    assert answer.status_code == 201 and answer.headers["cache-control"] == "no-store"
+    assert made["grant_types"] == ["authorization_code", "refresh_token"] and "client_secret" not in made
+    assert made["token_endpoint_auth_method"] == "none" and made["client_name"] == "evil"
+    assert sorted(made["scope"].split()) == sorted(["openid", place.call, place.admin])
+    form = {"grant_type": "client_credentials", "client_id": made["client_id"]}
+    refused = requests.post(f"{place.base}/oauth2/token", data=form, timeout=30)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_client")
+    # Administrators see it among the others, and remove it.
+    cognito = place.users.cognito
+    shown = cognito.describe_user_pool_client(UserPoolId=place.pool, ClientId=made["client_id"])["UserPoolClient"]
+    assert shown["CallbackURLs"] == [LOOPBACK] and "ClientSecret" not in shown
+    cognito.delete_user_pool_client(UserPoolId=place.pool, ClientId=made["client_id"])
+    assert place.browser(made["client_id"]).authorize(**place.query()).status_code == 400
+    mine = lambda event: event["action"] == "register" and event["actor"].get("clientId") == made["client_id"]
+    assert audited(place.server, mine)[0]["outcome"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        ({"redirect_uris": ["http://app.example.com/cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["http://localhost.evil.example.com/cb"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["https://app.example.com/cb#x"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": ["javascript:alert(1)"]}, "invalid_redirect_uri"),
+        ({"redirect_uris": [LOOPBACK] * 11}, "invalid_redirect_uri"),
+        ({"redirect_uris": []}, "invalid_redirect_uri"),
+        ({"grant_types": ["client_credentials"]}, "invalid_client_metadata"),
+        ({"response_types": ["token"]}, "invalid_client_metadata"),
+        ({"client_name": "x" * 20_000}, "invalid_client_metadata"),
+    ],
+)
+def test_what_cannot_be_registered(place, metadata, error):
+    refused = place.register(**metadata)
+    assert (refused.status_code, refused.json()["error"]) == (400, error), refused.text
+
+
+def test_a_stranger_gets_tokens_for_one_gateway_only(place):
+    browser = place.browser()
+    for resource in (None, "https://gateway.example.com/mcp", place.gateway.url + "/", f"{place.base}", place.server.endpoint):
+        sent = browser.sent(browser.authorize(**place.query(resource=resource)))
+        assert (sent["error"], sent["state"]) == ("invalid_target", browser.state) and sent["iss"] == place.base
+    sent = browser.sent(browser.authorize(**place.query(scope=f"{place.resource_server}/hidden")))
+    assert sent["error"] == "invalid_scope"
+    sent = place.signed_in(browser, scope=f"openid {place.call} {place.resource_server}/hidden")
+    assert sent["iss"] == place.base
+    other = browser.exchange(sent["code"], resource="https://elsewhere.example.com/mcp")
+    assert (other.status_code, other.json()["error"]) == (400, "invalid_target")
+    tokens = browser.exchange(sent["code"], resource=place.gateway.url).json()
+    access = claims(tokens["access_token"])
+    assert access["aud"] == place.gateway.url and access["client_id"] == browser.client
+    assert sorted(tokens["scope"].split()) == sorted(["openid", place.call])
+    assert place.ask(tokens["access_token"]).status_code == 200
+    refused = place.ask(tokens["id_token"])
+    assert refused.status_code == 401 and 'error="invalid_token"' in refused.headers["www-authenticate"]
+    # Not through the API, where nobody is shown what it is.
+    told = pytest.raises(Exception, place.users.refresh, tokens["refresh_token"], browser.client)
+    assert "ResourceNotFoundException" in str(told.value)
+
+
+def test_nobody_allows_a_stranger_without_seeing_it(place):
+    browser, username = place.browser(), place.users.user()
+    page = browser.page(**place.query(prompt="login"))
+    entered = browser.submit(page, step="sign-in", username=username, password=PASSWORD)
+    assert not entered.headers["location"].startswith(LOOPBACK) and "prompt" not in entered.headers["location"]
+    consent = browser.session.get(requests.compat.urljoin(page.url, entered.headers["location"]), timeout=30)
+    assert consent.headers["x-frame-options"] == "DENY"
+    assert "frame-ancestors 'none'" in consent.headers["content-security-policy"]
+    # Neither a form of another site, nor one that was given for another client, allows anything.
+    for changes in ({"binding": "guessed"}, {"binding": ""}):
+        told = browser.submit(consent, step="allow", **changes)
+        assert told.status_code == 200 and "location" not in told.headers
+    assert "location" not in browser.submit(consent, {"Sec-Fetch-Site": "cross-site"}, step="allow").headers
+    other = place.browser()
+    moved = consent.url.replace(browser.client, other.client)
+    consent.url, kept = moved, consent.url
+    assert "location" not in browser.submit(consent, step="allow").headers
+    consent.url = kept
+    assert browser.sent(browser.submit(consent, step="deny"))["error"] == "access_denied"
+    # Who is signed in already is asked again, each time.
+    for _ in range(2):
+        page = browser.page(**place.query())
+        assert 'value="allow"' in page.text and 'name="password"' not in page.text
+        assert browser.sent(browser.submit(page, step="allow"))["code"]
+
+
+def test_what_was_stolen_is_taken_back(place):
+    browser = place.browser()
+    for weaker in ({"code_challenge": None, "code_challenge_method": None}, {"code_challenge_method": "plain"}):
+        assert browser.sent(browser.authorize(**place.query(**weaker)))["error"] == "invalid_request"
+    for tricky in (LOOPBACK + "x", LOOPBACK + "/../x", "http://127.0.0.1:48123@evil.example.com/cb", "https://127.0.0.1/cb"):
+        told = browser.authorize(**place.query(redirect_uri=tricky))
+        assert told.status_code == 400 and "location" not in told.headers
+    sent = place.signed_in(browser)
+    for wrong in ({"code_verifier": secrets.token_urlsafe(48)}, {"code_verifier": None}):
+        refused = browser.exchange(place.signed_in(place.browser())["code"], **wrong)
+        assert refused.json()["error"] == "invalid_grant"
+    tokens = browser.exchange(sent["code"]).json()
+    second = browser.refresh(tokens["refresh_token"], resource=place.gateway.url).json()
+    assert claims(second["access_token"])["aud"] == place.gateway.url
+    assert browser.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+    assert browser.refresh(second["refresh_token"]).json()["error"] == "invalid_grant"
+    sent = place.signed_in(browser, prompt="login")
+    tokens = browser.exchange(sent["code"]).json()
+    assert browser.exchange(sent["code"]).json()["error"] == "invalid_grant"
+    assert browser.refresh(tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_what_is_switched_off_is_off_at_once(server, make):
+    users = Users(server, make)
+    closed = f"{server.endpoint}/{users.pool}/oauth2/register"
+    refused = requests.post(closed, json={"redirect_uris": [LOOPBACK]}, timeout=30)
+    assert (refused.status_code, refused.json()["error"]) == (403, "access_denied")
+    nobody = f"{server.endpoint}/us-west-2_nobody/oauth2/register"
+    assert requests.post(nobody, json={"redirect_uris": [LOOPBACK]}, timeout=30).status_code == 404
+    assert "may not register themselves" in server.run("pool", "third-parties", users.pool).stdout
+    place = Place(server, make)
+    browser = place.browser()
+    tokens = browser.exchange(place.signed_in(browser)["code"]).json()
+    assert "may not register" in place.third_parties("--registration", "off")
+    assert browser.authorize(**place.query()).status_code == 400
+    assert browser.refresh(tokens["refresh_token"]).json()["error"] == "invalid_client"
+    assert place.register().status_code == 403
+
+
+def test_a_flood_of_registrations_is_bounded(server, make):
+    place = Place(server, make)
+    with ThreadPoolExecutor(8) as several:
+        answers = list(several.map(lambda _: place.register().status_code, range(40)))
+    assert set(answers) == {201, 429} and answers.count(201) <= 20
+
+
+def test_the_chosen_metadata_documents_are_clients(place):
+    """Nothing that a stranger names is dialled unless an administrator named its host, or it is public."""
+    elsewhere = "https://app.example.com/client.json"
+    browser = place.browser(elsewhere)
+    refused = browser.authorize(**place.query())
+    assert refused.status_code == 400 and "not known" in refused.text
+    place.third_parties("--client-documents", "any")
+    try:
+        metadata = requests.get(f"{place.base}/.well-known/oauth-authorization-server", timeout=30).json()
+        assert metadata["client_id_metadata_document_supported"] is True
+        port = urlsplit(place.server.endpoint).port
+        for inside in (
+            f"https://127.0.0.1:{port}/client.json",
+            f"https://localhost:{port}/client.json",
+            "https://169.254.169.254/latest/meta-data",
+            "https://10.0.0.1/client.json",
+            "https://[::1]/client.json",
+        ):
+            refused = place.browser(inside).authorize(**place.query())
+            assert refused.status_code == 400 and "cannot be read, or is not sound" in refused.text
+            token = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": inside}
+            assert requests.post(f"{place.base}/oauth2/token", data=token, timeout=30).json()["error"] == "invalid_client"
+    finally:
+        place.third_parties("--client-documents", "off")
+
+
+class Published(ThreadingHTTPServer):
+    """A host on which applications publish what they are, over TLS."""
+
+    def __init__(self, folder):
+        super().__init__(("127.0.0.1", 0), Document)
+        self.documents, self.fetched = {}, []
+        self.host = f"localhost:{self.server_port}"
+        self.authority = folder / "authority.pem"
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certify(folder, self.authority))
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def publish(self, path: str, **changes) -> str:
+        """A document; gives its address, which is the client's id."""
+        address = f"https://{self.host}/{path}"
+        document = {"client_id": address, "client_name": "Published", "redirect_uris": ["http://127.0.0.1/callback"]}
+        self.documents[f"/{path}"] = {key: value for key, value in (document | changes).items() if value is not None}
+        return address
+
+
+class Document(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.fetched.append(self.path)
+        document = self.server.documents.get(self.path)
+        body = json.dumps(document).encode()
+        self.send_response(302 if self.path == "/moved" else 200 if document else 404)
+        self.send_header("Location", f"https://{self.server.host}/good")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def certify(folder, authority) -> str:
+    """A certificate for this machine, with its key, of an authority of its own."""
+    now = datetime.datetime.now(datetime.UTC)
+    key, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    called = lambda text: x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+
+    def made(subject: str, public, extension) -> bytes:
+        builder = x509.CertificateBuilder(called("authority"), called(subject), public, x509.random_serial_number())
+        builder = builder.not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+        signed = builder.add_extension(extension, critical=False).sign(key, hashes.SHA256())
+        return signed.public_bytes(serialization.Encoding.PEM)
+
+    authority.write_bytes(made("authority", key.public_key(), x509.BasicConstraints(ca=True, path_length=0)))
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    leaf = made("localhost", own.public_key(), x509.SubjectAlternativeName(names)) + own.private_bytes(*pem)
+    (folder / "leaf.pem").write_bytes(leaf)
+    return str(folder / "leaf.pem")
+
+
+def test_a_client_is_known_by_the_address_of_its_metadata(start_server, chromium, tmp_path):
+    published = Published(tmp_path)
+    server = start_server(environment={"SSL_CERT_FILE": str(published.authority)})
+    place = Place(server, Scenery(server))
+    place.third_parties("--registration", "off", "--client-documents", published.host)
+    good, username = published.publish("good"), place.users.user()
+    with python_client(place, metadata_url=good) as client:
+        seen = chromium.visit(said(client)["open"], username, PASSWORD)
+        done = said(client)
+        assert done["client_id"] == good and "hello" in done["text"]
+    assert f"Published of https://{published.host}" in seen["pages"][1]["text"]
+    assert published.fetched == ["/good"]
+    # Tokens by the same document, for what it lists and nothing else.
+    browser = place.browser(good, "http://127.0.0.1:48999/callback")
+    tokens = browser.exchange(place.signed_in(browser)["code"]).json()
+    assert claims(tokens["access_token"])["client_id"] == good
+    assert claims(browser.refresh(tokens["refresh_token"]).json()["access_token"])["aud"] == place.gateway.url
+    assert place.browser(good, "https://evil.example.com/callback").authorize(**place.query()).status_code == 400
+    for bad in (
+        published.publish("other", client_id=good),
+        published.publish("secret", client_secret="s"),
+        published.publish("nowhere", redirect_uris=None),
+        published.publish("large", client_name="x" * 20_000),
+        f"https://{published.host}/missing",
+        f"https://{published.host}/moved",
+        f"https://127.0.0.1:{published.server_port}/good",
+    ):
+        refused = place.browser(bad, "http://127.0.0.1/callback").authorize(**place.query())
+        assert refused.status_code == 400 and "location" not in refused.headers, bad
+    assert published.fetched == ["/good", "/other", "/secret", "/nowhere", "/large", "/missing", "/moved"]
+    place.third_parties("--client-documents", "off")
+    assert browser.refresh(tokens["refresh_token"]).json()["error"] == "invalid_client"
+    published.shutdown()
+
+
+def test_the_conformance_suite_is_content(place, chromium, tmp_path):
+    """Its scenarios for authorization servers, each of which passes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    client = place.register(redirect_uris=[f"http://127.0.0.1:{port}/callback"]).json()["client_id"]
+    suite = node.PACKAGES / "conformance-next" / "dist" / "index.js"
+    place.third_parties("--client-documents", "any")
+    arguments = ["--url", place.base, "--client-id", client, "--resource", place.gateway.url, "--port", str(port)]
+    command = [node.program(), str(suite), "authorization", *arguments, "-o", str(tmp_path)]
+    with started(command, node.environment()) as run:
+        address = next(line.strip() for line in run.stdout if "/oauth2/authorize?" in line)
+        chromium.visit(address, place.users.user(), PASSWORD)
+        run.communicate(timeout=60)
+    place.third_parties("--client-documents", "off")
+    found = [check for file in tmp_path.glob("**/checks.json") for check in json.loads(file.read_text())]
+    assert {check["id"]: check["status"] for check in found} == {
+        "authorization-server-metadata": "SUCCESS",
+        "authorization-server-metadata-cimd": "SUCCESS",
+        "authorization-code-grant": "SUCCESS",
+    }, found
