@@ -16,6 +16,7 @@ mod gateway;
 mod iam;
 mod identifiers;
 mod kept_secret;
+mod kms_key;
 mod object;
 mod outbound;
 mod policy;
@@ -51,6 +52,7 @@ pub use identifiers::{
     uuid,
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
+pub use kms_key::{KmsKey, KmsKeyState, TokenVault};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,

@@ -5,9 +5,11 @@
 //! region `aws-global`.
 
 mod credentials;
+mod keys;
 mod pool_users;
 
 use credentials::{CREDENTIALS, SECRETS, WORKLOADS};
+use keys::KEYS;
 use pool_users::POOL_USERS;
 
 use crate::StoreError;
@@ -15,7 +17,7 @@ use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
 const SCRIPTS: &[&str] =
-    &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS, SECRETS, POOL_USERS];
+    &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS, SECRETS, POOL_USERS, KEYS];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {
