@@ -9,6 +9,7 @@ A row is one operation:
   operation has no such outcome.
 - `on`: the resource that a refusal names, written with the request's members.
 - `action`: the IAM action, where it is not the operation's name.
+- `ready`: what must have happened right before the operation can be done, and what it takes from others is made anew.
 - `unauthorized`, `malformed`: in words instead, why the operation has no such outcome.
 """
 
@@ -19,6 +20,7 @@ from functools import cached_property
 
 from authorization_server import AuthorizationServer
 from federation import RETURN, Agent, walk
+from keys import KMS, NO_KEY, SERVICE_MANAGED, customer_managed, lose
 from outbound import oauth
 from portcullis import ACCOUNT, REGION
 from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool
@@ -29,6 +31,7 @@ DIRECTORY = f"{AGENTCORE}:workload-identity-directory/default"
 COGNITO = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}"
 IAM = f"arn:aws:iam::{ACCOUNT}"
 LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}"
+NO_VAULT = "no-such-vault"
 SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret"
 SENDER = "reports@example.com"
 
@@ -59,6 +62,7 @@ class Row:
     action: str | None = None
     missing_code: str | None = None
     unauthorized: str | None = None
+    ready: object = None
 
 
 class Stage(Scenery):
@@ -178,6 +182,31 @@ class Stage(Scenery):
     @cached_property
     def shared_secret(self) -> str:
         return self.create("secretsmanager", "CreateSecret")["Name"]
+
+    @cached_property
+    def shared_key(self) -> str:
+        """The id of a key, which has an alias."""
+        key = self.key()
+        self.create("kms", "CreateAlias", TargetKeyId=key)
+        return key
+
+    @cached_property
+    def shared_key_without_alias(self) -> str:
+        return self.key()
+
+    def key(self) -> str:
+        return self.server.client("kms").create_key()["KeyMetadata"]["KeyId"]
+
+    def alias(self) -> str:
+        return self.create("kms", "CreateAlias")["AliasName"]
+
+    def lose_the_key_of_the_vault(self):
+        """What the vault kept is lost with its key: providers that others share are made anew."""
+        key = f"{KMS}:key/{self.key()}"
+        self.agentcore.set_token_vault_cmk(kmsConfiguration=customer_managed(key))
+        lose(self.server, key)
+        for shared in ("shared_api_key", "shared_oauth2", "shared_token_provider"):
+            self.__dict__.pop(shared, None)
 
     def create(self, service: str, operation: str, **changes) -> dict:
         """Sends the request of a row, and gives it."""
@@ -1718,6 +1747,149 @@ ROWS = [
         malformed={"StatementId": "no spaces"},
         missing={"StatementId": "no-such-statement"},
         on=LAMBDA + ":function:{FunctionName}",
+    ),
+    # --- the token vault and its keys
+    Row(
+        "bedrock-agentcore-control",
+        "GetTokenVault",
+        lambda on: {"tokenVaultId": "default"},
+        bare=lambda on: {},
+        malformed={"tokenVaultId": "x" * 65},
+        missing={"tokenVaultId": NO_VAULT},
+        on=AGENTCORE + ":token-vault/{tokenVaultId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "SetTokenVaultCMK",
+        lambda on: {
+            "tokenVaultId": "default",
+            "kmsConfiguration": customer_managed(f"{KMS}:key/{on.shared_key}"),
+        },
+        bare=lambda on: {"kmsConfiguration": SERVICE_MANAGED},
+        malformed={"tokenVaultId": "x" * 65},
+        missing={"tokenVaultId": NO_VAULT},
+        on=AGENTCORE + ":token-vault/{tokenVaultId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ResetTokenVaultKeyMaterial",
+        lambda on: {"tokenVaultId": "default"},
+        malformed={"tokenVaultId": "x" * 65},
+        missing={"tokenVaultId": NO_VAULT},
+        on=AGENTCORE + ":token-vault/{tokenVaultId}",
+        ready=lambda on: on.lose_the_key_of_the_vault(),
+    ),
+    Row(
+        "kms",
+        "CreateKey",
+        lambda on: {
+            "Description": "A key of the tests.",
+            "KeyUsage": "ENCRYPT_DECRYPT",
+            "KeySpec": "SYMMETRIC_DEFAULT",
+            "Origin": "AWS_KMS",
+            "Tags": [{"TagKey": "team", "TagValue": "tests"}],
+        },
+        bare=lambda on: {},
+        malformed={"Description": "x" * 8193},
+        missing=MAKES_SOMETHING_NEW,
+        on="*",
+    ),
+    Row(
+        "kms",
+        "ListKeys",
+        lambda on: (on.shared_key, {"Limit": 1})[1],
+        bare=lambda on: {},
+        malformed={"Limit": 1001},
+        missing=LISTS_WHAT_IS_THERE,
+        on="*",
+    ),
+    *(
+        Row(
+            "kms",
+            operation,
+            request,
+            malformed={"KeyId": ""},
+            missing={"KeyId": NO_KEY},
+            missing_code="NotFoundException",
+            on=KMS + ":key/{KeyId}",
+            bare=bare,
+        )
+        for operation, request, bare in (
+            ("DescribeKey", lambda on: {"KeyId": on.shared_key}, None),
+            ("EnableKey", lambda on: {"KeyId": on.shared_key}, None),
+            ("DisableKey", lambda on: {"KeyId": on.key()}, None),
+            (
+                "ScheduleKeyDeletion",
+                lambda on: {"KeyId": on.key(), "PendingWindowInDays": 7},
+                lambda on: {"KeyId": on.key()},
+            ),
+            ("CancelKeyDeletion", lambda on: {"KeyId": on.create("kms", "ScheduleKeyDeletion")["KeyId"]}, None),
+            (
+                "GetKeyPolicy",
+                lambda on: {"KeyId": on.shared_key, "PolicyName": "default"},
+                lambda on: {"KeyId": on.shared_key},
+            ),
+            (
+                "Encrypt",
+                lambda on: {
+                    "KeyId": on.shared_key,
+                    "Plaintext": "a text",
+                    "EncryptionContext": {"a": "b"},
+                    "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+                },
+                lambda on: {"KeyId": on.shared_key, "Plaintext": "a text"},
+            ),
+            (
+                "GenerateDataKey",
+                lambda on: {"KeyId": on.shared_key, "KeySpec": "AES_256", "EncryptionContext": {"a": "b"}},
+                lambda on: {"KeyId": on.shared_key, "NumberOfBytes": 64},
+            ),
+            (
+                "GenerateDataKeyWithoutPlaintext",
+                lambda on: {"KeyId": on.shared_key, "KeySpec": "AES_128", "EncryptionContext": {"a": "b"}},
+                lambda on: {"KeyId": on.shared_key, "NumberOfBytes": 1024},
+            ),
+        )
+    ),
+    Row(
+        "kms",
+        "Decrypt",
+        lambda on: {
+            "KeyId": on.shared_key,
+            "CiphertextBlob": on.server.client("kms").encrypt(KeyId=on.shared_key, Plaintext=b"a text")["CiphertextBlob"],
+        },
+        malformed={"KeyId": ""},
+        missing={"KeyId": NO_KEY},
+        missing_code="NotFoundException",
+        on=KMS + ":key/{KeyId}",
+    ),
+    Row(
+        "kms",
+        "CreateAlias",
+        lambda on: {"AliasName": f"alias/{name('key')}", "TargetKeyId": on.shared_key_without_alias},
+        malformed={"AliasName": "alias/a b"},
+        missing={"TargetKeyId": NO_KEY},
+        missing_code="NotFoundException",
+        on=KMS + ":{AliasName}",
+    ),
+    Row(
+        "kms",
+        "DeleteAlias",
+        lambda on: {"AliasName": on.alias()},
+        malformed={"AliasName": "alias/a b"},
+        missing={"AliasName": "alias/no-such-alias"},
+        missing_code="NotFoundException",
+        on=KMS + ":{AliasName}",
+    ),
+    Row(
+        "kms",
+        "ListAliases",
+        lambda on: {"KeyId": on.shared_key, "Limit": 1},
+        bare=lambda on: {},
+        malformed={"Limit": 1001},
+        missing={"KeyId": NO_KEY},
+        missing_code="NotFoundException",
+        on="*",
     ),
     # --- secrets
     Row(

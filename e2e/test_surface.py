@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import shapes
+from keys import KMS
 from portcullis import ONCE
 from scenery import allow
 from surface_table import COGNITO, LAMBDA, NOBODY_SIGNS, ROWS, SECRETS, TABLE, Stage
@@ -133,8 +134,8 @@ def test_callers_without_permission_are_refused(stage, stranger, row):
 
 def test_actions_without_a_resource_need_the_star(stage):
     """A policy about every pool, every function and every secret allows none of them, as on AWS."""
-    arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*", f"{SECRETS}:*"]
-    actions = ["cognito-idp:*", "lambda:*", "secretsmanager:*"]
+    arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*", f"{SECRETS}:*", f"{KMS}:key/*", f"{KMS}:alias/*"]
+    actions = ["cognito-idp:*", "lambda:*", "secretsmanager:*", "kms:*"]
     for resource, allowed in ((arns, False), ("*", True)):
         user = stage.user(allow(*actions, resource=resource))
         for row in ROWS:
@@ -189,7 +190,10 @@ def test_what_does_not_exist_is_not_found(stage, row):
 def test_answers_have_aws_shape(stage, row):
     for request in filter(None, [row.request, row.bare]):
         client = stage.server.client(row.service)
-        status, headers, body, error = send(client, row.operation, request(stage))
+        asked = request(stage)
+        if row.ready:
+            row.ready(stage)
+        status, headers, body, error = send(client, row.operation, asked)
         assert error is None, body
         wrong = shapes.problems(row.service, row.operation, status, headers, body)
         assert not wrong, f"{wrong} in {body!r}"
@@ -211,8 +215,13 @@ def test_the_aws_cli_drives_it(stage, row, command_line, tmp_path):
         for member, value in request.items():
             arguments += [f"--{xform_name(member, '-')}", value if isinstance(value, str) else value.decode()]
         arguments += [str(tmp_path / "answer")]
+    elif row.operation == "Decrypt":
+        (tmp_path / "ciphertext").write_bytes(request["CiphertextBlob"])
+        arguments += ["--key-id", request["KeyId"], "--ciphertext-blob", f"fileb://{tmp_path}/ciphertext"]
     elif request:
         arguments += ["--cli-input-json", json.dumps(request)]
+    if row.ready:
+        row.ready(stage)
     status, printed, complained = command_line(*arguments)
     assert status == 0, complained
     shape = shapes.model(row.service).operation_model(row.operation).output_shape
@@ -265,6 +274,7 @@ def test_what_has_no_outcome_says_why():
         ("iam", "ListGroups", {}, "InvalidAction", 400),
         ("sts", "GetSessionToken", {}, "InvalidAction", 400),
         ("secretsmanager", "RotateSecret", {"SecretId": "a"}, "UnknownOperationException", 400),
+        ("kms", "Sign", {"KeyId": "a"}, "UnknownOperationException", 400),
         ("ses", "ListIdentities", {}, "InvalidAction", 400),
     ],
 )

@@ -18,6 +18,7 @@ SERVICES = {
     "bedrock-agentcore-control": "2023-06-05",
     "cognito-idp": "2016-04-18",
     "iam": "2010-05-08",
+    "kms": "2014-11-01",
     "lambda": "2015-03-31",
     "secretsmanager": "2017-10-17",
     "ses": "2010-12-01",

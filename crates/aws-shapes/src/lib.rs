@@ -12,6 +12,7 @@ pub mod bedrock_agentcore;
 pub mod bedrock_agentcore_control;
 pub mod cognito_idp;
 pub mod iam;
+pub mod kms;
 pub mod lambda;
 pub mod secretsmanager;
 pub mod ses;

@@ -9,6 +9,7 @@ pub static SERVICES: &[&ServiceSpec] = &[
     &crate::bedrock_agentcore_control::SERVICE,
     &crate::cognito_idp::SERVICE,
     &crate::iam::SERVICE,
+    &crate::kms::SERVICE,
     &crate::lambda::SERVICE,
     &crate::secretsmanager::SERVICE,
     &crate::ses::SERVICE,

@@ -165,6 +165,7 @@ impl Fault {
             Some("iam") => "ServiceFailure",
             Some("cognito-idp") => "InternalErrorException",
             Some("secretsmanager") => "InternalServiceError",
+            Some("kms") => "KMSInternalException",
             _ => "InternalFailure",
         };
         Self::new(

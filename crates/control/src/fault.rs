@@ -53,6 +53,7 @@ impl From<StoreError> for Failure {
                 "ConflictException",
                 "The resource was changed by another request at the same time. Read it again and retry.",
             )),
+            StoreError::KeyUnusable(why) => Self::Fault(Fault::new("ValidationException", sentence(&why))),
             error => Self::internal(&error),
         }
     }

@@ -14,6 +14,7 @@ mod context;
 mod fault;
 mod iam;
 mod idempotency;
+mod kms;
 mod lambda;
 mod paging;
 pub mod pinning;

@@ -27,6 +27,7 @@ use crate::cognito;
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::iam;
+use crate::kms;
 use crate::lambda;
 use crate::pinning::Pins;
 use crate::secrets_manager;
@@ -347,6 +348,7 @@ async fn dispatch(
             aws_shapes::cognito_idp::dispatch(&cognito::Cognito, context, operation, value).await
         }
         "iam" => aws_shapes::iam::dispatch(&iam::Iam, context, operation, value).await,
+        "kms" => aws_shapes::kms::dispatch(&kms::Kms, context, operation, value).await,
         "lambda" => aws_shapes::lambda::dispatch(&lambda::Lambda, context, operation, value).await,
         "secretsmanager" => {
             let service = &secrets_manager::SecretsManager;

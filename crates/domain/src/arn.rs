@@ -129,6 +129,19 @@ impl Arn {
         Self::new("secretsmanager", scope.region.as_str(), scope.account.as_str(), &format!("secret:{end}"))
     }
 
+    /// `arn:aws:kms:{region}:{account}:key/{id}`.
+    #[must_use]
+    pub fn kms_key(scope: &Scope, id: &str) -> Self {
+        Self::new("kms", scope.region.as_str(), scope.account.as_str(), &format!("key/{id}"))
+    }
+
+    /// The scope and the id of the KMS key that the ARN names, if it names one.
+    #[must_use]
+    pub fn as_kms_key(&self) -> Option<(Scope, &str)> {
+        let id = self.resource().strip_prefix("key/").filter(|_| self.service() == "kms")?;
+        Some((self.scope()?, id))
+    }
+
     /// `arn:aws:cognito-idp:{region}:{account}:userpool/{id}`.
     #[must_use]
     pub fn user_pool(scope: &Scope, id: &UserPoolId) -> Self {

@@ -35,6 +35,9 @@ pub struct Gateway {
     pub interceptors_given: Option<Document>,
     /// How much a failing tool call tells its caller.
     pub exception_level: Option<ExceptionLevel>,
+    /// The KMS key that its targets are sealed under in the database; absent, they are not.
+    #[serde(default)]
+    pub kms_key: Option<Arn>,
     /// Where it is in its life.
     pub status: GatewayStatus,
     /// Why it is there, when that needs saying.

@@ -17,6 +17,7 @@ mod gateway;
 mod iam;
 mod identifiers;
 mod kept_secret;
+mod kms_key;
 mod object;
 mod outbound;
 mod policy;
@@ -54,6 +55,7 @@ pub use identifiers::{
     uuid,
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
+pub use kms_key::{KmsKey, KmsKeyState, TokenVault};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,

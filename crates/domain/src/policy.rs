@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PolicyEngineId, PolicyId, PolicyStatus, Scope, Timestamp};
+use crate::{Arn, PolicyEngineId, PolicyId, PolicyStatus, Scope, Timestamp};
 
 /// A policy engine: a set of policies that guards the gateways it is attached to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct PolicyEngine {
     pub name: String,
     /// What people say about it.
     pub description: Option<String>,
+    /// The KMS key that its policies are sealed under in the database; absent, they are not.
+    #[serde(default)]
+    pub kms_key: Option<Arn>,
     /// Where it is in its life.
     pub status: PolicyStatus,
     /// Why it is there, when that needs saying.

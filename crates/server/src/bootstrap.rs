@@ -1,19 +1,18 @@
-//! The first start: the master key, the first account with its root credentials, the policies that every account has.
+//! The first start: the first account with its root credentials, the policies that every account has.
 //! Later starts find them and change nothing.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::Arc;
 
 use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Clock, Decision,
     EventId, Holder, Outcome, Random, RequestId, Scope, Secret,
 };
-use store::{Account, MasterKey, Store};
+use store::{Account, Store};
 
-use crate::configuration::{Configuration, read_data_file};
+use crate::configuration::Configuration;
 use crate::terminal::Failure;
 
 /// The profile of the files that are written for AWS's clients.
@@ -41,26 +40,8 @@ pub(crate) fn make_data_dir(configuration: &Configuration) -> Result<(), Failure
     Ok(())
 }
 
-/// Opens the store, which is made when there is none.
-pub(crate) async fn open_store(
-    configuration: &Configuration,
-    random: &Arc<dyn Random>,
-) -> Result<Store, Failure> {
-    let master = master_key(configuration, &**random)?;
-    let url = &configuration.database;
-    Store::open(url, &master, Arc::clone(random)).await.map_err(|error| {
-        let hint = match error {
-            store::StoreError::Unsealable => {
-                "\nThe master key is the file master.key of the data directory, or PORTCULLIS_MASTER_KEY"
-            }
-            _ => "",
-        };
-        Failure::new(format!("cannot open the database {}: {error}{hint}", without_password(url)))
-    })
-}
-
 /// A database URL as it may be shown.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
         Some((scheme, (user, rest))) => {
             let name = user.split(':').next().unwrap_or_default();
@@ -68,27 +49,6 @@ fn without_password(url: &str) -> String {
         }
         None => url.to_owned(),
     }
-}
-
-/// The master key: from the environment, or from its file, which is made at the first start.
-fn master_key(configuration: &Configuration, random: &dyn Random) -> Result<MasterKey, Failure> {
-    let malformed =
-        |place: &str| Failure::new(format!("{place} holds no master key: it must be 32 bytes in base64"));
-    if let Some(text) = &configuration.master_key {
-        return MasterKey::from_text(text.expose()).ok_or_else(|| malformed("PORTCULLIS_MASTER_KEY"));
-    }
-    let path = configuration.data("master.key");
-    if !path.exists() {
-        let key = MasterKey::generate(random);
-        // Two servers that start at once must not each make one: the file is made by only one of them.
-        match write_private(&path, format!("{}\n", *key.to_text()).as_bytes(), Make::New) {
-            Ok(()) => return Ok(key),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(cannot_write(&path, &error)),
-        }
-    }
-    let text = Secret::new(read_data_file(&path)?);
-    MasterKey::from_text(text.expose()).ok_or_else(|| malformed(&path.display().to_string()))
 }
 
 /// Makes what every installation has, and gives the root credentials of the first account.
@@ -195,12 +155,12 @@ pub(crate) fn write_client_files(
     Ok(())
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!("cannot write {}: {error}\nChoose another folder with --data-dir", path.display()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Make {
+pub(crate) enum Make {
     /// The file must not be there.
     New,
     /// The file is replaced whole.
@@ -208,7 +168,7 @@ enum Make {
 }
 
 /// Writes a file that only its owner may read. A file is replaced whole or not at all.
-fn write_private(path: &Path, bytes: &[u8], make: Make) -> std::io::Result<()> {
+pub(crate) fn write_private(path: &Path, bytes: &[u8], make: Make) -> std::io::Result<()> {
     let written_to = if make == Make::New { path.to_owned() } else { path.with_extension("new") };
     if make == Make::Anew {
         match std::fs::remove_file(&written_to) {

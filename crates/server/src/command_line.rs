@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     Mail(Mail),
     /// Care for the keys of user pools
     Pool(Pool),
+    /// Change the keys under which secrets are sealed
+    Vault(Vault),
     /// Look at gateways' targets, and approve what their servers changed
     Target(Target),
     /// Look at a token, and say why a gateway accepts it or does not
@@ -250,6 +252,38 @@ pub(crate) struct ThirdPartiesOf {
     /// A scope that they may ask for; repeat it for several. Without it: openid, email, profile
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Vault {
+    #[command(subcommand)]
+    pub(crate) verb: VaultVerb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum VaultVerb {
+    /// Give token vaults a new data key, and seal their secrets anew while servers run
+    Rotate {
+        #[command(flatten)]
+        settings: Settings,
+        /// Only the vaults of this account
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Only the vaults of this region
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
+    /// Put the database under a new master key, where the key is kept now
+    ChangeMasterKey {
+        #[command(flatten)]
+        settings: Settings,
+        /// The former key is in this file, and the new one is where the configuration says
+        #[arg(long, value_name = "FILE", conflicts_with = "to_file")]
+        from: Option<PathBuf>,
+        /// Keep the new key in the file of the data directory, and no longer with the command
+        #[arg(long)]
+        to_file: bool,
+    },
 }
 
 #[derive(Args)]

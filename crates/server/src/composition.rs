@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use crate::bootstrap;
 use crate::configuration::Configuration;
+use crate::master_key;
 use crate::terminal::Failure;
 
 /// How long functions have to end when the server does.
@@ -54,7 +55,7 @@ impl House {
         bootstrap::make_data_dir(configuration)?;
         // Before the store, because it is what finds out that another server uses the data directory.
         let supervisor = supervisor(configuration, runtime.clone(), &clock, &random)?;
-        let store = bootstrap::open_store(configuration, &random).await?;
+        let store = master_key::open_store(configuration, &random).await?;
         let root = bootstrap::prepare(configuration, &store, &*clock, &*random).await?;
         let local = local_url(address);
         let public_url = configuration.public_url.as_ref().map_or_else(|| local.clone(), ToString::to_string);
@@ -146,6 +147,7 @@ impl House {
         });
         control.resume().await?;
         runtime.spawn(control.clone().sweep_secrets_for_ever());
+        runtime.spawn(control.clone().sweep_keys_for_ever());
         let lane = Lane::new(
             gateway::Setup {
                 snapshot,

@@ -10,7 +10,9 @@ mod configuration;
 mod consent;
 mod control_edge;
 mod demo;
+mod key_command;
 mod listener;
+mod master_key;
 mod oidc;
 mod response;
 mod route;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Account(arguments) => verbs::account::run(arguments),
         Verb::Audit(arguments) => verbs::audit::run(arguments),
         Verb::Mail(arguments) => verbs::mail::run(arguments),
+        Verb::Vault(arguments) => verbs::vault::run(arguments),
         Verb::Pool(arguments) => verbs::pool::run(arguments),
         Verb::Target(arguments) => verbs::target::run(arguments),
         Verb::Token(arguments) => verbs::token::run(arguments),

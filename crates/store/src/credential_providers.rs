@@ -15,7 +15,7 @@ impl Tx {
         &mut self,
         provider: &CredentialProvider,
     ) -> Result<(), StoreError> {
-        let sealed = self.sealed_secret(provider)?;
+        let sealed = self.sealed_secret(provider).await?;
         self.execute(
             "INSERT INTO credential_providers (account, region, kind, name, revision, secret, document) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -33,7 +33,8 @@ impl Tx {
         self.note_provider(&provider.scope, provider.kind(), &provider.name).await
     }
 
-    /// The credential provider of this kind and name, with its secret, unless that is kept elsewhere.
+    /// The credential provider of this kind and name, with its secret, unless that is kept elsewhere, or cannot be
+    /// opened because of its vault's KMS key: [`Tx::vault_obstacle`] says what hinders then.
     ///
     /// # Errors
     /// [`StoreError::Unsealable`] when another master key sealed the secret.
@@ -53,7 +54,12 @@ impl Tx {
         let Some(row) = row else { return Ok(None) };
         let mut provider: CredentialProvider = row.document(0, "credential_providers")?;
         if provider.external.is_none() {
-            provider.secret = Some(self.unseal(&place(scope, kind, name, &provider.id), &row.bytes(1)?)?);
+            let place = place(scope, kind, name, &provider.id);
+            provider.secret = match self.unseal_in_vault(scope, &place, &row.bytes(1)?).await {
+                Ok(secret) => Some(secret),
+                Err(StoreError::KeyUnusable(_)) => None,
+                Err(error) => return Err(error),
+            };
         }
         Ok(Some(provider))
     }
@@ -88,7 +94,7 @@ impl Tx {
     ) -> Result<(), StoreError> {
         let read = provider.revision;
         provider.revision += 1;
-        let sealed = self.sealed_secret(provider)?;
+        let sealed = self.sealed_secret(provider).await?;
         self.change_one(
             "UPDATE credential_providers SET revision = $5, secret = $6, document = $7 \
              WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4 AND revision = $8",
@@ -158,15 +164,27 @@ impl Tx {
 
     /// The sealed secret of a provider; nothing where it is kept elsewhere. A provider that was read from a list has none,
     /// and must not be written.
-    fn sealed_secret(&self, provider: &CredentialProvider) -> Result<Vec<u8>, StoreError> {
+    async fn sealed_secret(&mut self, provider: &CredentialProvider) -> Result<Vec<u8>, StoreError> {
         if provider.external.is_some() {
             return Ok(Vec::new());
         }
         let secret = provider.secret.as_ref().ok_or(StoreError::Unsealable)?;
-        self.seal(&place(&provider.scope, provider.kind(), &provider.name, &provider.id), secret)
+        let place = place(&provider.scope, provider.kind(), &provider.name, &provider.id);
+        self.seal_in_vault(&provider.scope, &place, secret).await
+    }
+
+    /// Tells of every provider of a vault, because what its secrets are sealed under changed.
+    pub(crate) async fn note_providers_of(&mut self, scope: &Scope) -> Result<(), StoreError> {
+        for kind in [CredentialKind::ApiKey, CredentialKind::OAuth2] {
+            for provider in self.credential_providers(scope, kind, Page::ALL).await? {
+                self.note_provider(scope, kind, &provider.name).await?;
+            }
+        }
+        Ok(())
     }
 }
 
-fn place(scope: &Scope, kind: CredentialKind, name: &str, id: &str) -> String {
+/// What the seal of a provider's secret is bound to.
+pub(crate) fn place(scope: &Scope, kind: CredentialKind, name: &str, id: &str) -> String {
     format!("credential_providers|{}|{}|{}|{name}|{id}|secret", scope.account, scope.region, kind.as_str())
 }

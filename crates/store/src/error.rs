@@ -15,6 +15,13 @@ pub enum StoreError {
     /// A sealed column cannot be opened: another master key sealed it, or it was tampered with.
     #[error("a sealed column cannot be opened: the master key is not the one that sealed it")]
     Unsealable,
+    /// A secret of a token vault cannot be sealed or opened, because the KMS key that protects the vault cannot be used
+    /// now, or the secret was given up. The text is for whoever may use the secret, and says what to do.
+    #[error("{0}")]
+    KeyUnusable(String),
+    /// The command that keeps the master key failed. The text holds nothing that it wrote to its output.
+    #[error("the command that keeps the master key failed: {0}")]
+    MasterKey(String),
     /// A row does not hold what it must.
     #[error("a row of `{table}` does not hold what it must: {detail}")]
     Corrupt {

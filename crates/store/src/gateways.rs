@@ -120,6 +120,10 @@ impl Tx {
     pub async fn update_gateway(&mut self, gateway: &mut Gateway) -> Result<(), StoreError> {
         let read = gateway.revision;
         gateway.revision += 1;
+        let former = self.gateway(&gateway.scope, &gateway.id).await?;
+        if former.is_some_and(|former| former.kms_key != gateway.kms_key) {
+            self.reseal_targets(gateway).await?;
+        }
         self.change_one(
             "UPDATE gateways SET status = $4, engine = $5, revision = $6, document = $7 \
              WHERE account = $1 AND region = $2 AND id = $3 AND revision = $8",

@@ -3,6 +3,7 @@
 use domain::{Policy, PolicyEngine, PolicyEngineId, PolicyId, Scope};
 
 use crate::backend::{params, written};
+use crate::sealed_documents::Opener;
 use crate::{ChangeKind, Page, StoreError, Tx};
 
 impl Tx {
@@ -111,6 +112,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Exists`] when its scope has one of this name.
     pub async fn insert_policy(&mut self, policy: &Policy) -> Result<(), StoreError> {
+        let document = self.written_policy(policy).await?;
         self.execute(
             "INSERT INTO policies (account, region, engine, id, name, status, revision, document) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -122,7 +124,7 @@ impl Tx {
                 &policy.name,
                 policy.status.as_str(),
                 policy.revision,
-                &written(policy, "policies")?
+                &document
             ],
         )
         .await?;
@@ -141,11 +143,14 @@ impl Tx {
     ) -> Result<Option<Policy>, StoreError> {
         let row = self
             .fetch_one(
-                "SELECT document FROM policies WHERE account = $1 AND region = $2 AND engine = $3 AND id = $4",
+                "SELECT document, id FROM policies WHERE account = $1 AND region = $2 AND engine = $3 AND id = $4",
                 params![scope.account.as_str(), scope.region.as_str(), engine.as_str(), id.as_str()],
             )
             .await?;
-        row.map(|row| row.document(0, "policies")).transpose()
+        match row {
+            Some(row) => Opener::default().open(self, &row, "policies", engine.as_str()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The policies of an engine, by id.
@@ -160,7 +165,7 @@ impl Tx {
     ) -> Result<Vec<Policy>, StoreError> {
         let rows = self
             .fetch(
-                "SELECT document FROM policies WHERE account = $1 AND region = $2 AND engine = $3 AND id > $4 \
+                "SELECT document, id FROM policies WHERE account = $1 AND region = $2 AND engine = $3 AND id > $4 \
                  ORDER BY id LIMIT $5",
                 params![
                     scope.account.as_str(),
@@ -171,7 +176,11 @@ impl Tx {
                 ],
             )
             .await?;
-        rows.iter().map(|row| row.document(0, "policies")).collect()
+        let (mut opener, mut policies) = (Opener::default(), Vec::with_capacity(rows.len()));
+        for row in &rows {
+            policies.push(opener.open(self, row, "policies", engine.as_str()).await?);
+        }
+        Ok(policies)
     }
 
     /// Writes a changed policy, and counts the change.
@@ -181,6 +190,7 @@ impl Tx {
     pub async fn update_policy(&mut self, policy: &mut Policy) -> Result<(), StoreError> {
         let read = policy.revision;
         policy.revision += 1;
+        let document = self.written_policy(policy).await?;
         self.change_one(
             "UPDATE policies SET status = $5, revision = $6, document = $7 \
              WHERE account = $1 AND region = $2 AND engine = $3 AND id = $4 AND revision = $8",
@@ -191,7 +201,7 @@ impl Tx {
                 policy.id.as_str(),
                 policy.status.as_str(),
                 policy.revision,
-                &written(policy, "policies")?,
+                &document,
                 read
             ],
         )

@@ -5,10 +5,12 @@
 //! region `aws-global`.
 
 mod credentials;
+mod keys;
 mod pool_users;
 mod third_parties;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
+use keys::KEYS;
 use pool_users::POOL_USERS;
 use third_parties::THIRD_PARTIES;
 
@@ -27,6 +29,7 @@ const SCRIPTS: &[&str] = &[
     POOL_USERS,
     FEDERATION,
     THIRD_PARTIES,
+    KEYS,
 ];
 
 /// The version that this Portcullis writes.

@@ -15,6 +15,7 @@ use crate::StoreError;
 const VERSION: u8 = 1;
 
 /// The key that seals the data key: 32 bytes, from a file or the environment.
+#[derive(Clone)]
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl MasterKey {

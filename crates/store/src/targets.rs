@@ -2,7 +2,8 @@
 
 use domain::{GatewayId, Scope, Target, TargetId};
 
-use crate::backend::{params, written};
+use crate::backend::params;
+use crate::sealed_documents::Opener;
 use crate::{ChangeKind, Page, StoreError, Tx};
 
 impl Tx {
@@ -11,6 +12,7 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Exists`] when its gateway has one of this name.
     pub async fn insert_target(&mut self, target: &Target) -> Result<(), StoreError> {
+        let document = self.written_target(target).await?;
         self.execute(
             "INSERT INTO targets (account, region, gateway, id, name, status, revision, document) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -22,7 +24,7 @@ impl Tx {
                 &target.name,
                 target.status.as_str(),
                 target.revision,
-                &written(target, "targets")?
+                &document
             ],
         )
         .await?;
@@ -41,11 +43,14 @@ impl Tx {
     ) -> Result<Option<Target>, StoreError> {
         let row = self
             .fetch_one(
-                "SELECT document FROM targets WHERE account = $1 AND region = $2 AND gateway = $3 AND id = $4",
+                "SELECT document, id FROM targets WHERE account = $1 AND region = $2 AND gateway = $3 AND id = $4",
                 params![scope.account.as_str(), scope.region.as_str(), gateway.as_str(), id.as_str()],
             )
             .await?;
-        row.map(|row| row.document(0, "targets")).transpose()
+        match row {
+            Some(row) => Opener::default().open(self, &row, "targets", gateway.as_str()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The targets of a gateway, by id.
@@ -60,7 +65,7 @@ impl Tx {
     ) -> Result<Vec<Target>, StoreError> {
         let rows = self
             .fetch(
-                "SELECT document FROM targets WHERE account = $1 AND region = $2 AND gateway = $3 AND id > $4 \
+                "SELECT document, id FROM targets WHERE account = $1 AND region = $2 AND gateway = $3 AND id > $4 \
                  ORDER BY id LIMIT $5",
                 params![
                     scope.account.as_str(),
@@ -71,7 +76,11 @@ impl Tx {
                 ],
             )
             .await?;
-        rows.iter().map(|row| row.document(0, "targets")).collect()
+        let (mut opener, mut targets) = (Opener::default(), Vec::with_capacity(rows.len()));
+        for row in &rows {
+            targets.push(opener.open(self, row, "targets", gateway.as_str()).await?);
+        }
+        Ok(targets)
     }
 
     /// Writes a changed target, and counts the change.
@@ -82,6 +91,7 @@ impl Tx {
     pub async fn update_target(&mut self, target: &mut Target) -> Result<(), StoreError> {
         let read = target.revision;
         target.revision += 1;
+        let document = self.written_target(target).await?;
         self.change_one(
             "UPDATE targets SET name = $5, status = $6, revision = $7, document = $8 \
              WHERE account = $1 AND region = $2 AND gateway = $3 AND id = $4 AND revision = $9",
@@ -93,7 +103,7 @@ impl Tx {
                 &target.name,
                 target.status.as_str(),
                 target.revision,
-                &written(target, "targets")?,
+                &document,
                 read
             ],
         )

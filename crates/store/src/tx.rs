@@ -7,10 +7,11 @@ use sqlx::{Postgres, Sqlite, Transaction};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::StoreError;
 use crate::backend::{Connection, Param, Row, params};
 use crate::database::Database;
+use crate::master::{self, Master};
 use crate::seal::{MasterKey, Sealer};
-use crate::{StoreError, schema};
 
 /// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
 const WRITE_LOCK: i64 = 0x5043_4C53;
@@ -37,24 +38,31 @@ impl Store {
     /// [`StoreError::Unavailable`] when it cannot be opened or reached, [`StoreError::Newer`] when a newer Portcullis
     /// made it, [`StoreError::Unsealable`] when another master key sealed it.
     pub async fn open(url: &str, master: &MasterKey, random: Arc<dyn Random>) -> Result<Self, StoreError> {
-        let database = Database::open(url).await?;
-        let sealer = Sealer::new(&[0; 32])?;
-        let store = Self {
-            inner: Arc::new(Inner {
-                database,
-                sealer,
-                random: Arc::clone(&random),
-                changed: watch::channel(0).0,
-            }),
-        };
-        let mut tx = store.begin().await?;
-        schema::migrate(&mut tx.connection()).await?;
-        let data_key = tx.data_key(&Sealer::under(master)?, &*random).await?;
-        let last = tx.last_change().await?;
-        tx.end().await?;
+        Self::open_with(url, &Master::Key(master.clone()), random).await
+    }
+
+    /// The same, with a master key that a command may keep.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::MasterKey`] when the command fails.
+    pub async fn open_with(url: &str, master: &Master, random: Arc<dyn Random>) -> Result<Self, StoreError> {
+        let store = Self::unopened(Database::open(url).await?, &random)?;
+        let data_key = master::data_key(&store, master).await?;
+        let last = store.read().await?.last_change().await?;
         let inner = Arc::into_inner(store.inner).ok_or(StoreError::Unsealable)?;
         inner.changed.send_replace(last);
         Ok(Self { inner: Arc::new(Inner { sealer: Sealer::new(&data_key)?, ..inner }) })
+    }
+
+    /// A database whose data key is not known: what is sealed in it cannot be opened.
+    pub(crate) fn unopened(database: Database, random: &Arc<dyn Random>) -> Result<Self, StoreError> {
+        let sealer = Sealer::new(&[0; 32])?;
+        let random = Arc::clone(random);
+        Ok(Self { inner: Arc::new(Inner { database, sealer, random, changed: watch::channel(0).0 }) })
+    }
+
+    pub(crate) fn random(&self) -> &dyn Random {
+        &*self.inner.random
     }
 
     /// A transaction that only reads, at one moment of the database.
@@ -227,24 +235,16 @@ impl Tx {
         Ok(Secret::new(text))
     }
 
-    /// The data key, made and sealed by the master key when there is none.
-    async fn data_key(
-        &mut self,
-        master: &Sealer,
-        random: &dyn Random,
-    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        const PLACE: &str = "sealed_meta|data_key";
-        let row =
-            self.fetch_one("SELECT value FROM sealed_meta WHERE name = $1", params!["data_key"]).await?;
-        if let Some(row) = row {
-            return master.open(PLACE, &row.bytes(0)?);
-        }
-        let mut key = Zeroizing::new(vec![0; 32]);
-        random.fill(&mut key);
-        let sealed = master.seal(random, PLACE, &key)?;
-        self.execute("INSERT INTO sealed_meta (name, value) VALUES ($1, $2)", params!["data_key", &sealed])
-            .await?;
-        Ok(key)
+    pub(crate) fn random(&self) -> &dyn Random {
+        self.store.random()
+    }
+
+    pub(crate) fn seal_bytes(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.store.seal_for(place, plain)
+    }
+
+    pub(crate) fn open_bytes(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.store.open_for(place, sealed)
     }
 }
 

@@ -91,6 +91,7 @@ fn gateway(name: &str) -> Gateway {
         interceptors: Vec::new(),
         interceptors_given: None,
         exception_level: None,
+        kms_key: None,
         status: GatewayStatus::Creating,
         status_reasons: Vec::new(),
         created_at: Timestamp::from_seconds(1),
@@ -424,6 +425,7 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE pool_tickets; DROP TABLE function_versions; DROP TABLE function_aliases; DROP TABLE function_permissions; \
          DROP TABLE pool_registrations; DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
          DROP TABLE authorization_sessions; DROP TABLE user_tokens; \
+         DROP TABLE kms_keys; DROP TABLE kms_aliases; DROP TABLE token_vaults; DROP TABLE vault_keys; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \

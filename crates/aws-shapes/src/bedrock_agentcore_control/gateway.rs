@@ -260,6 +260,9 @@ pub struct CreateGatewayRequest {
     /// `authorizerConfiguration`.
     #[serde(rename = "authorizerConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub authorizer_configuration: Option<AuthorizerConfiguration>,
+    /// `kmsKeyArn`.
+    #[serde(rename = "kmsKeyArn", default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
     /// `interceptorConfigurations`.
     #[serde(rename = "interceptorConfigurations", default, skip_serializing_if = "Option::is_none")]
     pub interceptor_configurations: Option<Vec<GatewayInterceptorConfiguration>>,
@@ -305,7 +308,15 @@ pub(super) static CREATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     body("protocolConfiguration", &GATEWAY_PROTOCOL_CONFIGURATION_SCHEMA),
     body("authorizerType", &AUTHORIZER_TYPE_SCHEMA).required(),
     body("authorizerConfiguration", &AUTHORIZER_CONFIGURATION_SCHEMA),
-    body("kmsKeyArn", &Schema::NotHonoured),
+    body(
+        "kmsKeyArn",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(2048),
+            pattern: Some("arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}"),
+            sensitive: false,
+        },
+    ),
     body(
         "interceptorConfigurations",
         &Schema::List {
@@ -809,6 +820,9 @@ pub struct GetGatewayResponse {
     /// `authorizerConfiguration`.
     #[serde(rename = "authorizerConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub authorizer_configuration: Option<AuthorizerConfiguration>,
+    /// `kmsKeyArn`.
+    #[serde(rename = "kmsKeyArn", default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
     /// `interceptorConfigurations`.
     #[serde(rename = "interceptorConfigurations", default, skip_serializing_if = "Option::is_none")]
     pub interceptor_configurations: Option<Vec<GatewayInterceptorConfiguration>>,
@@ -835,7 +849,7 @@ body("protocolType", &GATEWAY_PROTOCOL_TYPE_SCHEMA),
 body("protocolConfiguration", &GATEWAY_PROTOCOL_CONFIGURATION_SCHEMA),
 body("authorizerType", &AUTHORIZER_TYPE_SCHEMA).required(),
 body("authorizerConfiguration", &AUTHORIZER_CONFIGURATION_SCHEMA),
-body("kmsKeyArn", &Schema::NotHonoured),
+body("kmsKeyArn", &Schema::Text { min: Some(1), max: Some(2048), pattern: Some("arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}"), sensitive: false }),
 body("customTransformConfiguration", &Schema::NotHonoured),
 body("interceptorConfigurations", &Schema::List { element: &GATEWAY_INTERCEPTOR_CONFIGURATION_SCHEMA, wire: "member", min: Some(1), max: Some(2) }),
 body("policyEngineConfiguration", &GATEWAY_POLICY_ENGINE_CONFIGURATION_SCHEMA),
@@ -1109,6 +1123,9 @@ pub struct UpdateGatewayRequest {
     /// `authorizerConfiguration`.
     #[serde(rename = "authorizerConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub authorizer_configuration: Option<AuthorizerConfiguration>,
+    /// `kmsKeyArn`.
+    #[serde(rename = "kmsKeyArn", default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
     /// `interceptorConfigurations`.
     #[serde(rename = "interceptorConfigurations", default, skip_serializing_if = "Option::is_none")]
     pub interceptor_configurations: Option<Vec<GatewayInterceptorConfiguration>>,
@@ -1151,7 +1168,15 @@ pub(super) static UPDATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     body("protocolConfiguration", &GATEWAY_PROTOCOL_CONFIGURATION_SCHEMA),
     body("authorizerType", &AUTHORIZER_TYPE_SCHEMA).required(),
     body("authorizerConfiguration", &AUTHORIZER_CONFIGURATION_SCHEMA),
-    body("kmsKeyArn", &Schema::NotHonoured),
+    body(
+        "kmsKeyArn",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(2048),
+            pattern: Some("arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}"),
+            sensitive: false,
+        },
+    ),
     body("customTransformConfiguration", &Schema::NotHonoured),
     body(
         "interceptorConfigurations",

@@ -19,6 +19,8 @@ mod policy_engine;
 pub use policy_engine::*;
 mod tag;
 pub use tag::*;
+mod token_vault;
+pub use token_vault::*;
 mod workload_identity;
 pub use workload_identity::*;
 mod shared;
@@ -72,6 +74,9 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &TAG_RESOURCE,
         &UNTAG_RESOURCE,
         &LIST_TAGS_FOR_RESOURCE,
+        &GET_TOKEN_VAULT,
+        &SET_TOKEN_VAULT_CMK,
+        &RESET_TOKEN_VAULT_KEY_MATERIAL,
         &CREATE_WORKLOAD_IDENTITY,
         &GET_WORKLOAD_IDENTITY,
         &UPDATE_WORKLOAD_IDENTITY,
@@ -80,6 +85,11 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     ],
     errors: &[
         ErrorSpec { shape: "AccessDeniedException", code: "AccessDeniedException", status: 403 },
+        ErrorSpec {
+            shape: "ConcurrentModificationException",
+            code: "ConcurrentModificationException",
+            status: 409,
+        },
         ErrorSpec { shape: "ConflictException", code: "ConflictException", status: 409 },
         ErrorSpec { shape: "DecryptionFailure", code: "DecryptionFailure", status: 400 },
         ErrorSpec { shape: "EncryptionFailure", code: "EncryptionFailure", status: 400 },
@@ -120,6 +130,7 @@ where
         + PolicyOperations<C, Error = E>
         + PolicyEngineOperations<C, Error = E>
         + TagOperations<C, Error = E>
+        + TokenVaultOperations<C, Error = E>
         + WorkloadIdentityOperations<C, Error = E>
         + Sync,
     C: Sync,
@@ -287,6 +298,18 @@ where
         }
         "ListTagsForResource" => {
             let answer = Box::pin(handlers.list_tags_for_resource(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetTokenVault" => {
+            let answer = Box::pin(handlers.get_token_vault(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "SetTokenVaultCMK" => {
+            let answer = Box::pin(handlers.set_token_vault_cmk(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ResetTokenVaultKeyMaterial" => {
+            let answer = Box::pin(handlers.reset_token_vault_key_material(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "CreateWorkloadIdentity" => {

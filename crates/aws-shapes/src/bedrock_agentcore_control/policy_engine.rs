@@ -130,6 +130,9 @@ pub struct CreatePolicyEngineRequest {
     /// `clientToken`.
     #[serde(rename = "clientToken", default, skip_serializing_if = "Option::is_none")]
     pub client_token: Option<String>,
+    /// `encryptionKeyArn`.
+    #[serde(rename = "encryptionKeyArn", default, skip_serializing_if = "Option::is_none")]
+    pub encryption_key_arn: Option<String>,
     /// `tags`.
     #[serde(rename = "tags", default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<BTreeMap<String, String>>,
@@ -157,7 +160,15 @@ pub(super) static CREATE_POLICY_ENGINE_REQUEST_SCHEMA: Schema = Schema::Structur
         },
     )
     .token(),
-    body("encryptionKeyArn", &Schema::NotHonoured),
+    body(
+        "encryptionKeyArn",
+        &Schema::Text {
+            min: Some(1),
+            max: Some(2048),
+            pattern: Some("arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}"),
+            sensitive: false,
+        },
+    ),
     body(
         "tags",
         &Schema::Map {
@@ -269,6 +280,9 @@ pub struct PolicyEngine {
     /// `status`.
     #[serde(rename = "status")]
     pub status: PolicyEngineStatus,
+    /// `encryptionKeyArn`.
+    #[serde(rename = "encryptionKeyArn", default, skip_serializing_if = "Option::is_none")]
+    pub encryption_key_arn: Option<String>,
     /// `description`.
     #[serde(rename = "description", default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -284,7 +298,7 @@ body("createdAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
 body("updatedAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
 body("policyEngineArn", &Schema::Text { min: Some(76), max: Some(136), pattern: Some("arn:aws[-a-z]{0,7}:bedrock-agentcore:[a-z0-9-]{9,15}:[0-9]{12}:policy-engine/[a-zA-Z][a-zA-Z0-9-_]{0,47}-[a-zA-Z0-9_]{10}"), sensitive: false }).required(),
 body("status", &POLICY_ENGINE_STATUS_SCHEMA).required(),
-body("encryptionKeyArn", &Schema::NotHonoured),
+body("encryptionKeyArn", &Schema::Text { min: Some(1), max: Some(2048), pattern: Some("arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}"), sensitive: false }),
 body("description", &Schema::Text { min: Some(1), max: Some(4096), pattern: None, sensitive: true }),
 body("statusReasons", &Schema::List { element: &Schema::Text { min: None, max: None, pattern: None, sensitive: false }, wire: "member", min: None, max: None }).required(),
 ]);

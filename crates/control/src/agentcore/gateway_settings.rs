@@ -17,7 +17,7 @@ use super::interceptors::read_interceptors;
 use super::{engine_of, not_found, read_document, written};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
-use crate::roles;
+use crate::{kms, roles};
 
 /// What CreateGateway and UpdateGateway configure.
 pub(super) struct Settings {
@@ -30,6 +30,7 @@ pub(super) struct Settings {
     interceptors_given: Option<Document>,
     pub(super) policy: Option<PolicyAttachment>,
     pub(super) exception_level: Option<ExceptionLevel>,
+    pub(super) kms_key: Option<Arn>,
 }
 
 impl Settings {
@@ -45,6 +46,7 @@ impl Settings {
             interceptors: read_interceptors(interceptors)?,
             policy: input.policy_engine_configuration.map(|given| read_policy(&given)).transpose()?,
             exception_level: input.exception_level.map(|WireLevel::Debug| ExceptionLevel::Debug),
+            kms_key: read_kms_key("kmsKeyArn", input.kms_key_arn)?,
         })
     }
 
@@ -61,6 +63,7 @@ impl Settings {
             interceptor_configurations: input.interceptor_configurations,
             policy_engine_configuration: input.policy_engine_configuration,
             exception_level: input.exception_level,
+            kms_key_arn: input.kms_key_arn,
             tags: None,
         })
     }
@@ -75,6 +78,9 @@ impl Settings {
                     self.role
                 ),
             ));
+        }
+        if let Some(key) = &self.kms_key {
+            kms::usable_by_caller(tx, context, key, "bedrock-agentcore").await?;
         }
         let Some(policy) = &self.policy else { return Ok(()) };
         if self.authorizer == Authorizer::None {
@@ -107,6 +113,7 @@ impl Settings {
             interceptors: self.interceptors,
             interceptors_given: self.interceptors_given,
             exception_level: self.exception_level,
+            kms_key: self.kms_key,
             status: GatewayStatus::Creating,
             status_reasons: Vec::new(),
             created_at: context.now,
@@ -125,9 +132,15 @@ impl Settings {
         gateway.interceptors_given = self.interceptors_given;
         gateway.policy = self.policy;
         gateway.exception_level = self.exception_level;
+        gateway.kms_key = self.kms_key;
         gateway.status_reasons = Vec::new();
         gateway.updated_at = now;
     }
+}
+
+/// The ARN of a KMS key, if one is given.
+pub(super) fn read_kms_key(field: &str, given: Option<String>) -> Result<Option<Arn>, Failure> {
+    given.map(|arn| Arn::parse(&arn)).transpose().map_err(|error| invalid(field, error.to_string()))
 }
 
 /// The condition keys of CreateGateway and UpdateGateway ("Condition keys for gateways" in the developer guide).
@@ -139,6 +152,9 @@ pub(super) fn condition_keys(settings: &Settings, conditions: ::iam::Context) ->
     }
     if settings.protocol_type.is_some() {
         conditions = conditions.with("bedrock-agentcore:ProtocolType", "MCP");
+    }
+    if let Some(key) = &settings.kms_key {
+        conditions = conditions.with("bedrock-agentcore:KmsKeyArn", key.as_str());
     }
     if let Some(policy) = &settings.policy {
         conditions = conditions
@@ -175,6 +191,7 @@ pub(super) fn describe(gateway: &Gateway, public_url: &str) -> Result<GetGateway
             mode: wire_mode(policy.mode),
         }),
         exception_level: gateway.exception_level.map(|ExceptionLevel::Debug| WireLevel::Debug),
+        kms_key_arn: gateway.kms_key.as_ref().map(ToString::to_string),
     })
 }
 

@@ -29,6 +29,7 @@ mod target;
 mod target_settings;
 mod target_upstream;
 mod target_wire;
+mod token_vault;
 mod tools;
 mod workload_identity;
 

@@ -9,10 +9,12 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, PolicyEngine, PolicyEngineId, PolicyStatus, Scope, Settled};
 use store::{Page, StoreError, Tx};
 
+use super::gateway_settings::read_kms_key;
 use super::{AgentCore, all_engines, bad_token, conflict, name_taken, not_found, over_quota};
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::idempotency::Attempt;
+use crate::kms;
 use crate::paging::Paging;
 use crate::plane::ControlPlane;
 use crate::settle::{self, Work, system_event};
@@ -38,7 +40,12 @@ impl PolicyEngineOperations<Context> for AgentCore {
         if tx.policy_engines(&context.scope, Page::ALL).await?.len() >= most {
             return Err(over_quota("policy engines", most));
         }
+        let kms_key = read_kms_key("encryptionKeyArn", input.encryption_key_arn)?;
+        if let Some(key) = &kms_key {
+            kms::usable_by_caller(&mut tx, context, key, "bedrock-agentcore").await?;
+        }
         let engine = PolicyEngine {
+            kms_key,
             id: PolicyEngineId::mint(&*context.setup().random, &input.name),
             scope: context.scope.clone(),
             name: input.name,
@@ -174,6 +181,7 @@ fn describe(engine: &PolicyEngine) -> WireEngine {
             PolicyStatus::CreateFailed => WireStatus::CreateFailed,
             PolicyStatus::UpdateFailed => WireStatus::UpdateFailed,
         },
+        encryption_key_arn: engine.kms_key.as_ref().map(ToString::to_string),
         description: engine.description.clone(),
         status_reasons: engine.status_reasons.clone(),
     }

@@ -116,8 +116,11 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let allowed = context.authorize(&arn)?;
         let mut tx = allowed.begin().await?;
         find_gateway(&mut tx, &context.scope, &gateway).await?;
-        let target = find(&mut tx, &context.scope, &gateway, &id).await?;
-        target.status.begin_delete()?;
+        match tx.target(&context.scope, &gateway, &id).await {
+            // What nobody can read any more can still be taken away.
+            Err(StoreError::KeyUnusable(_)) => {}
+            found => drop(found?.ok_or_else(|| not_found("Target", &id))?.status.begin_delete()?),
+        }
         tx.delete_target(&context.scope, &gateway, &id).await?;
         allowed.commit_about(tx, &Arn::target(&context.scope, &gateway, &id)).await?;
         Ok(DeleteGatewayTargetResponse {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use aws::Fault;
 use domain::{
     CURRENT, CredentialKind, CredentialProvider, CredentialSettings, KeptSecret, Scope, Secret, SecretVersion,
 };
@@ -64,7 +65,10 @@ pub(super) fn describe(provider: &CredentialProvider) -> KeptSecret {
 /// What a provider's secret holds.
 pub(super) fn content(provider: &CredentialProvider) -> Result<Content, Failure> {
     let secret = provider.secret.as_ref();
-    let secret = secret.ok_or_else(|| Failure::internal(&"a provider was read without its secret"))?;
+    let secret = secret.ok_or_else(|| {
+        let message = "Secrets Manager can't decrypt the protected secret text using the provided KMS key: see GetTokenVault.";
+        Failure::from(Fault::new("DecryptionFailure", message))
+    })?;
     let held = match &provider.settings {
         CredentialSettings::ApiKey => json!({"api_key_value": secret.expose()}),
         CredentialSettings::OAuth2(settings) => {

@@ -70,8 +70,9 @@ impl Loader {
         let mut gates = HashMap::new();
         for gateway in tx.all_gateways().await? {
             if gateway.status.serves() {
-                let gate = self.compile(&mut tx, gateway, None).await?;
-                gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
+                if let Some(gate) = self.gate(&mut tx, gateway, None).await? {
+                    gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
+                }
             }
         }
         self.snapshot.store(Arc::new(Snapshot { gates }));
@@ -139,16 +140,17 @@ impl Loader {
                 Some(scope) => tx.gateway(&scope, id).await?,
                 None => None,
             };
-            match found.filter(|gateway| gateway.status.serves()) {
+            let gate = match found.filter(|gateway| gateway.status.serves()) {
                 Some(gateway) => {
                     let before = present.gate(id.as_str()).map(|gate| &**gate);
-                    let gate = self.compile(&mut tx, gateway, before).await?;
-                    gates.insert(id.to_string(), Arc::new(gate));
+                    self.gate(&mut tx, gateway, before).await?
                 }
-                None => {
-                    gates.remove(id.as_str());
-                }
-            }
+                None => None,
+            };
+            match gate {
+                Some(gate) => gates.insert(id.to_string(), Arc::new(gate)),
+                None => gates.remove(id.as_str()),
+            };
         }
         for id in work.roles.difference(&work.gateways) {
             if let Some(gate) = gates.get(id.as_str()).map(Arc::clone) {
@@ -212,6 +214,25 @@ impl Loader {
             }
             ChangeKind::CredentialProvider => self.outbound.forget_provider(&change.scope, &change.id),
             ChangeKind::Other => {}
+        }
+    }
+
+    /// The gate of a gateway. There is none, so that nobody gets in, when its targets or its policies are sealed under a KMS
+    /// key that cannot be used.
+    async fn gate(
+        &self,
+        tx: &mut Tx,
+        gateway: Gateway,
+        before: Option<&Gate>,
+    ) -> Result<Option<Gate>, StoreError> {
+        let id = gateway.id.clone();
+        match self.compile(tx, gateway, before).await {
+            Ok(gate) => Ok(Some(gate)),
+            Err(StoreError::KeyUnusable(why)) => {
+                tracing::warn!(gateway.id = %id, why, "A gateway is not served, because a KMS key cannot be used.");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 

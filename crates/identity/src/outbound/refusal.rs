@@ -40,6 +40,9 @@ pub enum Refusal {
         /// Why it cannot be.
         why: &'static str,
     },
+    /// The KMS key that protects the token vault cannot be used now, or the secret was given up with one.
+    #[error("{0}")]
+    KeyUnusable(String),
     /// A grant that is not served.
     #[error("the grant type {0} is not supported: use CLIENT_CREDENTIALS")]
     Grant(&'static str),

@@ -31,7 +31,7 @@ struct Providers {
 /// A provider with all that was got with it.
 pub(super) struct Held {
     pub(super) provider: CredentialProvider,
-    /// Why its secret cannot be used, when that is kept elsewhere.
+    /// Why its secret cannot be used: it is kept elsewhere, or its vault's key hinders.
     pub(super) unusable: Option<Refusal>,
     /// Where its token endpoint is, when that was found out. Locked by the one who finds out.
     pub(super) found: AsyncMutex<Option<Found>>,
@@ -60,6 +60,9 @@ impl Vault {
         let mut tx = self.store.read().await?;
         let Some(mut provider) = tx.credential_provider(scope, kind, name).await? else { return Ok(None) };
         let mut unusable = None;
+        if provider.external.is_none() && provider.secret.is_none() {
+            unusable = Some(Refusal::KeyUnusable(tx.vault_obstacle(scope).await?));
+        }
         if let Some(external) = &provider.external {
             match read_external(&mut tx, external).await {
                 Ok(secret) => provider.secret = Some(secret),

@@ -16,6 +16,7 @@ use serde::de::{Deserializer, Error as _};
 
 use super::log::{LogFilter, LogFormat};
 use super::names::{HostName, PublicUrl};
+use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
 
 /// The file as it is written; everything may be left out.
@@ -36,6 +37,7 @@ pub(crate) struct File {
     pub(crate) functions: Functions,
     pub(crate) objects: Objects,
     pub(crate) log: Log,
+    pub(crate) vault: Vault,
 }
 
 /// A value that is written as text and read by its own type, so that what is wrong with it is shown with its line too.
@@ -119,6 +121,25 @@ pub(crate) struct Outbound {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Oidc {
     pub(crate) issuer_style: Style,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Vault {
+    pub(crate) master_key_command: Option<Vec<String>>,
+}
+
+impl Vault {
+    /// The command that keeps the master key.
+    pub(crate) fn command(self) -> Result<Option<MasterKeyCommand>, Failure> {
+        let Some(words) = self.master_key_command else { return Ok(None) };
+        let mut words = words.into_iter();
+        let program = words.next().filter(|program| !program.is_empty());
+        let program = program.ok_or_else(|| {
+            Failure::usage("vault.master-key-command must be a list: a program and its arguments")
+        })?;
+        Ok(Some(MasterKeyCommand { program, arguments: words.collect() }))
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -20,6 +20,7 @@ use gateway::Traffic;
 use identity::provider::IssuerStyle;
 
 use crate::command_line::Settings;
+use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
 pub(crate) use file::File;
 pub(crate) use log::{LogFilter, LogFormat};
@@ -65,6 +66,8 @@ pub(crate) struct Configuration {
     pub(crate) log_format: LogFormat,
     /// `PORTCULLIS_MASTER_KEY`, instead of the file.
     pub(crate) master_key: Option<Secret>,
+    /// The command that keeps the master key, instead of the file.
+    pub(crate) master_key_command: Option<MasterKeyCommand>,
     /// `PORTCULLIS_ROOT_ACCESS_KEY_ID` and `PORTCULLIS_ROOT_SECRET_ACCESS_KEY`, instead of those that are made.
     pub(crate) root: Option<(String, Secret)>,
     /// Where interpreters are looked for.
@@ -89,6 +92,13 @@ impl Configuration {
             Some(path) => File::read(path)?,
             None => File::default(),
         };
+        let master_key = variable("PORTCULLIS_MASTER_KEY").map(Secret::new);
+        let master_key_command = file.vault.command()?;
+        if master_key.is_some() && master_key_command.is_some() {
+            return Err(Failure::usage(
+                "PORTCULLIS_MASTER_KEY and vault.master-key-command both say where the master key is: set one of them",
+            ));
+        }
         let listen = settings.listen.or(file.listen).unwrap_or(LISTEN);
         let data_dir = settings.data_dir.clone().or(file.data_dir).unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let database = settings.database.clone().or(file.database);
@@ -140,7 +150,8 @@ impl Configuration {
                 .saturating_mul(MEGABYTE as u64),
             log_filter: log_filter()?.or(file.log.filter.map(|filter| filter.0)),
             log_format: file.log.format,
-            master_key: variable("PORTCULLIS_MASTER_KEY").map(Secret::new),
+            master_key,
+            master_key_command,
             root: root()?,
             path: path(),
         })

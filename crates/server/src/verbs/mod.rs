@@ -14,3 +14,4 @@ mod preflight;
 pub(crate) mod serve;
 pub(crate) mod target;
 pub(crate) mod token;
+pub(crate) mod vault;

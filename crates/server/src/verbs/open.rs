@@ -8,10 +8,11 @@ use identity::provider::Names;
 use store::Store;
 
 use super::env;
-use crate::bootstrap::{self, PROFILE};
+use crate::bootstrap::PROFILE;
 use crate::command_line::Settings;
 use crate::composition::local_url;
 use crate::configuration::{Configuration, read_data_file};
+use crate::master_key;
 use crate::terminal::Failure;
 
 /// The store of an installation that exists.
@@ -54,9 +55,14 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 pub(super) async fn open(settings: &Settings) -> Result<Opened, Failure> {
     let configuration = Configuration::read(settings)?;
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
-    if configuration.master_key.is_none() {
-        read_data_file(&configuration.data("master.key"))?;
-    }
-    let store = bootstrap::open_store(&configuration, &random).await?;
+    master_key::check(&configuration)?;
+    let store = master_key::open_store(&configuration, &random).await?;
     Ok(Opened { store, clock: Arc::new(SystemClock), random, configuration })
+}
+
+/// What a verb needs that opens the store in a way of its own.
+pub(super) fn with_configuration(
+    settings: &Settings,
+) -> Result<(Configuration, Arc<dyn Clock>, Arc<dyn Random>), Failure> {
+    Ok((Configuration::read(settings)?, Arc::new(SystemClock), Arc::new(SystemRandom)))
 }

@@ -1,0 +1,47 @@
+//! Keys whose deletion is due are taken away, with what they are made of. Nobody could use them since it was scheduled.
+
+use std::time::Duration;
+
+use store::StoreError;
+
+use crate::plane::ControlPlane;
+use crate::settle::system_event;
+
+/// What the audit trail calls it.
+const ACTION: &str = "kms:DeleteKey";
+/// How often it is looked.
+const PAUSE: Duration = Duration::from_secs(10 * 60);
+
+impl ControlPlane {
+    /// Takes keys away whose deletion is due, at once and then again and again, until the task is ended.
+    pub async fn sweep_keys_for_ever(self) {
+        loop {
+            match self.sweep_keys().await {
+                Ok(0) => {}
+                Ok(swept) => tracing::info!(swept, "Keys were deleted, as it was scheduled."),
+                Err(error) => tracing::warn!(%error, "Keys cannot be deleted now."),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes keys away whose deletion is due; answers how many.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn sweep_keys(&self) -> Result<usize, StoreError> {
+        let now = self.setup.clock.now();
+        let gone = self.setup.store.read().await?.kms_keys_gone_at(now).await?;
+        let mut swept = 0;
+        for key in gone {
+            let mut tx = self.setup.store.begin().await?;
+            // Another replica may have been faster, or its owner may have taken the deletion back.
+            if tx.kms_key(&key.scope, &key.id).await?.as_ref() == Some(&key) {
+                tx.delete_kms_key(&key).await?;
+                tx.commit(&system_event(self, &key.scope, ACTION, &key.arn())).await?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}

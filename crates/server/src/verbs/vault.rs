@@ -1,0 +1,66 @@
+//! `portcullis vault`: the keys under which secrets are sealed.
+
+use domain::{AccountId, Clock, Random, Region, Scope};
+use store::{Store, VaultRotation};
+
+use super::open::{block_on, open, with_configuration};
+use crate::bootstrap::event;
+use crate::command_line::{Vault, VaultVerb};
+use crate::master_key::{self, Target};
+use crate::terminal::{Failure, say};
+
+/// How many secrets are sealed anew in one transaction, so that a server that runs is not held up.
+const BATCH: i64 = 100;
+
+/// Changes keys.
+pub(crate) fn run(arguments: Vault) -> Result<(), Failure> {
+    match arguments.verb {
+        VaultVerb::Rotate { settings, account, region } => block_on(async {
+            let account = account.map(|it| AccountId::parse(&it)).transpose();
+            let account = account.map_err(|error| Failure::usage(error.to_string()))?;
+            let region = region.map(|it| Region::parse(&it)).transpose();
+            let region = region.map_err(|error| Failure::usage(error.to_string()))?;
+            let opened = open(&settings).await?;
+            let vaults = opened.store.read().await?.vaults_in_use().await?;
+            let wanted = |scope: &&Scope| {
+                account.as_ref().is_none_or(|it| *it == scope.account)
+                    && region.as_ref().is_none_or(|it| *it == scope.region)
+            };
+            for scope in vaults.iter().filter(wanted) {
+                rotate(&opened.store, scope, &*opened.clock, &*opened.random).await?;
+            }
+            say("Every vault has a new data key.")
+        }),
+        VaultVerb::ChangeMasterKey { settings, from, to_file } => block_on(async {
+            let (configuration, clock, random) = with_configuration(&settings)?;
+            let target = if to_file { Target::File } else { Target::Configured };
+            master_key::change(&configuration, &random, &*clock, (from.as_deref(), target)).await?;
+            say(
+                "The database is under the new master key. Servers that run go on; the former key opens backups that were made before.",
+            )
+        }),
+    }
+}
+
+/// Rotates the data key of one vault, a few secrets at a time.
+async fn rotate(store: &Store, scope: &Scope, clock: &dyn Clock, random: &dyn Random) -> Result<(), Failure> {
+    let named = format!("{} in {}", scope.account, scope.region);
+    let step = || event("vault.rotate", &scope.account, clock, random);
+    let mut tx = store.begin().await?;
+    let begun = tx.begin_vault_rotation(scope).await?;
+    tx.commit(&step()).await?;
+    if begun == VaultRotation::TakenUp {
+        say(format!("{named}: a rotation was interrupted, and is taken up."))?;
+    }
+    let mut sealed = 0;
+    loop {
+        let mut tx = store.begin().await?;
+        let batch = tx.continue_vault_rotation(scope, BATCH).await?;
+        tx.commit(&step()).await?;
+        sealed += batch.sealed;
+        say(format!("{named}: {sealed} sealed anew, {} left.", batch.left))?;
+        if batch.left == 0 {
+            return Ok(());
+        }
+    }
+}
