@@ -169,6 +169,7 @@ impl Credentials {
             need: outbound::Need::ApiKey,
             workload: None,
             user: None,
+            brought: outbound::Brought::default(),
         };
         let Granted::ApiKey(secret) = self.outbound.credential(&ask).await? else {
             return Err(Refused::new(format!("the credential provider `{}` gives no API key", key.provider)));
@@ -216,6 +217,7 @@ fn ask<'a>(need: &Need<'a>, oauth: &'a OAuthOutbound) -> Ask<'a> {
         need: outbound::Need::OAuth(wanted),
         workload: None,
         user: None,
+        brought: outbound::Brought::default(),
     }
 }
 

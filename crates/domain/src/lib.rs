@@ -17,6 +17,7 @@ mod iam;
 mod identifiers;
 mod kept_secret;
 mod object;
+mod on_behalf_of;
 mod outbound;
 mod policy;
 mod pool;
@@ -52,6 +53,7 @@ pub use identifiers::{
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
+pub use on_behalf_of::{ActorToken, OnBehalfOf, OnBehalfOfClient, OnBehalfOfGrant};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };

@@ -211,6 +211,9 @@ pub enum Oauth2FlowType {
     /// `M2M`.
     #[serde(rename = "M2M")]
     M2M,
+    /// `ON_BEHALF_OF_TOKEN_EXCHANGE`.
+    #[serde(rename = "ON_BEHALF_OF_TOKEN_EXCHANGE")]
+    OnBehalfOfTokenExchange,
 }
 impl Oauth2FlowType {
     /// The value as the wire writes it.
@@ -218,11 +221,12 @@ impl Oauth2FlowType {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::M2M => "M2M",
+            Self::OnBehalfOfTokenExchange => "ON_BEHALF_OF_TOKEN_EXCHANGE",
         }
     }
 }
 
 pub(super) static OAUTH2_FLOW_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["M2M"],
-    not_honoured: &["USER_FEDERATION", "ON_BEHALF_OF_TOKEN_EXCHANGE"],
+    values: &["M2M", "ON_BEHALF_OF_TOKEN_EXCHANGE"],
+    not_honoured: &["USER_FEDERATION"],
 };

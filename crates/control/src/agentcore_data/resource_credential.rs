@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_shapes::bedrock_agentcore::{
     GetResourceApiKeyRequest, GetResourceApiKeyResponse, GetResourceOauth2TokenRequest,
-    GetResourceOauth2TokenResponse, ResourceCredentialOperations,
+    GetResourceOauth2TokenResponse, Oauth2FlowType, ResourceCredentialOperations,
 };
 use domain::{Arn, CredentialKind, Secret};
-use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter};
+use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter};
 use identity::workload::WorkloadGrant;
 
 use super::{AgentCoreData, opened};
@@ -37,8 +37,11 @@ impl ResourceCredentialOperations<Context> for AgentCoreData {
         let grant = opened(context, &input.workload_identity_token).await?;
         let name = &input.resource_credential_provider_name;
         let parameters = parameters(&input)?;
-        let need =
-            OAuthNeed { grant: Grant::ClientCredentials, scopes: &input.scopes, parameters: &parameters };
+        let way = match input.oauth2_flow {
+            Oauth2FlowType::M2M => Grant::ClientCredentials,
+            Oauth2FlowType::OnBehalfOfTokenExchange => Grant::TokenExchange,
+        };
+        let need = OAuthNeed { grant: way, scopes: &input.scopes, parameters: &parameters };
         let token = credential(context, &grant, CredentialKind::OAuth2, name, Need::OAuth(need)).await?;
         Ok(GetResourceOauth2TokenResponse { access_token: Some(token.expose().to_owned()) })
     }
@@ -82,8 +85,14 @@ async fn credential(
     context.require("secretsmanager:GetSecretValue", &provider.secret_arn(), |conditions| conditions)?;
     let watched = allowed.watch();
     let workload = grant.identity.arn();
-    let ask =
-        Ask { scope: &context.scope, provider: &arn, need, workload: Some(workload.as_str()), user: None };
+    let ask = Ask {
+        scope: &context.scope,
+        provider: &arn,
+        need,
+        workload: Some(workload.as_str()),
+        user: None,
+        brought: Brought { token: grant.token.as_ref() },
+    };
     match context.setup().outbound.credential(&ask).await {
         Ok(Granted::ApiKey(secret) | Granted::Token { secret, .. }) => {
             watched.done(None).await;
@@ -96,6 +105,10 @@ async fn credential(
         Err(Refusal::Store(error)) => {
             watched.refused();
             Err(Failure::internal(&error))
+        }
+        Err(refusal @ Refusal::NoPerson) => {
+            watched.refused();
+            Err(invalid("workloadIdentityToken", sentence(&refusal)))
         }
         Err(refusal) => {
             watched.refused();

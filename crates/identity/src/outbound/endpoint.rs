@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings, Random, RequestId,
-    Timestamp, TokenAnswer,
+    ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings, OnBehalfOfClient,
+    Random, RequestId, Timestamp, TokenAnswer,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::client_form::ClientForm;
+use super::client_form::{ClientForm, Proof};
+use super::grant_request::GrantRequest;
+use super::party::Party;
 use super::tokens::{Issued, TokenKey};
 use super::vault::Held;
 use super::{Refusal, token_answer};
@@ -71,15 +73,30 @@ struct Metadata {
 }
 
 impl Servers {
-    /// Asks for a token of a provider's client.
-    pub(super) async fn token(&self, held: &Held, key: &TokenKey) -> Result<Issued, Refusal> {
+    /// Asks for a token of a provider's client, or for the party.
+    pub(super) async fn token(&self, held: &Held, key: &TokenKey, party: &Party) -> Result<Issued, Refusal> {
         let provider = &held.provider;
         let (CredentialSettings::OAuth2(settings), Some(secret)) = (&provider.settings, &provider.secret)
         else {
             return Err(Refusal::OtherKind { provider: provider.arn(), gives: "an API key" });
         };
         let endpoint = self.endpoint_of(held, settings).await?;
-        let form = ClientForm::new(settings, secret, endpoint.authentication(settings)?, key);
+        let (grant, client) = match &party.exchange {
+            None => (GrantRequest::of_the_client(key), OnBehalfOfClient::Proven),
+            Some(exchange) => {
+                (GrantRequest::of_the_person(exchange, settings.vendor, key), exchange.how.client)
+            }
+        };
+        let has_secret =
+            || if secret.matches("") { Err(Refusal::NoSecret(provider.arn())) } else { Ok(secret) };
+        let proof = match client {
+            OnBehalfOfClient::Unnamed => Proof::Unnamed,
+            OnBehalfOfClient::Proven => match endpoint.authentication(settings)? {
+                ClientAuthentication::Basic => Proof::Basic(has_secret()?),
+                ClientAuthentication::Post => Proof::Post(has_secret()?),
+            },
+        };
+        let form = ClientForm::new(&settings.client_id, &proof, &grant);
         let got = self.ask(&endpoint, settings.vendor.facts().answer, &form).await;
         if got.is_err() {
             // It may have moved: the next attempt looks where it is.

@@ -5,11 +5,14 @@
 //! remembered until the change feed tells of them ([`Outbound::forget_provider`]); tokens are remembered with their
 //! provider, so that a changed provider takes its tokens with it.
 //!
-//! Of the OAuth grants, client credentials are served. Consent and token exchange are refused by name.
+//! Of the OAuth grants, client credentials and token exchange (`exchange.rs`) are served. Consent is refused by name.
 
 mod client_form;
 mod endpoint;
+mod exchange;
 mod external;
+mod grant_request;
+mod party;
 mod permission;
 mod refusal;
 mod token_answer;
@@ -30,6 +33,7 @@ pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;
 pub use external::read_external;
+use party::Party;
 pub use permission::{Role, may_use};
 pub use refusal::{Refusal, Said};
 use tokens::TokenKey;
@@ -50,10 +54,19 @@ pub struct Ask<'a> {
     pub provider: &'a Arn,
     /// What is needed of it.
     pub need: Need<'a>,
-    /// The workload for which it is; the grants that are served do not look at it.
+    /// The workload for which it is.
     pub workload: Option<&'a str>,
     /// The person for whom it is; the grants that are served do not look at them.
     pub user: Option<&'a str>,
+    /// What those for whom it is brought.
+    pub brought: Brought<'a>,
+}
+
+/// What those brought for whom a credential is.
+#[derive(Clone, Copy, Default)]
+pub struct Brought<'a> {
+    /// The person's own token, verified.
+    pub token: Option<&'a Secret>,
 }
 
 /// What is needed of a provider.
@@ -135,7 +148,7 @@ impl Outbound {
             Need::OAuth(need) => match need.grant {
                 Grant::ClientCredentials => self.token_of_the_client(&held, need).await,
                 Grant::AuthorizationCode => Err(Refusal::Grant("AUTHORIZATION_CODE")),
-                Grant::TokenExchange => Err(Refusal::Grant("TOKEN_EXCHANGE")),
+                Grant::TokenExchange => self.token_of_the_person(&held, ask, need).await,
             },
         }
     }
@@ -147,7 +160,7 @@ impl Outbound {
     pub fn forget(&self, ask: &Ask<'_>, refused: &Secret) -> bool {
         let Need::OAuth(need) = ask.need else { return false };
         match self.vault.remembered(ask.provider) {
-            Some(held) => held.forget(&key(need), refused, self.clock.now()),
+            Some(held) => held.forget(&exchange::key(ask, need), refused, self.clock.now()),
             None => true,
         }
     }
@@ -192,7 +205,7 @@ impl Outbound {
         for name in need.parameters.keys() {
             check_parameter(name)?;
         }
-        let issued = held.token(key(need), &self.servers).await?;
+        let issued = held.token(TokenKey::of_the_client(need), Party::default(), &self.servers).await?;
         Ok(Granted::Token { secret: issued.secret.clone(), expires: issued.expires })
     }
 }
@@ -202,8 +215,4 @@ fn api_key(provider: &CredentialProvider) -> Result<Granted, Refusal> {
         (CredentialSettings::ApiKey, Some(key)) => Ok(Granted::ApiKey(key.clone())),
         _ => Err(Refusal::OtherKind { provider: provider.arn(), gives: "OAuth2 tokens" }),
     }
-}
-
-fn key(need: OAuthNeed<'_>) -> TokenKey {
-    TokenKey { scopes: need.scopes.to_vec(), parameters: need.parameters.clone() }
 }

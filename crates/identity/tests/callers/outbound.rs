@@ -14,7 +14,7 @@ use domain::{
     Timestamp, Vendor,
 };
 use iam::{Named, Policy, PolicyKind};
-use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Outbound, Refusal, Role, may_use};
+use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Outbound, Refusal, Role, may_use};
 use identity::provider::Provider;
 use serde_json::json;
 use store::{AuditFilter, AuditLog};
@@ -60,6 +60,7 @@ impl Scene {
             discovery: discovery.clone(),
             client_id: client_id.to_owned(),
             authentication,
+            on_behalf_of: None,
         };
         self.makes(provider(name, CredentialSettings::OAuth2(settings))).await;
     }
@@ -124,7 +125,7 @@ fn arn(name: &str) -> Arn {
 /// Asks as a gateway of the first account does.
 fn ask<'a>(provider: &'a Arn, need: Need<'a>) -> Ask<'a> {
     static SCOPE: LazyLock<Scope> = LazyLock::new(scope);
-    Ask { scope: &SCOPE, provider, need, workload: None, user: None }
+    Ask { scope: &SCOPE, provider, need, workload: None, user: None, brought: Brought::default() }
 }
 
 fn plain() -> OAuthNeed<'static> {
