@@ -176,6 +176,8 @@ pub enum ClientAuthentication {
     Basic,
     /// `client_secret_post`: in the body.
     Post,
+    /// `private_key_jwt`, by a web identity token of AWS STS (RFC 7523, section 2.2).
+    IamIdentity,
 }
 
 #[cfg(test)]

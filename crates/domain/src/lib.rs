@@ -28,6 +28,7 @@ mod secret;
 mod state;
 mod target;
 mod vendor;
+mod web_identity;
 mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
@@ -69,4 +70,5 @@ pub use target::{
     split_tool_name, tool_name,
 };
 pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};
+pub use web_identity::WebIdentityIssuer;
 pub use workload::{WorkloadIdentity, WorkloadUser};

@@ -33,6 +33,8 @@ pub enum ActorToken {
         /// The scopes of the client's token.
         scopes: Vec<String>,
     },
+    /// The identity that asks, by a web identity token of AWS STS.
+    IamIdentity,
 }
 
 /// Whether the client proves who it is when it exchanges a token.

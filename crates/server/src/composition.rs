@@ -16,6 +16,7 @@ use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
+use identity::web_identity::WebIdentities;
 use objects::{Limits, Objects};
 use store::{AuditLog, Store};
 use tokio::runtime::Handle;
@@ -34,6 +35,7 @@ pub(crate) struct House {
     pub(crate) control: ControlPlane,
     pub(crate) objects: Objects,
     pub(crate) provider: Arc<Provider>,
+    pub(crate) web_identities: Arc<WebIdentities>,
     pub(crate) principals: Arc<Principals>,
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,
@@ -81,6 +83,7 @@ impl House {
             Arc::clone(&names),
             Arc::clone(&provider),
         ));
+        let web_identities = Arc::clone(outbound.web_identities());
         let credentials = Arc::new(Credentials::new(
             Arc::clone(&outbound),
             store.clone(),
@@ -165,6 +168,7 @@ impl House {
             control,
             objects,
             provider,
+            web_identities,
             principals,
             lane,
             names,

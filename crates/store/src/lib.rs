@@ -34,6 +34,7 @@ mod rate_limits;
 mod secrets;
 mod tags;
 mod targets;
+mod web_identity_issuers;
 mod workload_identities;
 
 pub use accounts::Account;

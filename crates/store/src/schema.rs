@@ -6,16 +6,27 @@
 
 mod credentials;
 mod pool_users;
+mod web_identity;
 
 use credentials::{CREDENTIALS, SECRETS, WORKLOADS};
 use pool_users::POOL_USERS;
+use web_identity::WEB_IDENTITY;
 
 use crate::StoreError;
 use crate::backend::{Connection, params};
 
 /// Each version's script; a version is its place in the list, from one.
-const SCRIPTS: &[&str] =
-    &[VERSION_1, OBJECTS, CREDENTIALS, RATE_LIMITS, FUNCTION_VERSIONS, WORKLOADS, SECRETS, POOL_USERS];
+const SCRIPTS: &[&str] = &[
+    VERSION_1,
+    OBJECTS,
+    CREDENTIALS,
+    RATE_LIMITS,
+    FUNCTION_VERSIONS,
+    WORKLOADS,
+    SECRETS,
+    POOL_USERS,
+    WEB_IDENTITY,
+];
 
 /// The version that this Portcullis writes.
 pub(crate) fn known() -> i64 {

@@ -422,6 +422,7 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE pool_users; DROP TABLE pool_groups; DROP TABLE pool_members; DROP TABLE pool_attempts; \
          DROP TABLE pool_tickets; DROP TABLE function_versions; DROP TABLE function_aliases; DROP TABLE function_permissions; \
          DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
+         DROP TABLE web_identity_issuers; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \

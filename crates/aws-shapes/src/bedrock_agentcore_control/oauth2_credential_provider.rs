@@ -127,6 +127,9 @@ pub enum ActorTokenContentType {
     /// `M2M`.
     #[serde(rename = "M2M")]
     M2M,
+    /// `AWS_IAM_ID_TOKEN_JWT`.
+    #[serde(rename = "AWS_IAM_ID_TOKEN_JWT")]
+    AwsIamIdTokenJwt,
 }
 impl ActorTokenContentType {
     /// The value as the wire writes it.
@@ -135,12 +138,13 @@ impl ActorTokenContentType {
         match self {
             Self::None => "NONE",
             Self::M2M => "M2M",
+            Self::AwsIamIdTokenJwt => "AWS_IAM_ID_TOKEN_JWT",
         }
     }
 }
 
 pub(super) static ACTOR_TOKEN_CONTENT_TYPE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["NONE", "M2M"], not_honoured: &["AWS_IAM_ID_TOKEN_JWT"] };
+    Schema::Enumeration { values: &["NONE", "M2M", "AWS_IAM_ID_TOKEN_JWT"], not_honoured: &[] };
 
 /// The structure `AtlassianOauth2ProviderConfigInput` of the model, which says the same.
 pub type AtlassianOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
@@ -155,6 +159,9 @@ pub enum ClientAuthenticationMethodType {
     /// `CLIENT_SECRET_POST`.
     #[serde(rename = "CLIENT_SECRET_POST")]
     ClientSecretPost,
+    /// `AWS_IAM_ID_TOKEN_JWT`.
+    #[serde(rename = "AWS_IAM_ID_TOKEN_JWT")]
+    AwsIamIdTokenJwt,
 }
 impl ClientAuthenticationMethodType {
     /// The value as the wire writes it.
@@ -163,13 +170,14 @@ impl ClientAuthenticationMethodType {
         match self {
             Self::ClientSecretBasic => "CLIENT_SECRET_BASIC",
             Self::ClientSecretPost => "CLIENT_SECRET_POST",
+            Self::AwsIamIdTokenJwt => "AWS_IAM_ID_TOKEN_JWT",
         }
     }
 }
 
 pub(super) static CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST"],
-    not_honoured: &["AWS_IAM_ID_TOKEN_JWT", "PRIVATE_KEY_JWT"],
+    values: &["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST", "AWS_IAM_ID_TOKEN_JWT"],
+    not_honoured: &["PRIVATE_KEY_JWT"],
 };
 
 /// The structure `CreateOauth2CredentialProviderRequest` of the model.

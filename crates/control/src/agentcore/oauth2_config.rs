@@ -80,14 +80,32 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
         on_behalf_of_token_exchange_config,
         client_authentication_method,
     } = given;
+    let unnamed = on_behalf_of_token_exchange_config.as_ref().is_some_and(on_behalf_of::names_no_client);
     let client_id = client_id.filter(|id| !id.is_empty());
     let field = format!("{place}/clientId");
-    let client_id = client_id.ok_or_else(|| invalid(&field, "clientId is required."))?;
-    let secret = secret(place, client_secret, client_secret_config, client_secret_source)?;
     let authentication = client_authentication_method.map(|method| match method {
         ClientAuthenticationMethodType::ClientSecretBasic => ClientAuthentication::Basic,
         ClientAuthenticationMethodType::ClientSecretPost => ClientAuthentication::Post,
+        ClientAuthenticationMethodType::AwsIamIdTokenJwt => ClientAuthentication::IamIdentity,
     });
+    let (client_id, secret) = match authentication {
+        Some(ClientAuthentication::IamIdentity) => {
+            let given = Given::without(
+                place,
+                client_secret.as_ref(),
+                client_secret_config.as_ref(),
+                client_secret_source,
+            )?;
+            (client_id.unwrap_or_default(), given)
+        }
+        _ if unnamed && client_secret.is_none() && client_secret_config.is_none() => {
+            (client_id.unwrap_or_default(), Given::None)
+        }
+        _ => {
+            let client_id = client_id.ok_or_else(|| invalid(&field, "clientId is required."))?;
+            (client_id, secret(place, client_secret, client_secret_config, client_secret_source)?)
+        }
+    };
     let discovery = read_discovery(&format!("{place}/oauthDiscovery"), oauth_discovery)?;
     let exchange = format!("{place}/onBehalfOfTokenExchangeConfig");
     let on_behalf_of =
@@ -231,6 +249,7 @@ pub(super) fn show(settings: OAuth2Settings) -> Oauth2ProviderConfigOutput {
         client_authentication_method: authentication.map(|method| match method {
             ClientAuthentication::Basic => ClientAuthenticationMethodType::ClientSecretBasic,
             ClientAuthentication::Post => ClientAuthenticationMethodType::ClientSecretPost,
+            ClientAuthentication::IamIdentity => ClientAuthenticationMethodType::AwsIamIdTokenJwt,
         }),
     })
 }

@@ -44,11 +44,17 @@ fn actor(place: &str, given: TokenExchangeGrantTypeConfigType) -> Result<ActorTo
     match (given.actor_token_content, given.actor_token_scopes) {
         (ActorTokenContentType::None, None) => Ok(ActorToken::None),
         (ActorTokenContentType::M2M, scopes) => Ok(ActorToken::Client { scopes: scopes.unwrap_or_default() }),
-        (ActorTokenContentType::None, Some(_)) => {
+        (ActorTokenContentType::AwsIamIdTokenJwt, None) => Ok(ActorToken::IamIdentity),
+        (ActorTokenContentType::None | ActorTokenContentType::AwsIamIdTokenJwt, Some(_)) => {
             let message = "actorTokenScopes go with the actorTokenContent M2M only.";
             Err(invalid(&format!("{place}/actorTokenScopes"), message))
         }
     }
+}
+
+/// Whether the client is not named in the exchange, and so needs no secret for it.
+pub(super) fn names_no_client(given: &OnBehalfOfTokenExchangeConfigType) -> bool {
+    given.on_behalf_of_authentication_config.is_some()
 }
 
 /// What is configured, as answers have it.
@@ -77,6 +83,7 @@ pub(super) fn show(configured: OnBehalfOf) -> OnBehalfOfTokenExchangeConfigType 
 fn show_actor(actor: ActorToken) -> TokenExchangeGrantTypeConfigType {
     let (actor_token_content, actor_token_scopes) = match actor {
         ActorToken::None => (ActorTokenContentType::None, None),
+        ActorToken::IamIdentity => (ActorTokenContentType::AwsIamIdTokenJwt, None),
         ActorToken::Client { scopes } => {
             (ActorTokenContentType::M2M, Some(scopes).filter(|scopes| !scopes.is_empty()))
         }

@@ -7,13 +7,14 @@ use aws_shapes::bedrock_agentcore::{
     GetResourceOauth2TokenResponse, Oauth2FlowType, ResourceCredentialOperations,
 };
 use domain::{Arn, CredentialKind, Secret};
-use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter};
+use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter, speaking};
 use identity::workload::WorkloadGrant;
 
 use super::{AgentCoreData, opened};
 use crate::agentcore::{authorize_workload, find_provider};
 use crate::context::Context;
 use crate::fault::{Failure, invalid, sentence};
+use crate::sts::own_session;
 
 impl ResourceCredentialOperations<Context> for AgentCoreData {
     type Error = Failure;
@@ -83,6 +84,13 @@ async fn credential(
     let allowed = context.authorize(&arn)?;
     let provider = find_provider(&mut allowed.read().await?, &context.scope, kind, name).await?;
     context.require("secretsmanager:GetSecretValue", &provider.secret_arn(), |conditions| conditions)?;
+    let outbound = &context.setup().outbound;
+    if matches!(need, Need::OAuth(_)) {
+        let audience = outbound.web_identity_audience(&context.scope, &arn).await;
+        if let Some(audience) = audience.map_err(|refusal| failure(&refusal))? {
+            speaks(context, &audience)?;
+        }
+    }
     let watched = allowed.watch();
     let workload = grant.identity.arn();
     let ask = Ask {
@@ -91,9 +99,9 @@ async fn credential(
         need,
         workload: Some(workload.as_str()),
         user: None,
-        brought: Brought { token: grant.token.as_ref() },
+        brought: Brought { token: grant.token.as_ref(), caller: Some(&context.identity()?.caller) },
     };
-    match context.setup().outbound.credential(&ask).await {
+    match outbound.credential(&ask).await {
         Ok(Granted::ApiKey(secret) | Granted::Token { secret, .. }) => {
             watched.done(None).await;
             Ok(secret)
@@ -102,17 +110,25 @@ async fn credential(
             watched.refused();
             Err(Failure::internal(&"consent is needed for a grant that asks nobody"))
         }
-        Err(Refusal::Store(error)) => {
-            watched.refused();
-            Err(Failure::internal(&error))
-        }
-        Err(refusal @ Refusal::NoPerson) => {
-            watched.refused();
-            Err(invalid("workloadIdentityToken", sentence(&refusal)))
-        }
         Err(refusal) => {
             watched.refused();
-            Err(invalid("resourceCredentialProviderName", sentence(&refusal)))
+            Err(failure(&refusal))
         }
     }
+}
+
+fn failure(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Store(error) => Failure::internal(error),
+        Refusal::NoPerson => invalid("workloadIdentityToken", sentence(refusal)),
+        refusal => invalid("resourceCredentialProviderName", sentence(refusal)),
+    }
+}
+
+/// The provider's token endpoint is told who asks: the caller must be allowed to say so there, as by `sts:GetWebIdentityToken`
+/// itself.
+fn speaks(context: &Context, audience: &str) -> Result<(), Failure> {
+    context.require("sts:GetWebIdentityToken", &own_session(context), |conditions| {
+        speaking(conditions, audience)
+    })
 }

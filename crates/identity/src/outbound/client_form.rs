@@ -27,6 +27,9 @@ const OURS: [&str; 13] = [
     "redirect_uri",
 ];
 
+/// What a client's assertion is (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// A token request, ready to be sent.
 pub(super) struct ClientForm {
     /// The `Authorization` header, when the client proves who it is in it.
@@ -41,6 +44,8 @@ pub(super) enum Proof<'a> {
     Basic(&'a Secret),
     /// In the body.
     Post(&'a Secret),
+    /// By a JWT that says who it is (RFC 7523, section 2.2).
+    Assertion(Secret),
     /// Not at all; it is not even named.
     Unnamed,
 }
@@ -57,6 +62,14 @@ impl ClientForm {
             Proof::Post(secret) => {
                 form.append_pair("client_id", client_id);
                 form.append_pair("client_secret", secret.expose());
+                None
+            }
+            Proof::Assertion(assertion) => {
+                if !client_id.is_empty() {
+                    form.append_pair("client_id", client_id);
+                }
+                form.append_pair("client_assertion_type", ASSERTION_TYPE);
+                form.append_pair("client_assertion", assertion.expose());
                 None
             }
             Proof::Unnamed => None,
@@ -118,7 +131,12 @@ mod tests {
     #[test]
     fn a_client_that_is_not_named_proves_nothing() {
         let unnamed = form(|_| Proof::Unnamed);
-        assert!(unnamed.authorization.is_none() && !unnamed.body.contains("client_"), "{}", *unnamed.body);
+        assert!(unnamed.authorization.is_none());
+        assert!(
+            !unnamed.body.contains("client_id") && !unnamed.body.contains("client_secret"),
+            "{}",
+            *unnamed.body
+        );
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings, OnBehalfOfClient,
-    Random, RequestId, Timestamp, TokenAnswer,
+    ActorToken, ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings,
+    OnBehalfOfClient, OnBehalfOfGrant, Random, RequestId, Timestamp, TokenAnswer,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
@@ -16,12 +16,13 @@ use url::Url;
 
 use super::client_form::{ClientForm, Proof};
 use super::grant_request::GrantRequest;
-use super::party::Party;
+use super::party::{Acting, Party, TokenKind};
 use super::tokens::{Issued, TokenKey};
 use super::vault::Held;
 use super::{Refusal, token_answer};
 use crate::issuer::is_of_issuer;
 use crate::provider::{Names, PoolHint, Provider, TokenRequest};
+use crate::web_identity::WebIdentities;
 
 /// How long what a server says of itself is used without a question.
 const FRESH: Duration = Duration::from_secs(10 * 60);
@@ -47,6 +48,7 @@ pub(super) struct Servers {
     pub(super) provider: Arc<Provider>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) web_identities: Arc<WebIdentities>,
 }
 
 /// What was found out about a provider's endpoint, and when.
@@ -84,7 +86,12 @@ impl Servers {
         let (grant, client) = match &party.exchange {
             None => (GrantRequest::of_the_client(key), OnBehalfOfClient::Proven),
             Some(exchange) => {
-                (GrantRequest::of_the_person(exchange, settings.vendor, key), exchange.how.client)
+                let mut exchange = exchange.clone();
+                if matches!(exchange.how.grant, OnBehalfOfGrant::TokenExchange(ActorToken::IamIdentity)) {
+                    let token = self.spoken(party.speaker.as_ref(), &endpoint.url).await?;
+                    exchange.actor = Some(Acting { token, kind: TokenKind::Jwt });
+                }
+                (GrantRequest::of_the_person(&exchange, settings.vendor, key), exchange.how.client)
             }
         };
         let has_secret =
@@ -94,6 +101,9 @@ impl Servers {
             OnBehalfOfClient::Proven => match endpoint.authentication(settings)? {
                 ClientAuthentication::Basic => Proof::Basic(has_secret()?),
                 ClientAuthentication::Post => Proof::Post(has_secret()?),
+                ClientAuthentication::IamIdentity => {
+                    Proof::Assertion(self.spoken(party.speaker.as_ref(), &endpoint.url).await?)
+                }
             },
         };
         let form = ClientForm::new(&settings.client_id, &proof, &grant);
@@ -117,6 +127,15 @@ impl Servers {
             None => self.ask_there(&endpoint.url, form).await?,
         };
         token_answer::read(&bare(&endpoint.url), written, status, &body, asked)
+    }
+
+    /// The URL of a provider's token endpoint.
+    pub(super) async fn token_endpoint(
+        &self,
+        held: &Held,
+        settings: &OAuth2Settings,
+    ) -> Result<String, Refusal> {
+        Ok(self.endpoint_of(held, settings).await?.url)
     }
 
     /// Where the endpoint is, as it was found out before or is now.

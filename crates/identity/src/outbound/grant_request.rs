@@ -4,15 +4,13 @@
 use domain::{OnBehalfOfGrant, Vendor};
 use zeroize::Zeroizing;
 
-use super::party::Exchange;
+use super::party::{Exchange, TokenKind};
 use super::tokens::TokenKey;
 
 /// The grant of RFC 8693.
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// The grant of RFC 7523.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// The type of a token that is a JWT, whatever it is for (RFC 8693, section 3).
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 /// By this a caller says of what other type the person's token is.
 const SUBJECT_TYPE: &str = "subject_token_type";
 
@@ -35,7 +33,7 @@ impl GrantRequest {
                 let mut request = Self::new(TOKEN_EXCHANGE, key);
                 request.set("subject_token", exchange.subject.expose());
                 if !request.has(SUBJECT_TYPE) {
-                    request.set(SUBJECT_TYPE, JWT);
+                    request.set(SUBJECT_TYPE, TokenKind::Jwt.as_str());
                 }
                 if let Some(actor) = &exchange.actor {
                     request.set("actor_token", actor.token.expose());
@@ -91,7 +89,7 @@ mod tests {
     use domain::{ActorToken, OnBehalfOf, OnBehalfOfClient, Secret};
 
     use super::*;
-    use crate::outbound::party::{Acting, ActorKind};
+    use crate::outbound::party::Acting;
 
     fn request(
         grant: OnBehalfOfGrant,
@@ -99,7 +97,7 @@ mod tests {
         parameters: &[(&str, &str)],
     ) -> BTreeMap<String, String> {
         let how = OnBehalfOf { grant, client: OnBehalfOfClient::Proven };
-        let actor = Acting { token: Secret::new("the-actor"), kind: ActorKind::AccessToken };
+        let actor = Acting { token: Secret::new("the-actor"), kind: TokenKind::AccessToken };
         let exchange = Exchange { how, subject: Secret::new("the-person"), actor: Some(actor) };
         let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let scopes = vec!["read".to_owned(), "write".to_owned()];

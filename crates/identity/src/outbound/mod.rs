@@ -15,6 +15,7 @@ mod grant_request;
 mod party;
 mod permission;
 mod refusal;
+mod speaker;
 mod token_answer;
 mod tokens;
 mod vault;
@@ -23,20 +24,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    Arn, Clock, CredentialKind, CredentialProvider, CredentialSettings, Random, Scope, Secret, Timestamp,
+    Arn, Caller, Clock, CredentialKind, CredentialProvider, CredentialSettings, Random, Scope, Secret,
+    Timestamp,
 };
 use egress::Client;
 use store::Store;
 
 use crate::provider::{Names, Provider};
+use crate::web_identity::WebIdentities;
 pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;
 pub use external::read_external;
-use party::Party;
-pub use permission::{Role, may_use};
+pub use permission::{Role, may_speak, may_use, speaking};
 pub use refusal::{Refusal, Said};
-use tokens::TokenKey;
 use vault::{Held, Vault};
 
 /// Credentials for what is called.
@@ -67,6 +68,9 @@ pub struct Ask<'a> {
 pub struct Brought<'a> {
     /// The person's own token, verified.
     pub token: Option<&'a Secret>,
+    /// The identity that asks, which was allowed to speak for itself where the provider's requests do
+    /// ([`Outbound::web_identity_audience`]).
+    pub caller: Option<&'a Caller>,
 }
 
 /// What is needed of a provider.
@@ -130,7 +134,15 @@ impl Outbound {
         names: Arc<Names>,
         provider: Arc<Provider>,
     ) -> Self {
-        let servers = Servers { client, names, provider, clock: Arc::clone(&clock), random };
+        let web_identities = WebIdentities::new(store.clone(), Arc::clone(&names), Arc::clone(&random));
+        let servers = Servers {
+            client,
+            names,
+            provider,
+            clock: Arc::clone(&clock),
+            random,
+            web_identities: Arc::new(web_identities),
+        };
         Self { vault: Vault::new(store), servers: Arc::new(servers), clock }
     }
 
@@ -146,7 +158,7 @@ impl Outbound {
         match ask.need {
             Need::ApiKey => api_key(&held.provider),
             Need::OAuth(need) => match need.grant {
-                Grant::ClientCredentials => self.token_of_the_client(&held, need).await,
+                Grant::ClientCredentials => self.token_of_the_client(&held, ask, need).await,
                 Grant::AuthorizationCode => Err(Refusal::Grant("AUTHORIZATION_CODE")),
                 Grant::TokenExchange => self.token_of_the_person(&held, ask, need).await,
             },
@@ -160,7 +172,7 @@ impl Outbound {
     pub fn forget(&self, ask: &Ask<'_>, refused: &Secret) -> bool {
         let Need::OAuth(need) = ask.need else { return false };
         match self.vault.remembered(ask.provider) {
-            Some(held) => held.forget(&exchange::key(ask, need), refused, self.clock.now()),
+            Some(held) => held.forget(&held.key(ask, need), refused, self.clock.now()),
             None => true,
         }
     }
@@ -198,14 +210,19 @@ impl Outbound {
         self.vault.find(scope, kind, &name).await?.ok_or_else(|| Refusal::Unknown(arn.clone()))
     }
 
-    async fn token_of_the_client(&self, held: &Arc<Held>, need: OAuthNeed<'_>) -> Result<Granted, Refusal> {
+    async fn token_of_the_client(
+        &self,
+        held: &Arc<Held>,
+        ask: &Ask<'_>,
+        need: OAuthNeed<'_>,
+    ) -> Result<Granted, Refusal> {
         if held.provider.kind() != CredentialKind::OAuth2 {
             return Err(Refusal::OtherKind { provider: held.provider.arn(), gives: "an API key" });
         }
         for name in need.parameters.keys() {
             check_parameter(name)?;
         }
-        let issued = held.token(TokenKey::of_the_client(need), Party::default(), &self.servers).await?;
+        let issued = held.token(held.key(ask, need), held.party(ask), &self.servers).await?;
         Ok(Granted::Token { secret: issued.secret.clone(), expires: issued.expires })
     }
 }

@@ -3,9 +3,13 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use domain::{OnBehalfOf, Secret};
 
+use super::speaker::Speaker;
+
 /// For whom a token is, besides the client. Nobody, for tokens of the client itself.
 #[derive(Clone, Default)]
 pub(super) struct Party {
+    /// Who speaks to the server, where it is to know.
+    pub(super) speaker: Option<Speaker>,
     /// The person's token and what is to be done with it.
     pub(super) exchange: Option<Exchange>,
 }
@@ -25,19 +29,21 @@ pub(super) struct Exchange {
 #[derive(Clone)]
 pub(super) struct Acting {
     pub(super) token: Secret,
-    pub(super) kind: ActorKind,
+    pub(super) kind: TokenKind,
 }
 
-/// What the token of who acts is (RFC 8693, section 3).
+/// What a token is (RFC 8693, section 3).
 #[derive(Clone, Copy)]
-pub(super) enum ActorKind {
+pub(super) enum TokenKind {
     AccessToken,
+    Jwt,
 }
 
-impl ActorKind {
+impl TokenKind {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::AccessToken => "urn:ietf:params:oauth:token-type:access_token",
+            Self::Jwt => "urn:ietf:params:oauth:token-type:jwt",
         }
     }
 }

@@ -8,6 +8,8 @@ use domain::{Arn, Secret};
 use egress::EgressError;
 use store::StoreError;
 
+use crate::web_identity::WebIdentityError;
+
 /// Why there is no credential.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refusal {
@@ -48,6 +50,14 @@ pub enum Refusal {
         "a token can be had on behalf of a person only with their own token: get the workload access token with GetWorkloadAccessTokenForJWT"
     )]
     NoPerson,
+    /// The provider's requests speak of the identity that asks, and there is none.
+    #[error(
+        "the provider's token endpoint is told which identity of the account asks, and this request has none: ask as a user or a role"
+    )]
+    NoIdentity,
+    /// There is no token that says who asks.
+    #[error("no web identity token can be had: {0}")]
+    WebIdentity(#[from] WebIdentityError),
     /// The provider exchanges no tokens.
     #[error(
         "the credential provider `{0}` does not say how it gets tokens on behalf of people: make it a CustomOauth2 with onBehalfOfTokenExchangeConfig"
