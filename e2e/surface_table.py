@@ -76,6 +76,19 @@ class Stage(Scenery):
     def shared_workload(self) -> str:
         return self.create("bedrock-agentcore-control", "CreateWorkloadIdentity")["name"]
 
+    def with_web_identity(self, is_wanted: bool, **request) -> dict:
+        """A request, on an account whose outbound web identity federation is enabled, or is not."""
+        iam = self.server.client("iam")
+        try:
+            is_enabled = iam.get_outbound_web_identity_federation_info()["JwtVendingEnabled"]
+        except iam.exceptions.FeatureDisabledException:
+            is_enabled = False
+        if is_wanted and not is_enabled:
+            iam.enable_outbound_web_identity_federation()
+        elif is_enabled and not is_wanted:
+            iam.disable_outbound_web_identity_federation()
+        return request
+
     def workload_token(self) -> str:
         data = self.server.client("bedrock-agentcore")
         return data.get_workload_access_token(workloadName=self.shared_workload)["workloadAccessToken"]
@@ -1503,6 +1516,31 @@ ROWS = [
         missing={"RoleName": NOBODY},
         on="role {RoleName}",
     ),
+    # --- outbound web identity federation
+    Row(
+        "iam",
+        "EnableOutboundWebIdentityFederation",
+        lambda on: on.with_web_identity(False),
+        malformed="it has no members, so that no constraint can be broken",
+        missing="it names nothing but the caller's account",
+        on="*",
+    ),
+    Row(
+        "iam",
+        "DisableOutboundWebIdentityFederation",
+        lambda on: on.with_web_identity(True),
+        malformed="it has no members, so that no constraint can be broken",
+        missing="it names nothing but the caller's account",
+        on="*",
+    ),
+    Row(
+        "iam",
+        "GetOutboundWebIdentityFederationInfo",
+        lambda on: on.with_web_identity(True),
+        malformed="it has no members, so that no constraint can be broken",
+        missing="it names nothing but the caller's account",
+        on="*",
+    ),
     # --- managed policies
     Row(
         "iam",
@@ -2022,6 +2060,21 @@ ROWS = [
         missing="it names nothing but the caller",
         on="*",
         unauthorized="AWS lets every caller who is recognised ask who they are, whatever their policies say",
+    ),
+    Row(
+        "sts",
+        "GetWebIdentityToken",
+        lambda on: on.with_web_identity(
+            True,
+            Audience=["https://api.example"],
+            SigningAlgorithm="RS256",
+            DurationSeconds=60,
+            Tags=[{"Key": "team", "Value": "tests"}],
+        ),
+        bare=lambda on: on.with_web_identity(True, Audience=["https://api.example"], SigningAlgorithm="ES384"),
+        malformed={"DurationSeconds": 59},
+        missing="it names nothing but the caller",
+        on=f"arn:aws:sts::{ACCOUNT}:self",
     ),
 ]
 

@@ -17,7 +17,7 @@ use aws::sigv4;
 use domain::{
     ApiKeyOutbound, Arn, Clock, OAuthGrant, OAuthOutbound, Outbound, Random, Scope, Secret, Signing,
 };
-use identity::outbound::{self, Ask, Grant, Granted, OAuthNeed, may_use};
+use identity::outbound::{self, Ask, Brought as Known, Grant, Granted, OAuthNeed, may_speak, may_use};
 use store::Store;
 
 pub use credential::Credential;
@@ -169,6 +169,7 @@ impl Credentials {
             need: outbound::Need::ApiKey,
             workload: None,
             user: None,
+            brought: Known::default(),
         };
         let Granted::ApiKey(secret) = self.outbound.credential(&ask).await? else {
             return Err(Refused::new(format!("the credential provider `{}` gives no API key", key.provider)));
@@ -179,6 +180,10 @@ impl Credentials {
 
     async fn token(&self, need: &Need<'_>, oauth: &OAuthOutbound) -> Result<Credential, Refused> {
         self.may_use(need, &oauth.provider).await?;
+        if let Some(endpoint) = self.outbound.web_identity_audience(need.scope, &oauth.provider).await? {
+            let role = need.role.session(need.gateway).map_err(Refused::new)?;
+            may_speak(role, &endpoint, self.clock.now()).map_err(Refused::new)?;
+        }
         match self.outbound.credential(&ask(need, oauth)).await? {
             Granted::Token { secret, .. } => {
                 let mut secrets = self.outbound.secrets_of(need.scope, &oauth.provider).await?;
@@ -216,6 +221,8 @@ fn ask<'a>(need: &Need<'a>, oauth: &'a OAuthOutbound) -> Ask<'a> {
         need: outbound::Need::OAuth(wanted),
         workload: None,
         user: None,
+        // The role is who asks, where the token endpoint is to know.
+        brought: Known { caller: need.role.session(need.gateway).ok().map(|role| role.caller), token: None },
     }
 }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arn, Scope, Secret, Timestamp, Vendor};
+use crate::{Arn, OnBehalfOf, Scope, Secret, Timestamp, Vendor};
 
 /// How the names of the secrets in a token vault begin.
 const SECRETS_OF_VAULT: &str = "bedrock-agentcore-identity!default/";
@@ -138,6 +138,9 @@ pub struct OAuth2Settings {
     pub client_id: String,
     /// How the client proves who it is, when that was said; otherwise the server's metadata decide.
     pub authentication: Option<ClientAuthentication>,
+    /// How it gets tokens for people whose token came in, when that was said; otherwise its vendor decides.
+    #[serde(default)]
+    pub on_behalf_of: Option<OnBehalfOf>,
 }
 
 /// Where an authorization server's metadata are.
@@ -173,6 +176,8 @@ pub enum ClientAuthentication {
     Basic,
     /// `client_secret_post`: in the body.
     Post,
+    /// `private_key_jwt`, by a web identity token of AWS STS (RFC 7523, section 2.2).
+    IamIdentity,
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod identifiers;
 mod kept_secret;
 mod kms_key;
 mod object;
+mod on_behalf_of;
 mod outbound;
 mod policy;
 mod pool;
@@ -30,6 +31,7 @@ mod state;
 mod target;
 mod third_party;
 mod vendor;
+mod web_identity;
 mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
@@ -57,6 +59,7 @@ pub use identifiers::{
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use kms_key::{KmsKey, KmsKeyState, TokenVault};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
+pub use on_behalf_of::{ActorToken, OnBehalfOf, OnBehalfOfClient, OnBehalfOfGrant};
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };
@@ -73,4 +76,5 @@ pub use target::{
 };
 pub use third_party::{ClientOrigin, DocumentHosts, ThirdParties};
 pub use vendor::{RefreshHint, TokenAnswer, Vendor, VendorFacts, VendorServer};
+pub use web_identity::WebIdentityIssuer;
 pub use workload::{WorkloadIdentity, WorkloadUser};

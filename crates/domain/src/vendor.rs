@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthorizationServer, ClientAuthentication, OAuth2Discovery};
+use crate::{
+    AuthorizationServer, ClientAuthentication, OAuth2Discovery, OnBehalfOf, OnBehalfOfClient, OnBehalfOfGrant,
+};
 
 /// What stands for a tenant in an address.
 const TENANT: &str = "{tenant}";
@@ -79,6 +81,9 @@ pub struct VendorFacts {
     pub answer: TokenAnswer,
     /// What makes it give a refresh token.
     pub refresh: RefreshHint,
+    /// The parameter with which its server takes a person's token as an authorization grant (RFC 7523, section 2.1), and
+    /// the parameter's value; nothing where that is not known of it.
+    pub on_behalf_of: Option<(&'static str, &'static str)>,
 }
 
 /// Where a vendor's server is.
@@ -160,7 +165,8 @@ impl Vendor {
                 "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize",
                 "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
             )
-            .refreshed_by(Scope("offline_access")),
+            .refreshed_by(Scope("offline_access"))
+            .exchanging_by(("requested_token_use", "on_behalf_of")),
             Self::Atlassian => described(
                 "https://auth.atlassian.com",
                 "https://auth.atlassian.com/authorize",
@@ -286,11 +292,30 @@ impl VendorFacts {
     const fn refreshed_by(self, refresh: RefreshHint) -> Self {
         Self { refresh, ..self }
     }
+
+    const fn exchanging_by(self, parameter: (&'static str, &'static str)) -> Self {
+        Self { on_behalf_of: Some(parameter), ..self }
+    }
+
+    /// How its clients get tokens for people whose token came in.
+    #[must_use]
+    pub fn exchange(&self) -> Option<OnBehalfOf> {
+        self.on_behalf_of.map(|_| OnBehalfOf {
+            grant: OnBehalfOfGrant::JwtAuthorization,
+            client: OnBehalfOfClient::Proven,
+        })
+    }
 }
 
 /// A vendor whose tenants have servers of their own, which are described like any other.
 const fn tenants(refresh: RefreshHint) -> VendorFacts {
-    VendorFacts { server: None, authentication: None, answer: TokenAnswer::Standard, refresh }
+    VendorFacts {
+        server: None,
+        authentication: None,
+        answer: TokenAnswer::Standard,
+        refresh,
+        on_behalf_of: None,
+    }
 }
 
 /// A vendor with one server and without metadata; clients prove who they are in the body.
@@ -304,6 +329,7 @@ const fn described(
         authentication: Some(ClientAuthentication::Post),
         answer: TokenAnswer::Standard,
         refresh: RefreshHint::Nothing,
+        on_behalf_of: None,
     }
 }
 

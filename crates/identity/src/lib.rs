@@ -4,7 +4,7 @@
 //! are: pools of our own, resolved in this process, and issuers elsewhere, whose metadata and keys are fetched,
 //! remembered and bounded. [`provider`] is the built-in OpenID provider behind Cognito's API. [`principal`] turns an
 //! access key into an IAM identity with its policies, and seals the tokens of role sessions. [`workload`] issues
-//! and opens the tokens of workloads. [`outbound`] has the credentials for what is called. [`advice`] says what to do about
+//! and opens the tokens of workloads; [`web_identity`] those that say to others who an identity of an account is. [`outbound`] has the credentials for what is called. [`advice`] says what to do about
 //! a token that is not accepted.
 
 pub mod advice;
@@ -13,4 +13,5 @@ pub mod outbound;
 pub mod principal;
 pub mod provider;
 pub mod token;
+pub mod web_identity;
 pub mod workload;

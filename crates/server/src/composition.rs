@@ -16,6 +16,7 @@ use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{ClientDocuments, Names, Provider};
+use identity::web_identity::WebIdentities;
 use objects::{Limits, Objects};
 use store::{AuditLog, Store};
 use tokio::runtime::Handle;
@@ -36,6 +37,7 @@ pub(crate) struct House {
     pub(crate) objects: Objects,
     pub(crate) provider: Arc<Provider>,
     pub(crate) outbound: Arc<Outbound>,
+    pub(crate) web_identities: Arc<WebIdentities>,
     pub(crate) principals: Arc<Principals>,
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,
@@ -86,6 +88,7 @@ impl House {
             Arc::clone(&names),
             Arc::clone(&provider),
         ));
+        let web_identities = Arc::clone(outbound.web_identities());
         let credentials = Arc::new(Credentials::new(
             Arc::clone(&outbound),
             store.clone(),
@@ -172,6 +175,7 @@ impl House {
             objects,
             provider,
             outbound,
+            web_identities,
             principals,
             lane,
             names,

@@ -234,6 +234,8 @@ impl Worker {
             Route::Consent(consent) => Box::pin(consent::answer(&self.house, consent, request, peer)).await,
             Route::PoolMetadata(pool) => Box::pin(oidc::metadata(&self.house, &pool)).await,
             Route::PoolKeys(pool) => Box::pin(oidc::key_set(&self.house, &pool)).await,
+            Route::WebIdentityMetadata(id) => Box::pin(oidc::web_identity_metadata(&self.house, &id)).await,
+            Route::WebIdentityKeys(id) => Box::pin(oidc::web_identity_keys(&self.house, &id)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),
             Route::Ready => self.ready().await,
             Route::Welcome => response::text(

@@ -38,15 +38,25 @@ fn document(house: &House, found: Result<Option<Value>, StoreError>) -> Response
     match found {
         Ok(Some(document)) => response::json(StatusCode::OK, &document, &request_id),
         Ok(None) => {
-            let message = json!({ "message": "User pool does not exist." });
+            let message = json!({ "message": "There is no such issuer." });
             response::json(StatusCode::NOT_FOUND, &message, &request_id)
         }
         Err(error) => {
-            tracing::error!(%error, request.id = %request_id, "A pool cannot be read.");
-            let message = json!({ "message": "The pool cannot be read now. Try again." });
+            tracing::error!(%error, request.id = %request_id, "An issuer cannot be read.");
+            let message = json!({ "message": "The issuer cannot be read now. Try again." });
             response::json(StatusCode::SERVICE_UNAVAILABLE, &message, &request_id)
         }
     }
+}
+
+/// The metadata of an issuer of web identity tokens.
+pub(crate) async fn web_identity_metadata(house: &House, id: &str) -> Response<Body> {
+    document(house, house.web_identities.metadata(id).await)
+}
+
+/// The key set of an issuer of web identity tokens.
+pub(crate) async fn web_identity_keys(house: &House, id: &str) -> Response<Body> {
+    document(house, house.web_identities.key_set(id).await)
 }
 
 /// The token endpoint.

@@ -26,6 +26,10 @@ pub(crate) enum Route {
     PoolMetadata(UserPoolId),
     /// A pool's key set.
     PoolKeys(UserPoolId),
+    /// The metadata of an account's issuer of web identity tokens.
+    WebIdentityMetadata(String),
+    /// Its key set.
+    WebIdentityKeys(String),
     /// The token endpoint.
     Token(PoolHint),
     /// Another endpoint of the OpenID provider.
@@ -133,6 +137,10 @@ pub(crate) fn of(head: &Parts) -> Route {
             Route::PoolMetadata(pool(id))
         }
         [id, ".well-known", "jwks.json"] => Route::PoolKeys(pool(id)),
+        ["web-identity", id, ".well-known", "openid-configuration"] => {
+            Route::WebIdentityMetadata((*id).to_owned())
+        }
+        ["web-identity", id, ".well-known", "jwks.json"] => Route::WebIdentityKeys((*id).to_owned()),
         ["oauth2", "token"] => Route::Token(pool_of_host(host).unwrap_or(PoolHint::OfTheClient)),
         // AgentCore Identity's GetResourceOauth2Token, and no pool.
         ["identities", "oauth2", "token"] => Route::Control,

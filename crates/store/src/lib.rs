@@ -40,6 +40,7 @@ mod tags;
 mod targets;
 mod token_vaults;
 mod vault_rotation;
+mod web_identity_issuers;
 mod workload_identities;
 
 pub use accounts::Account;

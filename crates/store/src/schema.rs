@@ -8,11 +8,13 @@ mod credentials;
 mod keys;
 mod pool_users;
 mod third_parties;
+mod web_identity;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
 use pool_users::POOL_USERS;
 use third_parties::THIRD_PARTIES;
+use web_identity::WEB_IDENTITY;
 
 use crate::StoreError;
 use crate::backend::{Connection, params};
@@ -30,6 +32,7 @@ const SCRIPTS: &[&str] = &[
     FEDERATION,
     THIRD_PARTIES,
     KEYS,
+    WEB_IDENTITY,
 ];
 
 /// The version that this Portcullis writes.

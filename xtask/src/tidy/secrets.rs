@@ -26,6 +26,9 @@ const READERS: &[(&str, &str)] = &[
     ("crates/control/src/cognito/sign_in.rs", "hands out the tokens of a sign-in"),
     ("crates/mask/src/forms.rs", "writes down the forms in which a secret is looked for"),
     ("crates/identity/src/outbound/client_form.rs", "proves to a token endpoint who a client is"),
+    ("crates/identity/src/outbound/exchange.rs", "tells the tokens of people apart, by hashes of them"),
+    ("crates/identity/src/web_identity/keys.rs", "parses the keys that sign web identity tokens"),
+    ("crates/control/src/sts/web_identity.rs", "hands a caller the token that says who it is"),
     (
         "crates/identity/src/outbound/external.rs",
         "looks for a provider's secret in the JSON that its owner keeps",
@@ -44,6 +47,7 @@ const READERS: &[(&str, &str)] = &[
         "crates/control/src/agentcore_data/user_federation.rs",
         "hands an agent the token that a person allowed it",
     ),
+    ("crates/identity/src/outbound/grant_request.rs", "writes a person's token into a token request"),
     ("crates/credentials/src/credential.rs", "puts a key or a token into a header"),
     ("crates/credentials/src/key.rs", "puts a key into a query"),
     ("crates/compute/src/environment.rs", "hands a process its environment"),

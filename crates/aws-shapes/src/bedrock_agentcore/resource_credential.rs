@@ -245,6 +245,9 @@ pub enum Oauth2FlowType {
     /// `M2M`.
     #[serde(rename = "M2M")]
     M2M,
+    /// `ON_BEHALF_OF_TOKEN_EXCHANGE`.
+    #[serde(rename = "ON_BEHALF_OF_TOKEN_EXCHANGE")]
+    OnBehalfOfTokenExchange,
 }
 impl Oauth2FlowType {
     /// The value as the wire writes it.
@@ -253,13 +256,14 @@ impl Oauth2FlowType {
         match self {
             Self::UserFederation => "USER_FEDERATION",
             Self::M2M => "M2M",
+            Self::OnBehalfOfTokenExchange => "ON_BEHALF_OF_TOKEN_EXCHANGE",
         }
     }
 }
 
 pub(super) static OAUTH2_FLOW_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["USER_FEDERATION", "M2M"],
-    not_honoured: &["ON_BEHALF_OF_TOKEN_EXCHANGE"],
+    values: &["USER_FEDERATION", "M2M", "ON_BEHALF_OF_TOKEN_EXCHANGE"],
+    not_honoured: &[],
 };
 
 /// The enumeration `SessionStatus` of the model.

@@ -118,6 +118,34 @@ pub static LIST_OAUTH2_CREDENTIAL_PROVIDERS: OperationSpec = OperationSpec {
     reads: true,
 };
 
+/// The enumeration `ActorTokenContentType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ActorTokenContentType {
+    /// `NONE`.
+    #[serde(rename = "NONE")]
+    None,
+    /// `M2M`.
+    #[serde(rename = "M2M")]
+    M2M,
+    /// `AWS_IAM_ID_TOKEN_JWT`.
+    #[serde(rename = "AWS_IAM_ID_TOKEN_JWT")]
+    AwsIamIdTokenJwt,
+}
+impl ActorTokenContentType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::M2M => "M2M",
+            Self::AwsIamIdTokenJwt => "AWS_IAM_ID_TOKEN_JWT",
+        }
+    }
+}
+
+pub(super) static ACTOR_TOKEN_CONTENT_TYPE_SCHEMA: Schema =
+    Schema::Enumeration { values: &["NONE", "M2M", "AWS_IAM_ID_TOKEN_JWT"], not_honoured: &[] };
+
 /// The structure `AtlassianOauth2ProviderConfigInput` of the model, which says the same.
 pub type AtlassianOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
 /// The structure `AtlassianOauth2ProviderConfigOutput` of the model, which says the same.
@@ -131,6 +159,9 @@ pub enum ClientAuthenticationMethodType {
     /// `CLIENT_SECRET_POST`.
     #[serde(rename = "CLIENT_SECRET_POST")]
     ClientSecretPost,
+    /// `AWS_IAM_ID_TOKEN_JWT`.
+    #[serde(rename = "AWS_IAM_ID_TOKEN_JWT")]
+    AwsIamIdTokenJwt,
 }
 impl ClientAuthenticationMethodType {
     /// The value as the wire writes it.
@@ -139,13 +170,14 @@ impl ClientAuthenticationMethodType {
         match self {
             Self::ClientSecretBasic => "CLIENT_SECRET_BASIC",
             Self::ClientSecretPost => "CLIENT_SECRET_POST",
+            Self::AwsIamIdTokenJwt => "AWS_IAM_ID_TOKEN_JWT",
         }
     }
 }
 
 pub(super) static CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST"],
-    not_honoured: &["AWS_IAM_ID_TOKEN_JWT", "PRIVATE_KEY_JWT"],
+    values: &["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST", "AWS_IAM_ID_TOKEN_JWT"],
+    not_honoured: &["PRIVATE_KEY_JWT"],
 };
 
 /// The structure `CreateOauth2CredentialProviderRequest` of the model.
@@ -396,6 +428,9 @@ pub struct CustomOauth2ProviderConfigInput {
     /// `clientSecretSource`.
     #[serde(rename = "clientSecretSource", default, skip_serializing_if = "Option::is_none")]
     pub client_secret_source: Option<SecretSourceType>,
+    /// `onBehalfOfTokenExchangeConfig`.
+    #[serde(rename = "onBehalfOfTokenExchangeConfig", default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of_token_exchange_config: Option<OnBehalfOfTokenExchangeConfigType>,
     /// `clientAuthenticationMethod`.
     #[serde(rename = "clientAuthenticationMethod", default, skip_serializing_if = "Option::is_none")]
     pub client_authentication_method: Option<ClientAuthenticationMethodType>,
@@ -407,7 +442,7 @@ pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::S
     body("clientSecret", &Schema::Text { min: Some(0), max: Some(2048), pattern: None, sensitive: true }),
     body("clientSecretConfig", &SECRET_REFERENCE_SCHEMA),
     body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
-    body("onBehalfOfTokenExchangeConfig", &Schema::NotHonoured),
+    body("onBehalfOfTokenExchangeConfig", &ON_BEHALF_OF_TOKEN_EXCHANGE_CONFIG_TYPE_SCHEMA),
     body("clientAuthenticationMethod", &CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA),
     body("privateKeyJwtConfig", &Schema::NotHonoured),
     body("privateEndpoint", &Schema::NotHonoured),
@@ -424,6 +459,9 @@ pub struct CustomOauth2ProviderConfigOutput {
     /// `clientId`.
     #[serde(rename = "clientId", default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// `onBehalfOfTokenExchangeConfig`.
+    #[serde(rename = "onBehalfOfTokenExchangeConfig", default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of_token_exchange_config: Option<OnBehalfOfTokenExchangeConfigType>,
     /// `clientAuthenticationMethod`.
     #[serde(rename = "clientAuthenticationMethod", default, skip_serializing_if = "Option::is_none")]
     pub client_authentication_method: Option<ClientAuthenticationMethodType>,
@@ -432,7 +470,7 @@ pub struct CustomOauth2ProviderConfigOutput {
 pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA: Schema = Schema::Structure(&[
     body("oauthDiscovery", &OAUTH2_DISCOVERY_SCHEMA).required(),
     body("clientId", &Schema::Text { min: Some(1), max: Some(256), pattern: None, sensitive: false }),
-    body("onBehalfOfTokenExchangeConfig", &Schema::NotHonoured),
+    body("onBehalfOfTokenExchangeConfig", &ON_BEHALF_OF_TOKEN_EXCHANGE_CONFIG_TYPE_SCHEMA),
     body("clientAuthenticationMethod", &CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA),
     body("privateEndpoint", &Schema::NotHonoured),
     body("privateEndpointOverrides", &Schema::NotHonoured),
@@ -814,6 +852,84 @@ pub(super) static OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA: Schema = Schema::Union(&
     body("includedOauth2ProviderConfig", &SLACK_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA),
 ]);
 
+/// The structure `OnBehalfOfAuthenticationConfig` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OnBehalfOfAuthenticationConfig {
+    /// `clientAuthenticationMethod`.
+    #[serde(rename = "clientAuthenticationMethod")]
+    pub client_authentication_method: OnBehalfOfClientAuthenticationMethod,
+}
+
+pub(super) static ON_BEHALF_OF_AUTHENTICATION_CONFIG_SCHEMA: Schema = Schema::Structure(&[body(
+    "clientAuthenticationMethod",
+    &ON_BEHALF_OF_CLIENT_AUTHENTICATION_METHOD_SCHEMA,
+)
+.required()]);
+
+/// The enumeration `OnBehalfOfClientAuthenticationMethod` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnBehalfOfClientAuthenticationMethod {
+    /// `NO_CLIENT`.
+    #[serde(rename = "NO_CLIENT")]
+    NoClient,
+}
+impl OnBehalfOfClientAuthenticationMethod {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoClient => "NO_CLIENT",
+        }
+    }
+}
+
+pub(super) static ON_BEHALF_OF_CLIENT_AUTHENTICATION_METHOD_SCHEMA: Schema =
+    Schema::Enumeration { values: &["NO_CLIENT"], not_honoured: &[] };
+
+/// The structure `OnBehalfOfTokenExchangeConfigType` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct OnBehalfOfTokenExchangeConfigType {
+    /// `grantType`.
+    #[serde(rename = "grantType")]
+    pub grant_type: OnBehalfOfTokenExchangeGrantTypeType,
+    /// `tokenExchangeGrantTypeConfig`.
+    #[serde(rename = "tokenExchangeGrantTypeConfig", default, skip_serializing_if = "Option::is_none")]
+    pub token_exchange_grant_type_config: Option<TokenExchangeGrantTypeConfigType>,
+    /// `onBehalfOfAuthenticationConfig`.
+    #[serde(rename = "onBehalfOfAuthenticationConfig", default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of_authentication_config: Option<OnBehalfOfAuthenticationConfig>,
+}
+
+pub(super) static ON_BEHALF_OF_TOKEN_EXCHANGE_CONFIG_TYPE_SCHEMA: Schema = Schema::Structure(&[
+    body("grantType", &ON_BEHALF_OF_TOKEN_EXCHANGE_GRANT_TYPE_TYPE_SCHEMA).required(),
+    body("tokenExchangeGrantTypeConfig", &TOKEN_EXCHANGE_GRANT_TYPE_CONFIG_TYPE_SCHEMA),
+    body("onBehalfOfAuthenticationConfig", &ON_BEHALF_OF_AUTHENTICATION_CONFIG_SCHEMA),
+]);
+
+/// The enumeration `OnBehalfOfTokenExchangeGrantTypeType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnBehalfOfTokenExchangeGrantTypeType {
+    /// `TOKEN_EXCHANGE`.
+    #[serde(rename = "TOKEN_EXCHANGE")]
+    TokenExchange,
+    /// `JWT_AUTHORIZATION_GRANT`.
+    #[serde(rename = "JWT_AUTHORIZATION_GRANT")]
+    JwtAuthorizationGrant,
+}
+impl OnBehalfOfTokenExchangeGrantTypeType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenExchange => "TOKEN_EXCHANGE",
+            Self::JwtAuthorizationGrant => "JWT_AUTHORIZATION_GRANT",
+        }
+    }
+}
+
+pub(super) static ON_BEHALF_OF_TOKEN_EXCHANGE_GRANT_TYPE_TYPE_SCHEMA: Schema =
+    Schema::Enumeration { values: &["TOKEN_EXCHANGE", "JWT_AUTHORIZATION_GRANT"], not_honoured: &[] };
+
 /// The structure `SalesforceOauth2ProviderConfigInput` of the model, which says the same.
 pub type SalesforceOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
 /// The structure `SalesforceOauth2ProviderConfigOutput` of the model, which says the same.
@@ -880,6 +996,30 @@ pub(super) static STATUS_SCHEMA: Schema = Schema::Enumeration {
     values: &["READY"],
     not_honoured: &["CREATING", "CREATE_FAILED", "UPDATING", "UPDATE_FAILED", "DELETING", "DELETE_FAILED"],
 };
+
+/// The structure `TokenExchangeGrantTypeConfigType` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TokenExchangeGrantTypeConfigType {
+    /// `actorTokenContent`.
+    #[serde(rename = "actorTokenContent")]
+    pub actor_token_content: ActorTokenContentType,
+    /// `actorTokenScopes`.
+    #[serde(rename = "actorTokenScopes", default, skip_serializing_if = "Option::is_none")]
+    pub actor_token_scopes: Option<Vec<String>>,
+}
+
+pub(super) static TOKEN_EXCHANGE_GRANT_TYPE_CONFIG_TYPE_SCHEMA: Schema = Schema::Structure(&[
+    body("actorTokenContent", &ACTOR_TOKEN_CONTENT_TYPE_SCHEMA).required(),
+    body(
+        "actorTokenScopes",
+        &Schema::List {
+            element: &Schema::Text { min: Some(1), max: Some(128), pattern: None, sensitive: false },
+            wire: "member",
+            min: None,
+            max: None,
+        },
+    ),
+]);
 
 /// The structure `UpdateOauth2CredentialProviderRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]

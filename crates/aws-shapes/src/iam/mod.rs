@@ -7,6 +7,8 @@ mod access_key;
 pub use access_key::*;
 mod managed_policy;
 pub use managed_policy::*;
+mod outbound_web_identity_federation;
+pub use outbound_web_identity_federation::*;
 mod role;
 pub use role::*;
 mod user;
@@ -31,6 +33,9 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &GET_POLICY_VERSION,
         &LIST_POLICIES,
         &DELETE_POLICY,
+        &ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION,
+        &DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION,
+        &GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO,
         &CREATE_ROLE,
         &GET_ROLE,
         &LIST_ROLES,
@@ -59,6 +64,8 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         ErrorSpec { shape: "ConcurrentModificationException", code: "ConcurrentModification", status: 409 },
         ErrorSpec { shape: "DeleteConflictException", code: "DeleteConflict", status: 409 },
         ErrorSpec { shape: "EntityAlreadyExistsException", code: "EntityAlreadyExists", status: 409 },
+        ErrorSpec { shape: "FeatureDisabledException", code: "FeatureDisabled", status: 404 },
+        ErrorSpec { shape: "FeatureEnabledException", code: "FeatureEnabled", status: 409 },
         ErrorSpec { shape: "InvalidInputException", code: "InvalidInput", status: 400 },
         ErrorSpec { shape: "LimitExceededException", code: "LimitExceeded", status: 409 },
         ErrorSpec { shape: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400 },
@@ -82,6 +89,7 @@ pub async fn dispatch<H, C, E>(
 where
     H: AccessKeyOperations<C, Error = E>
         + ManagedPolicyOperations<C, Error = E>
+        + OutboundWebIdentityFederationOperations<C, Error = E>
         + RoleOperations<C, Error = E>
         + UserOperations<C, Error = E>
         + Sync,
@@ -124,6 +132,18 @@ where
         "DeletePolicy" => {
             Box::pin(handlers.delete_policy(context, typed(input)?)).await?;
             Ok(Value::Null)
+        }
+        "EnableOutboundWebIdentityFederation" => {
+            let answer = Box::pin(handlers.enable_outbound_web_identity_federation(context)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DisableOutboundWebIdentityFederation" => {
+            Box::pin(handlers.disable_outbound_web_identity_federation(context)).await?;
+            Ok(Value::Null)
+        }
+        "GetOutboundWebIdentityFederationInfo" => {
+            let answer = Box::pin(handlers.get_outbound_web_identity_federation_info(context)).await?;
+            Ok(untyped(&answer)?)
         }
         "CreateRole" => {
             let answer = Box::pin(handlers.create_role(context, typed(input)?)).await?;

@@ -5,6 +5,8 @@
 use crate::prelude::*;
 mod session;
 pub use session::*;
+mod web_identity;
+pub use web_identity::*;
 /// The service: its protocol, its promised operations and their errors.
 pub static SERVICE: ServiceSpec = ServiceSpec {
     name: "sts",
@@ -13,12 +15,27 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     api_version: "2011-06-15",
     target_prefix: None,
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
-    operations: &[&ASSUME_ROLE, &GET_CALLER_IDENTITY],
+    operations: &[&ASSUME_ROLE, &GET_CALLER_IDENTITY, &GET_WEB_IDENTITY_TOKEN],
     errors: &[
         ErrorSpec { shape: "ExpiredTokenException", code: "ExpiredTokenException", status: 400 },
+        ErrorSpec {
+            shape: "JWTPayloadSizeExceededException",
+            code: "JWTPayloadSizeExceededException",
+            status: 400,
+        },
         ErrorSpec { shape: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400 },
+        ErrorSpec {
+            shape: "OutboundWebIdentityFederationDisabledException",
+            code: "OutboundWebIdentityFederationDisabledException",
+            status: 403,
+        },
         ErrorSpec { shape: "PackedPolicyTooLargeException", code: "PackedPolicyTooLarge", status: 400 },
         ErrorSpec { shape: "RegionDisabledException", code: "RegionDisabledException", status: 403 },
+        ErrorSpec {
+            shape: "SessionDurationEscalationException",
+            code: "SessionDurationEscalationException",
+            status: 403,
+        },
     ],
 };
 /// Calls the handler of an operation: a decoded and checked request in, an answer to encode out.
@@ -33,7 +50,7 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: SessionOperations<C, Error = E> + Sync,
+    H: SessionOperations<C, Error = E> + WebIdentityOperations<C, Error = E> + Sync,
     C: Sync,
     E: From<Mismatch>,
 {
@@ -44,6 +61,10 @@ where
         }
         "GetCallerIdentity" => {
             let answer = Box::pin(handlers.get_caller_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetWebIdentityToken" => {
+            let answer = Box::pin(handlers.get_web_identity_token(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         other => Err(Mismatch::unknown(other).into()),

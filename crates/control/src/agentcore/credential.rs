@@ -124,6 +124,8 @@ pub(super) async fn list(
 pub(super) enum Given {
     /// Here it is, to be sealed.
     Managed(Secret),
+    /// There is none: the client proves who it is by something else, or not at all.
+    None,
     /// It is in a secret of the caller's own. The field says where the request names it.
     External { reference: SecretReference, field: String },
 }
@@ -169,6 +171,22 @@ impl Given {
         }
     }
 
+    /// No secret, where the client proves who it is without one.
+    pub(super) fn without(
+        place: &str,
+        secret: Option<&String>,
+        config: Option<&SecretReference>,
+        source: Option<SecretSourceType>,
+    ) -> Result<Self, Failure> {
+        let is_given = secret.is_some_and(|secret| !secret.is_empty());
+        if is_given || config.is_some() || source.is_some() {
+            let message = "With this clientAuthenticationMethod the client has no secret: leave out clientSecret, \
+                           clientSecretConfig and clientSecretSource.";
+            return Err(invalid(&format!("{place}/clientSecret"), message));
+        }
+        Ok(Self::None)
+    }
+
     /// What a provider keeps of it: itself, or where it is. The caller must be allowed to read the secret that is named, and
     /// it must hold what it is said to hold; otherwise whoever may make providers could use everyone's secrets.
     async fn keep(
@@ -177,6 +195,7 @@ impl Given {
         tx: &mut Tx,
     ) -> Result<(Option<Secret>, Option<ExternalSecret>), Failure> {
         let (reference, field) = match self {
+            Self::None => return Ok((Some(Secret::new("")), None)),
             Self::Managed(secret) => return Ok((Some(secret), None)),
             Self::External { reference, field } => (reference, field),
         };

@@ -14,6 +14,7 @@ mod listing;
 mod oauth2_config;
 mod oauth2_provider;
 mod oauth2_vendor;
+mod on_behalf_of;
 mod outbound;
 mod policy;
 mod policy_check;

@@ -11,6 +11,7 @@ use domain::{AuthorizationServer, ClientAuthentication, OAuth2Discovery, OAuth2S
 
 use super::credential::Given;
 use super::oauth2_vendor::{self, Configuration};
+use super::on_behalf_of;
 use crate::fault::{Failure, invalid};
 
 /// The tenant of a Microsoft provider that names none: accounts of every organisation (Microsoft identity platform,
@@ -43,7 +44,10 @@ pub(super) fn read(
             } = given;
             let secret = secret(&place, client_secret, client_secret_config, client_secret_source)?;
             let discovery = of_vendor(vendor, "").ok_or_else(|| no_address(name))?;
-            Ok((OAuth2Settings { vendor, discovery, client_id, authentication: None }, secret))
+            Ok((
+                OAuth2Settings { vendor, discovery, client_id, authentication: None, on_behalf_of: None },
+                secret,
+            ))
         }
         Configuration::Tenant(given) => {
             let MicrosoftOauth2ProviderConfigInput {
@@ -57,7 +61,10 @@ pub(super) fn read(
             let tenant = tenant_id.as_deref().unwrap_or(EVERY_TENANT);
             check_tenant(&format!("{place}/tenantId"), tenant)?;
             let discovery = of_vendor(vendor, tenant).ok_or_else(|| no_address(name))?;
-            Ok((OAuth2Settings { vendor, discovery, client_id, authentication: None }, secret))
+            Ok((
+                OAuth2Settings { vendor, discovery, client_id, authentication: None, on_behalf_of: None },
+                secret,
+            ))
         }
         Configuration::Included(given) => included(&place, vendor, name, given),
     }
@@ -70,18 +77,43 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
         client_secret,
         client_secret_config,
         client_secret_source,
+        on_behalf_of_token_exchange_config,
         client_authentication_method,
     } = given;
+    let unnamed = on_behalf_of_token_exchange_config.as_ref().is_some_and(on_behalf_of::names_no_client);
     let client_id = client_id.filter(|id| !id.is_empty());
     let field = format!("{place}/clientId");
-    let client_id = client_id.ok_or_else(|| invalid(&field, "clientId is required."))?;
-    let secret = secret(place, client_secret, client_secret_config, client_secret_source)?;
     let authentication = client_authentication_method.map(|method| match method {
         ClientAuthenticationMethodType::ClientSecretBasic => ClientAuthentication::Basic,
         ClientAuthenticationMethodType::ClientSecretPost => ClientAuthentication::Post,
+        ClientAuthenticationMethodType::AwsIamIdTokenJwt => ClientAuthentication::IamIdentity,
     });
+    let (client_id, secret) = match authentication {
+        Some(ClientAuthentication::IamIdentity) => {
+            let given = Given::without(
+                place,
+                client_secret.as_ref(),
+                client_secret_config.as_ref(),
+                client_secret_source,
+            )?;
+            (client_id.unwrap_or_default(), given)
+        }
+        _ if unnamed && client_secret.is_none() && client_secret_config.is_none() => {
+            (client_id.unwrap_or_default(), Given::None)
+        }
+        _ => {
+            let client_id = client_id.ok_or_else(|| invalid(&field, "clientId is required."))?;
+            (client_id, secret(place, client_secret, client_secret_config, client_secret_source)?)
+        }
+    };
     let discovery = read_discovery(&format!("{place}/oauthDiscovery"), oauth_discovery)?;
-    Ok((OAuth2Settings { vendor: Vendor::Custom, discovery, client_id, authentication }, secret))
+    let exchange = format!("{place}/onBehalfOfTokenExchangeConfig");
+    let on_behalf_of =
+        on_behalf_of_token_exchange_config.map(|given| on_behalf_of::read(&exchange, given)).transpose()?;
+    Ok((
+        OAuth2Settings { vendor: Vendor::Custom, discovery, client_id, authentication, on_behalf_of },
+        secret,
+    ))
 }
 
 /// A vendor has either one server, which is not the caller's to name, or servers of tenants, which only the caller knows.
@@ -135,7 +167,7 @@ fn included(
             return Err(invalid(place, message));
         }
     };
-    Ok((OAuth2Settings { vendor, discovery, client_id, authentication: None }, secret))
+    Ok((OAuth2Settings { vendor, discovery, client_id, authentication: None, on_behalf_of: None }, secret))
 }
 
 fn secret(
@@ -202,7 +234,7 @@ fn check_url(place: &str, field: &str, url: &str) -> Result<(), Failure> {
 
 /// What is configured, as answers have it.
 pub(super) fn show(settings: OAuth2Settings) -> Oauth2ProviderConfigOutput {
-    let OAuth2Settings { vendor, discovery, client_id, authentication } = settings;
+    let OAuth2Settings { vendor, discovery, client_id, authentication, on_behalf_of } = settings;
     if vendor != Vendor::Custom {
         let discovery = match (vendor.facts().server, discovery) {
             (Some(server), OAuth2Discovery::Metadata(metadata)) => server.discovery(metadata),
@@ -213,9 +245,11 @@ pub(super) fn show(settings: OAuth2Settings) -> Oauth2ProviderConfigOutput {
     Oauth2ProviderConfigOutput::CustomOauth2ProviderConfig(CustomOauth2ProviderConfigOutput {
         oauth_discovery: show_discovery(discovery),
         client_id: Some(client_id),
+        on_behalf_of_token_exchange_config: on_behalf_of.map(on_behalf_of::show),
         client_authentication_method: authentication.map(|method| match method {
             ClientAuthentication::Basic => ClientAuthenticationMethodType::ClientSecretBasic,
             ClientAuthentication::Post => ClientAuthenticationMethodType::ClientSecretPost,
+            ClientAuthentication::IamIdentity => ClientAuthenticationMethodType::AwsIamIdTokenJwt,
         }),
     })
 }

@@ -7,7 +7,7 @@ use aws_shapes::bedrock_agentcore::{
     GetResourceOauth2TokenResponse, Oauth2FlowType, ResourceCredentialOperations,
 };
 use domain::{Arn, CredentialKind, CredentialProvider, Secret};
-use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter};
+use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Refusal, check_parameter, speaking};
 use identity::workload::WorkloadGrant;
 
 use super::{AgentCoreData, opened, user_federation};
@@ -15,6 +15,7 @@ use crate::agentcore::{authorize_workload, find_provider};
 use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::{Failure, invalid, sentence};
+use crate::sts::own_session;
 
 impl ResourceCredentialOperations<Context> for AgentCoreData {
     type Error = Failure;
@@ -38,11 +39,14 @@ impl ResourceCredentialOperations<Context> for AgentCoreData {
         let grant = opened(context, &input.workload_identity_token).await?;
         let name = &input.resource_credential_provider_name;
         let parameters = parameters(&input)?;
-        if input.oauth2_flow == Oauth2FlowType::UserFederation {
-            return user_federation::get(context, &grant, &input, &parameters).await;
-        }
-        let need =
-            OAuthNeed { grant: Grant::ClientCredentials, scopes: &input.scopes, parameters: &parameters };
+        let way = match input.oauth2_flow {
+            Oauth2FlowType::M2M => Grant::ClientCredentials,
+            Oauth2FlowType::OnBehalfOfTokenExchange => Grant::TokenExchange,
+            Oauth2FlowType::UserFederation => {
+                return user_federation::get(context, &grant, &input, &parameters).await;
+            }
+        };
+        let need = OAuthNeed { grant: way, scopes: &input.scopes, parameters: &parameters };
         let token = credential(context, &grant, CredentialKind::OAuth2, name, Need::OAuth(need)).await?;
         let access_token = Some(token.expose().to_owned());
         Ok(GetResourceOauth2TokenResponse { access_token, ..Default::default() })
@@ -90,6 +94,7 @@ pub(super) async fn permitted<'a>(
 pub(super) fn refused(refusal: &Refusal) -> Failure {
     match refusal {
         Refusal::Store(error) => Failure::internal(error),
+        Refusal::NoPerson => invalid("workloadIdentityToken", sentence(refusal)),
         refusal => invalid("resourceCredentialProviderName", sentence(refusal)),
     }
 }
@@ -104,11 +109,24 @@ async fn credential(
 ) -> Result<Secret, Failure> {
     let (allowed, provider) = permitted(context, grant, kind, name).await?;
     let arn = provider.arn();
+    let outbound = &context.setup().outbound;
+    if matches!(need, Need::OAuth(_)) {
+        let audience = outbound.web_identity_audience(&context.scope, &arn).await;
+        if let Some(audience) = audience.map_err(|refusal| refused(&refusal))? {
+            speaks(context, &audience)?;
+        }
+    }
     let watched = allowed.watch();
     let workload = grant.identity.arn();
-    let ask =
-        Ask { scope: &context.scope, provider: &arn, need, workload: Some(workload.as_str()), user: None };
-    match context.setup().outbound.credential(&ask).await {
+    let ask = Ask {
+        scope: &context.scope,
+        provider: &arn,
+        need,
+        workload: Some(workload.as_str()),
+        user: None,
+        brought: Brought { token: grant.token.as_ref(), caller: Some(&context.identity()?.caller) },
+    };
+    match outbound.credential(&ask).await {
         Ok(Granted::ApiKey(secret) | Granted::Token { secret, .. }) => {
             watched.done(None).await;
             Ok(secret)
@@ -122,4 +140,12 @@ async fn credential(
             Err(refused(&refusal))
         }
     }
+}
+
+/// The provider's token endpoint is told who asks: the caller must be allowed to say so there, as by `sts:GetWebIdentityToken`
+/// itself.
+fn speaks(context: &Context, audience: &str) -> Result<(), Failure> {
+    context.require("sts:GetWebIdentityToken", &own_session(context), |conditions| {
+        speaking(conditions, audience)
+    })
 }

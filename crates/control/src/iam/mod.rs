@@ -10,6 +10,7 @@ mod listing;
 mod managed_policy;
 mod role;
 mod user;
+mod web_identity;
 
 use aws::Fault;
 use domain::Holder;

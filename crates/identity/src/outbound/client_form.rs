@@ -1,19 +1,17 @@
-//! The token request of a client: its form and how it proves who it is (RFC 6749, sections 2.3.1 and 4.4.2).
-
-use std::collections::BTreeMap;
+//! The token request of a client: its form and how it proves who it is (RFC 6749, section 2.3.1).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{ClientAuthentication, OAuth2Settings, Secret};
+use domain::Secret;
 use form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use super::Refusal;
-use super::tokens::TokenKey;
+use super::grant_request::GrantRequest;
 
 /// Parameters that are ours to set: they say who asks, and for what (RFC 6749, sections 2.3.1 and 4; RFC 7521,
-/// section 4.2).
-const OURS: [&str; 10] = [
+/// section 4.2; RFC 8693, section 2.1).
+const OURS: [&str; 13] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -22,9 +20,15 @@ const OURS: [&str; 10] = [
     "scope",
     "code",
     "assertion",
+    "subject_token",
+    "actor_token",
+    "actor_token_type",
     "refresh_token",
     "redirect_uri",
 ];
+
+/// What a client's assertion is (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A token request, ready to be sent.
 pub(super) struct ClientForm {
@@ -34,39 +38,45 @@ pub(super) struct ClientForm {
     pub(super) body: Zeroizing<String>,
 }
 
-impl ClientForm {
-    /// The request for a token of the client itself.
-    pub(super) fn new(
-        settings: &OAuth2Settings,
-        secret: &Secret,
-        authentication: ClientAuthentication,
-        key: &TokenKey,
-    ) -> Self {
-        let scope = key.scopes.join(" ");
-        let mut grant = vec![("grant_type", "client_credentials")];
-        grant.extend((!scope.is_empty()).then_some(("scope", scope.as_str())));
-        Self::of_grant(settings, secret, authentication, &grant, &key.parameters)
-    }
+/// How a client proves who it is.
+pub(super) enum Proof<'a> {
+    /// In the `Authorization` header.
+    Basic(&'a Secret),
+    /// In the body.
+    Post(&'a Secret),
+    /// By a JWT that says who it is (RFC 7523, section 2.2).
+    Assertion(Secret),
+    /// Not at all; it is not even named.
+    Unnamed,
+}
 
-    /// The request that a grant needs, with parameters of the caller's own.
-    pub(super) fn of_grant(
-        settings: &OAuth2Settings,
-        secret: &Secret,
-        authentication: ClientAuthentication,
-        grant: &[(&str, &str)],
-        parameters: &BTreeMap<String, String>,
-    ) -> Self {
+impl ClientForm {
+    /// The request for a token by a grant, with the client's proof.
+    pub(super) fn new(client_id: &str, proof: &Proof<'_>, grant: &GrantRequest) -> Self {
         let mut form = Serializer::new(String::new());
-        form.extend_pairs(grant);
-        let authorization = match authentication {
-            ClientAuthentication::Basic => Some(basic(&settings.client_id, secret)),
-            ClientAuthentication::Post => {
-                form.append_pair("client_id", &settings.client_id);
+        for (name, value) in grant.fixed() {
+            form.append_pair(name, value);
+        }
+        let authorization = match proof {
+            Proof::Basic(secret) => Some(basic(client_id, secret)),
+            Proof::Post(secret) => {
+                form.append_pair("client_id", client_id);
                 form.append_pair("client_secret", secret.expose());
                 None
             }
+            Proof::Assertion(assertion) => {
+                if !client_id.is_empty() {
+                    form.append_pair("client_id", client_id);
+                }
+                form.append_pair("client_assertion_type", ASSERTION_TYPE);
+                form.append_pair("client_assertion", assertion.expose());
+                None
+            }
+            Proof::Unnamed => None,
         };
-        form.extend_pairs(parameters);
+        for (name, value) in grant.custom() {
+            form.append_pair(name, value);
+        }
         Self { authorization, body: Zeroizing::new(form.finish()) }
     }
 }
@@ -91,27 +101,21 @@ fn basic(id: &str, secret: &Secret) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{OAuth2Discovery, Vendor};
-
     use super::*;
+    use crate::outbound::tokens::TokenKey;
 
-    fn form(authentication: ClientAuthentication) -> ClientForm {
-        let settings = OAuth2Settings {
-            vendor: Vendor::Custom,
-            discovery: OAuth2Discovery::Url(String::new()),
-            client_id: "a:b c".to_owned(),
-            authentication: None,
-        };
+    fn form(proof: fn(&Secret) -> Proof<'_>) -> ClientForm {
         let key = TokenKey {
             scopes: vec!["x/read".to_owned(), "x/write".to_owned()],
             parameters: [("audience".to_owned(), "https://api".to_owned())].into(),
+            party: None,
         };
-        ClientForm::new(&settings, &Secret::new("p&s+ä%"), authentication, &key)
+        ClientForm::new("a:b c", &proof(&Secret::new("p&s+ä%")), &GrantRequest::of_the_client(&key))
     }
 
     #[test]
     fn a_client_proves_itself_in_the_header_or_in_the_body() {
-        let basic = form(ClientAuthentication::Basic);
+        let basic = form(|secret| Proof::Basic(secret));
         assert_eq!(
             *basic.body,
             "grant_type=client_credentials&scope=x%2Fread+x%2Fwrite&audience=https%3A%2F%2Fapi"
@@ -119,14 +123,25 @@ mod tests {
         let header = basic.authorization.unwrap();
         let encoded = header.strip_prefix("Basic ").unwrap();
         assert_eq!(STANDARD.decode(encoded).unwrap(), b"a%3Ab+c:p%26s%2B%C3%A4%25");
-        let post = form(ClientAuthentication::Post);
+        let post = form(|secret| Proof::Post(secret));
         assert!(post.authorization.is_none());
         assert!(post.body.contains("&client_id=a%3Ab+c&client_secret=p%26s%2B%C3%A4%25&"), "{}", *post.body);
     }
 
     #[test]
+    fn a_client_that_is_not_named_proves_nothing() {
+        let unnamed = form(|_| Proof::Unnamed);
+        assert!(unnamed.authorization.is_none());
+        assert!(
+            !unnamed.body.contains("client_id") && !unnamed.body.contains("client_secret"),
+            "{}",
+            *unnamed.body
+        );
+    }
+
+    #[test]
     fn what_says_who_asks_is_ours() {
-        for name in ["grant_type", "Client_ID", " scope", "client_assertion"] {
+        for name in ["grant_type", "Client_ID", " scope", "client_assertion", "subject_token"] {
             assert!(check_parameter(name).is_err(), "{name}");
         }
         for name in ["audience", "resource", "tenant"] {

@@ -6,20 +6,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings, Random, RequestId,
-    Timestamp, TokenAnswer, UserPool,
+    ActorToken, ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings,
+    OnBehalfOfClient, OnBehalfOfGrant, Random, RequestId, Secret, Timestamp, TokenAnswer, UserPool,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::client_form::ClientForm;
+use super::client_form::{ClientForm, Proof};
+use super::grant_request::GrantRequest;
+use super::party::{Acting, Party, TokenKind};
+use super::speaker::Speaker;
 use super::tokens::{Issued, TokenKey};
 use super::vault::Held;
 use super::{Refusal, token_answer};
 use crate::issuer::is_of_issuer;
 use crate::provider::{Names, PoolHint, Provider, TokenRequest};
+use crate::web_identity::WebIdentities;
 
 /// How long what a server says of itself is used without a question.
 const FRESH: Duration = Duration::from_secs(10 * 60);
@@ -45,6 +49,7 @@ pub(super) struct Servers {
     pub(super) provider: Arc<Provider>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
+    pub(super) web_identities: Arc<WebIdentities>,
 }
 
 /// What was found out about a provider's endpoint, and when.
@@ -87,21 +92,56 @@ struct Metadata {
 }
 
 impl Servers {
-    /// Asks for a token of a provider's client.
-    pub(super) async fn token(&self, held: &Held, key: &TokenKey) -> Result<Issued, Refusal> {
+    /// Asks for a token of a provider's client, or for the party.
+    pub(super) async fn token(&self, held: &Held, key: &TokenKey, party: &Party) -> Result<Issued, Refusal> {
         let provider = &held.provider;
         let (CredentialSettings::OAuth2(settings), Some(secret)) = (&provider.settings, &provider.secret)
         else {
             return Err(Refusal::OtherKind { provider: provider.arn(), gives: "an API key" });
         };
         let endpoint = self.endpoint_of(held, settings).await?;
-        let form = ClientForm::new(settings, secret, endpoint.authentication(settings)?, key);
+        let (grant, client) = match &party.exchange {
+            None => (GrantRequest::of_the_client(key), OnBehalfOfClient::Proven),
+            Some(exchange) => {
+                let mut exchange = exchange.clone();
+                if matches!(exchange.how.grant, OnBehalfOfGrant::TokenExchange(ActorToken::IamIdentity)) {
+                    let token = self.spoken(party.speaker.as_ref(), &endpoint.url).await?;
+                    exchange.actor = Some(Acting { token, kind: TokenKind::Jwt });
+                }
+                (GrantRequest::of_the_person(&exchange, settings.vendor, key), exchange.how.client)
+            }
+        };
+        let proof = match client {
+            OnBehalfOfClient::Unnamed => Proof::Unnamed,
+            OnBehalfOfClient::Proven => self.proof(held, &endpoint, settings, secret, party.speaker.as_ref()).await?,
+        };
+        let form = ClientForm::new(&settings.client_id, &proof, &grant);
         let got = self.ask(&endpoint, settings.vendor.facts().answer, &form).await;
         if got.is_err() {
             // It may have moved: the next attempt looks where it is.
             *held.found.lock().await = None;
         }
         got
+    }
+
+    /// How a provider's client proves to its endpoint who it is.
+    pub(super) async fn proof<'a>(
+        &self,
+        held: &Held,
+        endpoint: &Endpoint,
+        settings: &OAuth2Settings,
+        secret: &'a Secret,
+        speaker: Option<&Speaker>,
+    ) -> Result<Proof<'a>, Refusal> {
+        let authentication = endpoint.authentication(settings)?;
+        if authentication != ClientAuthentication::IamIdentity && secret.matches("") {
+            return Err(Refusal::NoSecret(held.provider.arn()));
+        }
+        Ok(match authentication {
+            ClientAuthentication::Basic => Proof::Basic(secret),
+            ClientAuthentication::Post => Proof::Post(secret),
+            ClientAuthentication::IamIdentity => Proof::Assertion(self.spoken(speaker, &endpoint.url).await?),
+        })
     }
 
     pub(super) async fn ask(
@@ -116,6 +156,15 @@ impl Servers {
             None => self.ask_there(&endpoint.url, form).await?,
         };
         token_answer::read(&bare(&endpoint.url), written, status, &body, asked)
+    }
+
+    /// The URL of a provider's token endpoint.
+    pub(super) async fn token_endpoint(
+        &self,
+        held: &Held,
+        settings: &OAuth2Settings,
+    ) -> Result<String, Refusal> {
+        Ok(self.endpoint_of(held, settings).await?.url)
     }
 
     /// Where the endpoint is, as it was found out before or is now.

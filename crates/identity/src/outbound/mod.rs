@@ -5,15 +5,19 @@
 //! remembered until the change feed tells of them ([`Outbound::forget_provider`]); tokens are remembered with their
 //! provider, so that a changed provider takes its tokens with it.
 //!
-//! Of the OAuth grants, client credentials are served here, and what people consent to in `federation`. Token exchange is
-//! refused by name.
+//! Of the OAuth grants, client credentials are served here, token exchange in `exchange`, and what people consent to in
+//! `federation`.
 
 mod client_form;
 mod endpoint;
+mod exchange;
 mod external;
 pub mod federation;
+mod grant_request;
+mod party;
 mod permission;
 mod refusal;
+mod speaker;
 mod token_answer;
 mod tokens;
 mod vault;
@@ -22,19 +26,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    Arn, Clock, CredentialKind, CredentialProvider, CredentialSettings, Random, Scope, Secret, Timestamp,
+    Arn, Caller, Clock, CredentialKind, CredentialProvider, CredentialSettings, Random, Scope, Secret,
+    Timestamp,
 };
 use egress::Client;
 use store::Store;
 
 use crate::provider::{Names, Provider};
+use crate::web_identity::WebIdentities;
 pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;
 pub use external::read_external;
-pub use permission::{Role, may_use};
+pub use permission::{Role, may_speak, may_use, speaking};
 pub use refusal::{Refusal, Said};
-use tokens::TokenKey;
 use vault::{Held, Vault};
 
 /// Credentials for what is called.
@@ -54,10 +59,22 @@ pub struct Ask<'a> {
     pub provider: &'a Arn,
     /// What is needed of it.
     pub need: Need<'a>,
-    /// The workload for which it is; the grants that are served do not look at it.
+    /// The workload for which it is.
     pub workload: Option<&'a str>,
     /// The person for whom it is; the grants that are served do not look at them.
     pub user: Option<&'a str>,
+    /// What those for whom it is brought.
+    pub brought: Brought<'a>,
+}
+
+/// What those brought for whom a credential is.
+#[derive(Clone, Copy, Default)]
+pub struct Brought<'a> {
+    /// The person's own token, verified.
+    pub token: Option<&'a Secret>,
+    /// The identity that asks, which was allowed to speak for itself where the provider's requests do
+    /// ([`Outbound::web_identity_audience`]).
+    pub caller: Option<&'a Caller>,
 }
 
 /// What is needed of a provider.
@@ -121,7 +138,15 @@ impl Outbound {
         names: Arc<Names>,
         provider: Arc<Provider>,
     ) -> Self {
-        let servers = Servers { client, names, provider, clock: Arc::clone(&clock), random };
+        let web_identities = WebIdentities::new(store.clone(), Arc::clone(&names), Arc::clone(&random));
+        let servers = Servers {
+            client,
+            names,
+            provider,
+            clock: Arc::clone(&clock),
+            random,
+            web_identities: Arc::new(web_identities),
+        };
         Self { vault: Arc::new(Vault::new(store.clone())), store, servers: Arc::new(servers), clock }
     }
 
@@ -137,9 +162,9 @@ impl Outbound {
         match ask.need {
             Need::ApiKey => api_key(&held.provider),
             Need::OAuth(need) => match need.grant {
-                Grant::ClientCredentials => self.token_of_the_client(&held, need).await,
+                Grant::ClientCredentials => self.token_of_the_client(&held, ask, need).await,
                 Grant::AuthorizationCode => Err(Refusal::Grant("AUTHORIZATION_CODE")),
-                Grant::TokenExchange => Err(Refusal::Grant("TOKEN_EXCHANGE")),
+                Grant::TokenExchange => self.token_of_the_person(&held, ask, need).await,
             },
         }
     }
@@ -151,7 +176,7 @@ impl Outbound {
     pub fn forget(&self, ask: &Ask<'_>, refused: &Secret) -> bool {
         let Need::OAuth(need) = ask.need else { return false };
         match self.vault.remembered(ask.provider) {
-            Some(held) => held.forget(&key(need), refused, self.clock.now()),
+            Some(held) => held.forget(&held.key(ask, need), refused, self.clock.now()),
             None => true,
         }
     }
@@ -189,14 +214,19 @@ impl Outbound {
         self.vault.find(scope, kind, &name).await?.ok_or_else(|| Refusal::Unknown(arn.clone()))
     }
 
-    async fn token_of_the_client(&self, held: &Arc<Held>, need: OAuthNeed<'_>) -> Result<Granted, Refusal> {
+    async fn token_of_the_client(
+        &self,
+        held: &Arc<Held>,
+        ask: &Ask<'_>,
+        need: OAuthNeed<'_>,
+    ) -> Result<Granted, Refusal> {
         if held.provider.kind() != CredentialKind::OAuth2 {
             return Err(Refusal::OtherKind { provider: held.provider.arn(), gives: "an API key" });
         }
         for name in need.parameters.keys() {
             check_parameter(name)?;
         }
-        let issued = held.token(key(need), &self.servers).await?;
+        let issued = held.token(held.key(ask, need), held.party(ask), &self.servers).await?;
         Ok(Granted::Token { secret: issued.secret.clone(), expires: issued.expires })
     }
 }
@@ -206,8 +236,4 @@ fn api_key(provider: &CredentialProvider) -> Result<Granted, Refusal> {
         (CredentialSettings::ApiKey, Some(key)) => Ok(Granted::ApiKey(key.clone())),
         _ => Err(Refusal::OtherKind { provider: provider.arn(), gives: "OAuth2 tokens" }),
     }
-}
-
-fn key(need: OAuthNeed<'_>) -> TokenKey {
-    TokenKey { scopes: need.scopes.to_vec(), parameters: need.parameters.clone() }
 }

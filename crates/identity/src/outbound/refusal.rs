@@ -8,6 +8,8 @@ use domain::{Arn, Secret};
 use egress::EgressError;
 use store::StoreError;
 
+use crate::web_identity::WebIdentityError;
+
 /// Why there is no credential.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Refusal {
@@ -46,6 +48,29 @@ pub enum Refusal {
     /// A grant that is not served.
     #[error("the grant type {0} is not supported: use CLIENT_CREDENTIALS")]
     Grant(&'static str),
+    /// There is no token to exchange.
+    #[error(
+        "a token can be had on behalf of a person only with their own token: get the workload access token with GetWorkloadAccessTokenForJWT"
+    )]
+    NoPerson,
+    /// The provider's requests speak of the identity that asks, and there is none.
+    #[error(
+        "the provider's token endpoint is told which identity of the account asks, and this request has none: ask as a user or a role"
+    )]
+    NoIdentity,
+    /// There is no token that says who asks.
+    #[error("no web identity token can be had: {0}")]
+    WebIdentity(#[from] WebIdentityError),
+    /// The provider exchanges no tokens.
+    #[error(
+        "the credential provider `{0}` does not say how it gets tokens on behalf of people: make it a CustomOauth2 with onBehalfOfTokenExchangeConfig"
+    )]
+    NoExchange(Arn),
+    /// The provider has no secret to prove its client with.
+    #[error(
+        "the credential provider `{0}` has no client secret, and this grant needs one: give clientSecret"
+    )]
+    NoSecret(Arn),
     /// A parameter that is ours to set.
     #[error("the custom parameter `{0}` cannot be set: Portcullis writes it into the request itself")]
     Parameter(String),
@@ -170,7 +195,10 @@ fn told(code: Option<&'static str>) -> String {
         "invalid_client" => "look at clientId, clientSecret and clientAuthenticationMethod of the provider",
         "invalid_scope" => "look at the scopes of the target, and at what the client may have",
         "unauthorized_client" | "unsupported_grant_type" => {
-            "the client must be allowed the client credentials grant"
+            "the client must be allowed the grant that was used, such as the client credentials grant"
+        }
+        "invalid_grant" => {
+            "what was presented is not accepted there: a person's token may have expired, be for another audience, or be of an issuer that the server does not trust"
         }
         "invalid_target" | "invalid_request" => "look at the scopes and customParameters of the target",
         _ => return format!(" and `{code}`"),

@@ -9,6 +9,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::Refusal;
 use super::endpoint::Servers;
+use super::party::{Party, PartyKey};
 use super::vault::Held;
 
 /// How long before its end a token is no longer used, at most; of short-lived ones it is a tenth of their life.
@@ -27,6 +28,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 pub(super) struct TokenKey {
     pub(super) scopes: Vec<String>,
     pub(super) parameters: BTreeMap<String, String>,
+    pub(super) party: Option<PartyKey>,
 }
 
 /// A token as its server gave it.
@@ -70,7 +72,7 @@ impl Slot {
     pub(super) async fn token(
         self: Arc<Self>,
         held: &Arc<Held>,
-        key: TokenKey,
+        (key, party): (TokenKey, Party),
         servers: &Arc<Servers>,
     ) -> Result<Arc<Issued>, Refusal> {
         if let Some(token) = self.usable(servers.clock.now()) {
@@ -89,7 +91,7 @@ impl Slot {
         // Portcullis ask again.
         let (slot, held, servers) = (self, Arc::clone(held), Arc::clone(servers));
         let asking = tokio::spawn(async move {
-            let got = servers.token(&held, &key).await.map(Arc::new);
+            let got = servers.token(&held, &key, &party).await.map(Arc::new);
             slot.settle(&held, &got, servers.clock.now());
             drop(turn);
             got
@@ -126,7 +128,7 @@ impl Slot {
         self.known().token.as_ref().map(|token| token.secret.clone())
     }
 
-    fn usable(&self, now: Timestamp) -> Option<Arc<Issued>> {
+    pub(super) fn usable(&self, now: Timestamp) -> Option<Arc<Issued>> {
         self.known().token.as_ref().filter(|token| now < token.usable_until).map(Arc::clone)
     }
 

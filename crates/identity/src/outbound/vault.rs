@@ -11,6 +11,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::Refusal;
 use super::endpoint::{Found, Servers};
 use super::external::read_external;
+use super::party::Party;
 use super::tokens::{Issued, Slot, TokenKey};
 
 /// How many tokens of one provider are remembered: one for each set of scopes and parameters.
@@ -107,14 +108,20 @@ impl Vault {
 }
 
 impl Held {
-    /// The token for these scopes and parameters; asked for once, however many want it.
+    /// The token for these scopes, parameters and parties; asked for once, however many want it.
     pub(super) async fn token(
         self: &Arc<Self>,
         key: TokenKey,
+        party: Party,
         servers: &Arc<Servers>,
     ) -> Result<Arc<Issued>, Refusal> {
         let found = self.tokens.get_or_insert_with::<_, Refusal>(&key, || Ok(Arc::default()));
-        found?.token(self, key, servers).await
+        found?.token(self, (key, party), servers).await
+    }
+
+    /// The token for these, if it is there.
+    pub(super) fn known(&self, key: &TokenKey, now: Timestamp) -> Option<Arc<Issued>> {
+        self.tokens.get(key)?.usable(now)
     }
 
     /// Forgets a token that was refused; answers whether another may be had.
@@ -122,8 +129,9 @@ impl Held {
         self.tokens.get(key).is_none_or(|slot| slot.forget(refused, now))
     }
 
-    /// The tokens that are remembered.
+    /// The tokens of the client itself that are remembered; what is somebody else's is theirs alone to know.
     pub(super) fn tokens(&self) -> Vec<Secret> {
-        self.tokens.iter().filter_map(|(_, slot)| slot.remembered()).collect()
+        let own = self.tokens.iter().filter(|(key, _)| key.party.is_none());
+        own.filter_map(|(_, slot)| slot.remembered()).collect()
     }
 }

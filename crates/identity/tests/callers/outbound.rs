@@ -14,7 +14,7 @@ use domain::{
     Timestamp, Vendor,
 };
 use iam::{Named, Policy, PolicyKind};
-use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Outbound, Refusal, Role, may_use};
+use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Outbound, Refusal, Role, may_use};
 use identity::provider::Provider;
 use serde_json::json;
 use store::{AuditFilter, AuditLog};
@@ -60,6 +60,7 @@ impl Scene {
             discovery: discovery.clone(),
             client_id: client_id.to_owned(),
             authentication,
+            on_behalf_of: None,
         };
         self.makes(provider(name, CredentialSettings::OAuth2(settings))).await;
     }
@@ -124,7 +125,7 @@ fn arn(name: &str) -> Arn {
 /// Asks as a gateway of the first account does.
 fn ask<'a>(provider: &'a Arn, need: Need<'a>) -> Ask<'a> {
     static SCOPE: LazyLock<Scope> = LazyLock::new(scope);
-    Ask { scope: &SCOPE, provider, need, workload: None, user: None }
+    Ask { scope: &SCOPE, provider, need, workload: None, user: None, brought: Brought::default() }
 }
 
 fn plain() -> OAuthNeed<'static> {
@@ -478,13 +479,12 @@ async fn an_api_key_is_given_to_those_of_its_place() {
     let other = Arn::parse("arn:aws:lambda:us-west-2:000000000000:function:f").unwrap();
     let told = refusal(scene.outbound.credential(&ask(&other, Need::ApiKey)).await);
     assert!(told.contains("names no credential provider"), "{told}");
-    for (grant, name) in
-        [(Grant::AuthorizationCode, "AUTHORIZATION_CODE"), (Grant::TokenExchange, "TOKEN_EXCHANGE")]
-    {
-        let need = OAuthNeed { grant, ..plain() };
-        let told = refusal(scene.outbound.credential(&ask(&arn("as"), Need::OAuth(need))).await);
-        assert_eq!(told, format!("the grant type {name} is not supported: use CLIENT_CREDENTIALS"));
-    }
+    let need = OAuthNeed { grant: Grant::AuthorizationCode, ..plain() };
+    let told = refusal(scene.outbound.credential(&ask(&arn("as"), Need::OAuth(need))).await);
+    assert_eq!(told, "the grant type AUTHORIZATION_CODE is not supported: use CLIENT_CREDENTIALS");
+    let need = OAuthNeed { grant: Grant::TokenExchange, ..plain() };
+    let told = refusal(scene.outbound.credential(&ask(&arn("as"), Need::OAuth(need))).await);
+    assert!(told.contains("onBehalfOfTokenExchangeConfig"), "{told}");
     assert_eq!(scene.times_asked(), 0);
 }
 

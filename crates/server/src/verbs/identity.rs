@@ -8,7 +8,7 @@ use domain::{
     AccountId, CredentialKind, CredentialProvider, CredentialSettings, OAuth2Discovery, Region, Scope,
 };
 use egress::{ConnectError, EgressError};
-use identity::outbound::{Ask, Grant, Granted, Need, OAuthNeed, Outbound, Refusal};
+use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Outbound, Refusal};
 use identity::provider::Provider;
 use mask::{Mask, SHORTEST};
 use serde_json::{Value, json};
@@ -178,7 +178,16 @@ async fn attempt(
             Need::OAuth(OAuthNeed { grant: Grant::ClientCredentials, scopes, parameters: &parameters })
         }
     };
-    let asked = outbound.credential(&Ask { scope, provider: &arn, need, workload: None, user: None }).await;
+    let asked = outbound
+        .credential(&Ask {
+            scope,
+            provider: &arn,
+            need,
+            workload: None,
+            user: None,
+            brought: Brought::default(),
+        })
+        .await;
     let (expires, failure) = match asked {
         Ok(Granted::Token { expires, .. }) => (expires.map(|moment| moment.to_string()), None),
         Ok(Granted::ApiKey(_) | Granted::ConsentNeeded { .. }) => (None, None),

@@ -12,6 +12,7 @@ use store::StoreError;
 use super::record::About;
 use super::{UserAsk, client_of, parameters};
 use crate::outbound::client_form::ClientForm;
+use crate::outbound::grant_request::GrantRequest;
 use crate::outbound::tokens::Issued;
 use crate::outbound::vault::Held;
 use crate::outbound::{Outbound, Refusal};
@@ -200,7 +201,7 @@ impl Outbound {
     pub(super) async fn granted(
         &self,
         held: &Held,
-        grant: &[(&str, &str)],
+        grant: &[(&'static str, &str)],
         parameters: &BTreeMap<String, String>,
     ) -> Result<Issued, Refusal> {
         let provider = &held.provider;
@@ -209,8 +210,9 @@ impl Outbound {
             return Err(Refusal::OtherKind { provider: provider.arn(), gives: "an API key" });
         };
         let endpoint = self.servers.endpoint_of(held, settings).await?;
-        let authentication = endpoint.authentication(settings)?;
-        let form = ClientForm::of_grant(settings, secret, authentication, grant, parameters);
+        // Nobody's identity speaks here: a browser came back, or a token is refreshed for a person.
+        let proof = self.servers.proof(held, &endpoint, settings, secret, None).await?;
+        let form = ClientForm::new(&settings.client_id, &proof, &GrantRequest::of_a_code(grant, parameters));
         self.servers.ask(&endpoint, settings.vendor.facts().answer, &form).await
     }
 }
