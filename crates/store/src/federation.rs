@@ -1,5 +1,5 @@
-//! Sessions in which people are asked to consent, and the tokens that came of them. What they hold is sealed, each for its
-//! row; the rows themselves are found by hashes, so that whoever reads the database can use none of them.
+//! Sessions in which people are asked to consent, and the tokens that came of them. What they hold is sealed in the token
+//! vault of their account and region, each for its row; the rows themselves are found by hashes, so that whoever reads the database can use none of them.
 
 use domain::{AccountId, AuthorizationSession, AuthorizationStatus, Region, Scope, Timestamp, UserToken};
 
@@ -20,7 +20,8 @@ impl Tx {
     ) -> Result<(), StoreError> {
         self.execute("DELETE FROM authorization_sessions WHERE expires_at <= $1", params![now.millis()])
             .await?;
-        let details = self.seal(&session_place(&session.scope, &session.request), &session.details)?;
+        let place = session_place(&session.scope, &session.request);
+        let details = self.seal_in_vault(&session.scope, &place, &session.details).await?;
         self.execute(
             "INSERT INTO authorization_sessions (request, session, account, region, status, expires_at, details) \
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -54,7 +55,10 @@ impl Tx {
                 params![request, now.millis()],
             )
             .await?;
-        row.map(|row| self.read_session(&row)).transpose()
+        match row {
+            Some(row) => self.read_session(&row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The session of a `sessionUri`, by its hash, if it is of this scope and its time is not over.
@@ -75,7 +79,10 @@ impl Tx {
                 params![session, scope.account.as_str(), scope.region.as_str(), now.millis()],
             )
             .await?;
-        row.map(|row| self.read_session(&row)).transpose()
+        match row {
+            Some(row) => self.read_session(&row).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Takes a session from one status to that which it has now, with its details.
@@ -87,7 +94,8 @@ impl Tx {
         session: &AuthorizationSession,
         from: AuthorizationStatus,
     ) -> Result<(), StoreError> {
-        let details = self.seal(&session_place(&session.scope, &session.request), &session.details)?;
+        let place = session_place(&session.scope, &session.request);
+        let details = self.seal_in_vault(&session.scope, &place, &session.details).await?;
         self.change_one(
             "UPDATE authorization_sessions SET status = $3, details = $4 WHERE request = $1 AND status = $2",
             params![&session.request, from.as_str(), session.status.as_str(), &details],
@@ -95,7 +103,7 @@ impl Tx {
         .await
     }
 
-    fn read_session(&self, row: &Row) -> Result<AuthorizationSession, StoreError> {
+    async fn read_session(&mut self, row: &Row) -> Result<AuthorizationSession, StoreError> {
         let corrupt = |detail: &str| StoreError::Corrupt { table: TABLE, detail: detail.to_owned() };
         let scope = Scope {
             account: AccountId::parse(&row.text(2)?).map_err(|_| corrupt("its account is none"))?,
@@ -104,7 +112,7 @@ impl Tx {
         let (request, status) = (row.text(0)?, row.text(4)?);
         let status = AuthorizationStatus::ALL.into_iter().find(|known| known.as_str() == status);
         Ok(AuthorizationSession {
-            details: self.unseal(&session_place(&scope, &request), &row.bytes(6)?)?,
+            details: self.unseal_in_vault(&scope, &session_place(&scope, &request), &row.bytes(6)?).await?,
             session: row.text(1)?,
             status: status.ok_or_else(|| corrupt("its status is none"))?,
             expires_at: Timestamp::from_millis(row.int(5)?),
@@ -132,7 +140,7 @@ impl Tx {
             provider: row.text(0)?,
             workload: row.text(1)?,
             revision: row.int(2)?,
-            tokens: self.unseal(&token_place(scope, handle), &row.bytes(3)?)?,
+            tokens: self.unseal_in_vault(scope, &token_place(scope, handle), &row.bytes(3)?).await?,
         }))
     }
 
@@ -141,7 +149,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn put_user_token(&mut self, token: &UserToken) -> Result<(), StoreError> {
-        let sealed = self.seal(&token_place(&token.scope, &token.handle), &token.tokens)?;
+        let place = token_place(&token.scope, &token.handle);
+        let sealed = self.seal_in_vault(&token.scope, &place, &token.tokens).await?;
         self.execute(
             "INSERT INTO user_tokens (handle, account, region, provider, workload, revision, leased_until, tokens) \
              VALUES ($1, $2, $3, $4, $5, $6, 0, $7) ON CONFLICT (handle) DO UPDATE SET \
@@ -165,7 +174,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError::Stale`] when they were changed or removed since they were read.
     pub async fn update_user_token(&mut self, token: &UserToken) -> Result<(), StoreError> {
-        let sealed = self.seal(&token_place(&token.scope, &token.handle), &token.tokens)?;
+        let place = token_place(&token.scope, &token.handle);
+        let sealed = self.seal_in_vault(&token.scope, &place, &token.tokens).await?;
         self.change_one(
             "UPDATE user_tokens SET revision = revision + 1, leased_until = 0, tokens = $3 \
              WHERE handle = $1 AND revision = $2",
@@ -252,10 +262,10 @@ impl Store {
     }
 }
 
-fn session_place(scope: &Scope, request: &str) -> String {
+pub(crate) fn session_place(scope: &Scope, request: &str) -> String {
     format!("{TABLE}|{}|{}|{request}|details", scope.account, scope.region)
 }
 
-fn token_place(scope: &Scope, handle: &str) -> String {
+pub(crate) fn token_place(scope: &Scope, handle: &str) -> String {
     format!("user_tokens|{}|{}|{handle}|tokens", scope.account, scope.region)
 }

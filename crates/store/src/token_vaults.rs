@@ -85,6 +85,13 @@ impl Tx {
             params![account, region, nothing, &[VERSION][..]],
         )
         .await?;
+        // People can consent again.
+        for forgotten in [
+            "DELETE FROM user_tokens WHERE account = $1 AND region = $2",
+            "DELETE FROM authorization_sessions WHERE account = $1 AND region = $2",
+        ] {
+            self.execute(forgotten, params![account, region]).await?;
+        }
         self.write_token_vault(vault).await
     }
 

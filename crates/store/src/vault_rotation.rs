@@ -6,6 +6,7 @@ use domain::{CredentialProvider, Scope};
 
 use crate::backend::params;
 use crate::credential_providers::place;
+use crate::federation::{session_place, token_place};
 use crate::{StoreError, Tx};
 
 /// Where a rotation stands.
@@ -35,7 +36,7 @@ impl Tx {
         let rows = self
             .fetch(
                 "SELECT account, region FROM vault_keys UNION SELECT account, region FROM credential_providers \
-                 ORDER BY account, region",
+                 UNION SELECT account, region FROM user_tokens ORDER BY account, region",
                 params![],
             )
             .await?;
@@ -80,31 +81,35 @@ impl Tx {
             return Ok(Batch { sealed: 0, left: 0 });
         };
         let head = current.head();
-        let rows = self
-            .fetch(
-                "SELECT kind, name, secret, document FROM credential_providers \
-                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3 \
-                 ORDER BY kind, name LIMIT $4",
-                params![account, region, &head, most],
-            )
-            .await?;
-        for row in &rows {
-            let (kind, name, sealed) = (row.text(0)?, row.text(1)?, row.bytes(2)?);
-            let provider: CredentialProvider = row.document(3, "credential_providers")?;
-            let place = place(scope, provider.kind(), &name, &provider.id);
-            let secret = self.unseal_in_vault(scope, &place, &sealed).await?;
-            let anew = self.seal_with(&current, &place, &secret)?;
-            self.change_one(
-                "UPDATE credential_providers SET secret = $5 \
-                 WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4",
-                params![account, region, &kind, &name, &anew],
-            )
-            .await?;
+        let stale = self.sealed_otherwise(scope, &head, most).await?;
+        for kept in &stale {
+            let secret = self.unseal_in_vault(scope, &kept.place, &kept.sealed).await?;
+            let anew = self.seal_with(&current, &kept.place, &secret)?;
+            let row = match &kept.row {
+                Place::Provider { kind, name } => {
+                    let update = "UPDATE credential_providers SET secret = $5 \
+                         WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4";
+                    self.change_one(update, params![account, region, kind, name, &anew]).await
+                }
+                Place::Token { handle } => {
+                    let update = "UPDATE user_tokens SET tokens = $2 WHERE handle = $1";
+                    self.change_one(update, params![handle, &anew]).await
+                }
+                Place::Session { request } => {
+                    let update = "UPDATE authorization_sessions SET details = $2 WHERE request = $1";
+                    self.change_one(update, params![request, &anew]).await
+                }
+            };
+            row?;
         }
         let left = self
             .fetch_one(
-                "SELECT COUNT(*) FROM credential_providers \
-                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3",
+                "SELECT (SELECT COUNT(*) FROM credential_providers \
+                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3) \
+                 + (SELECT COUNT(*) FROM user_tokens \
+                 WHERE account = $1 AND region = $2 AND substr(tokens, 1, 9) <> $3) \
+                 + (SELECT COUNT(*) FROM authorization_sessions \
+                 WHERE account = $1 AND region = $2 AND substr(details, 1, 9) <> $3)",
                 params![account, region, &head],
             )
             .await?;
@@ -116,6 +121,73 @@ impl Tx {
             )
             .await?;
         }
-        Ok(Batch { sealed: rows.len(), left })
+        Ok(Batch { sealed: stale.len(), left })
     }
+
+    /// At most `most` seals of a vault that do not begin with `head`.
+    async fn sealed_otherwise(
+        &mut self,
+        scope: &Scope,
+        head: &[u8],
+        most: i64,
+    ) -> Result<Vec<Kept>, StoreError> {
+        let (account, region) = (scope.account.as_str(), scope.region.as_str());
+        let providers = self
+            .fetch(
+                "SELECT kind, name, secret, document FROM credential_providers \
+                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3 \
+                 ORDER BY kind, name LIMIT $4",
+                params![account, region, head, most],
+            )
+            .await?;
+        let mut found = Vec::new();
+        for row in &providers {
+            let (kind, name) = (row.text(0)?, row.text(1)?);
+            let provider: CredentialProvider = row.document(3, "credential_providers")?;
+            let place = place(scope, provider.kind(), &name, &provider.id);
+            found.push(Kept { row: Place::Provider { kind, name }, place, sealed: row.bytes(2)? });
+        }
+        let room = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
+        let tokens = self
+            .fetch(
+                "SELECT handle, tokens FROM user_tokens \
+                 WHERE account = $1 AND region = $2 AND substr(tokens, 1, 9) <> $3 ORDER BY handle LIMIT $4",
+                params![account, region, head, room],
+            )
+            .await?;
+        for row in &tokens {
+            let handle = row.text(0)?;
+            let place = token_place(scope, &handle);
+            found.push(Kept { row: Place::Token { handle }, place, sealed: row.bytes(1)? });
+        }
+        let room = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
+        let sessions = self
+            .fetch(
+                "SELECT request, details FROM authorization_sessions \
+                 WHERE account = $1 AND region = $2 AND substr(details, 1, 9) <> $3 ORDER BY request LIMIT $4",
+                params![account, region, head, room],
+            )
+            .await?;
+        for row in &sessions {
+            let request = row.text(0)?;
+            let place = session_place(scope, &request);
+            found.push(Kept { row: Place::Session { request }, place, sealed: row.bytes(1)? });
+        }
+        Ok(found)
+    }
+}
+
+/// A seal of a vault, and where it is kept.
+struct Kept {
+    row: Place,
+    /// What it is bound to.
+    place: String,
+    sealed: Vec<u8>,
+}
+
+/// The row of a seal.
+enum Place {
+    Provider { kind: String, name: String },
+    Token { handle: String },
+    Session { request: String },
 }

@@ -17,7 +17,7 @@ use domain::{
     AuthorizationStatus, Authorizer, CredentialKind, CredentialProvider, CredentialSettings, Decision,
     Document, EventId, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, OAuth2Discovery,
     OAuth2Settings, Outcome, PolicyAttachment, PolicyEngineId, PolicyMode, Region, RequestId, Scope, Secret,
-    SystemRandom, Ticket, TicketKind, Timestamp, UserPoolId, UserToken, Vendor, WorkloadIdentity,
+    SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken, Vendor, WorkloadIdentity,
 };
 use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Remembered, Store, StoreError};
 
@@ -628,5 +628,41 @@ fn oauth2() -> CredentialSettings {
         discovery: OAuth2Discovery::Url("https://as.example/.well-known/openid-configuration".to_owned()),
         client_id: "client".to_owned(),
         authentication: None,
+        on_behalf_of: None,
     })
+}
+
+#[tokio::test]
+async fn a_rotation_seals_tokens_of_people_and_open_sessions_anew_and_a_reset_forgets_them() {
+    for place in places().await {
+        let store = place.open().await;
+        let now = Timestamp::from_seconds(100);
+        let kept = UserToken {
+            handle: "a".to_owned(),
+            scope: scope(),
+            provider: "one".to_owned(),
+            workload: "x".to_owned(),
+            revision: 1,
+            tokens: Secret::new("the-tokens"),
+        };
+        let mut tx = store.begin().await.unwrap();
+        tx.put_user_token(&kept).await.unwrap();
+        tx.insert_authorization_session(&session("one", 700), now).await.unwrap();
+        tx.begin_vault_rotation(&scope()).await.unwrap();
+        let batch = tx.continue_vault_rotation(&scope(), 1).await.unwrap();
+        assert_eq!((batch.sealed, batch.left), (1, 1));
+        let batch = tx.continue_vault_rotation(&scope(), 1).await.unwrap();
+        assert_eq!((batch.sealed, batch.left), (1, 0));
+        tx.commit(&event("rotate")).await.unwrap();
+
+        // The former key is gone, and both open.
+        let mut tx = store.begin().await.unwrap();
+        assert!(tx.user_token(&scope(), "a").await.unwrap().unwrap().tokens.matches("the-tokens"));
+        assert!(tx.authorization_session_of_request("one", now).await.unwrap().is_some());
+        let vault = TokenVault { scope: scope(), key: None, changed_at: now };
+        tx.reset_token_vault(&vault).await.unwrap();
+        assert!(tx.user_token(&scope(), "a").await.unwrap().is_none());
+        assert!(tx.authorization_session_of_request("one", now).await.unwrap().is_none());
+        tx.commit(&event("reset")).await.unwrap();
+    }
 }

@@ -113,7 +113,9 @@ impl Servers {
         };
         let proof = match client {
             OnBehalfOfClient::Unnamed => Proof::Unnamed,
-            OnBehalfOfClient::Proven => self.proof(held, &endpoint, settings, secret, party.speaker.as_ref()).await?,
+            OnBehalfOfClient::Proven => {
+                self.proof(held, &endpoint, settings, secret, party.speaker.as_ref()).await?
+            }
         };
         let form = ClientForm::new(&settings.client_id, &proof, &grant);
         let got = self.ask(&endpoint, settings.vendor.facts().answer, &form).await;

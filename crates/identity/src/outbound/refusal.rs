@@ -184,7 +184,10 @@ impl Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
+        match error {
+            StoreError::KeyUnusable(why) => Self::KeyUnusable(why),
+            error => Self::Store(Arc::new(error)),
+        }
     }
 }
 
