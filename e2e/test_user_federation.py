@@ -1,6 +1,7 @@
 """Tokens of people (USER_FEDERATION): with boto3 and the AgentCore SDK's own decorator, against authorization servers of all
 kinds, with `requests` as the browser, and what attackers try at it."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -12,15 +13,18 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import pytest
 import requests
 
+import echo_service
 import idp
 import node
 from authorization_server import AuthorizationServer, once_each
 from federation import RETURN, Agent, returned, step, to_callback, walk
-from outbound import assert_silent
-from portcullis import Server
+from outbound import VAULT, assert_silent, with_credential
+from portcullis import PROJECT, Server
 from scenery import Scenery, allow, name, refusal, trail, until
+from test_docs import free_port
 from test_pool_users import PASSWORD, Users
 from test_sign_in_pages import Browser
+from wire import Wire
 
 NO_SESSION = (403, "AccessDeniedException", "Invalid or expired session")
 
@@ -411,6 +415,149 @@ def test_the_decorator_of_the_sdk_waits_for_the_person(server, make, tmp_path):
     bearer = {"Authorization": f"Bearer {token}"}
     info = requests.get(f"{server.endpoint}/{users.pool}/oauth2/userInfo", headers=bearer, timeout=30)
     assert info.json()["username"] == username
+
+
+# --- gateways whose targets are called with what their callers allowed --------------------------------------------------
+
+
+OVERRIDE = "aws.bedrock-agentcore.gateway/credentialProviderConfiguration"
+
+
+@pytest.fixture
+def service():
+    running = echo_service.Service()
+    yield running
+    running.end()
+
+
+def of_people(agent, **more) -> dict:
+    provider = {
+        "providerArn": f"{VAULT}/oauth2credentialprovider/{agent.provider}",
+        "scopes": ["read"],
+        "grantType": "AUTHORIZATION_CODE",
+        "defaultReturnUrl": RETURN,
+        **more,
+    }
+    provider = {key: it for key, it in provider.items() if it is not None}
+    return {"credentialProviderType": "OAUTH", "credentialProvider": {"oauthCredentialProvider": provider}}
+
+
+def document(service) -> dict:
+    return {"openApiSchema": {"inlinePayload": json.dumps(echo_service.document(service.url))}}
+
+
+def calls(gateway, token: str, version: str = "2025-11-25", **wish) -> dict:
+    meta = {"_meta": {OVERRIDE: {"oauthCredentialProvider": wish}}} if wish else {}
+    wire = Wire(gateway.url, token, version)
+    return wire.call("tools/call", {"name": "Echo___echo", "arguments": {"id": "1", "q": "2"}, **meta})
+
+
+def page_of(answer: dict) -> str:
+    error = answer["error"]
+    assert (error["code"], error["message"]) == (-32042, "This request requires more information.")
+    [asked] = error["data"]["elicitations"]
+    assert asked["mode"] == "url" and asked["elicitationId"] and asked["message"]
+    return asked["url"]
+
+
+def test_a_gateway_asks_its_caller_to_consent(server, make, agent, abroad, issuer, service):
+    authorizer = {"customJWTAuthorizer": {"discoveryUrl": issuer.discovery_url, "allowedAudience": ["tools"]}}
+    gateway = make.gateway(authorizer, roleArn=make.vault_role())
+    made = with_credential(gateway, "Echo", document(service), of_people(agent))
+    assert made["status"] == "READY"
+    ada, bob = issuer.token(sub="ada"), issuer.token(sub="bob")
+    sent = walk(page_of(calls(gateway, ada)))
+    assert not service.seen
+    # The tokens are nobody's until the application says whose browser came back.
+    page_of(calls(gateway, ada))
+    agent.completes(sent["session_id"], userToken=issuer.token(sub="ada", jti="fresh"))
+    answer = calls(gateway, ada)["result"]
+    assert not answer["isError"], answer
+    [seen] = service.seen
+    assert seen["headers"]["authorization"] == f"Bearer {abroad.given[0]}"
+    assert_silent("the answer", json.dumps(answer), abroad.given[0])
+    # Somebody else is asked; a client that knows no such question is told that there is one.
+    other = page_of(calls(gateway, bob))
+    told = calls(gateway, bob, "2025-06-18")["result"]
+    assert told["isError"] and "consent" in told["content"][0]["text"] and other not in json.dumps(told)
+    # What ada's browser brings back in bob's session is thrown away.
+    assert agent.is_refused(walk(other)["session_id"], userToken=ada) == NO_SESSION
+
+    # One call may wish to be asked anew, and to end elsewhere, where that is registered.
+    elsewhere = "https://other.example/done"
+    refused = calls(gateway, ada, returnUrl=elsewhere)["result"]
+    assert refused["isError"]
+    urls = agent.control.get_workload_identity(name=gateway.id)["allowedResourceOauth2ReturnUrls"]
+    assert urls == [RETURN]
+    agent.control.update_workload_identity(name=gateway.id, allowedResourceOauth2ReturnUrls=[*urls, elsewhere])
+    browser = requests.Session()
+    back = to_callback(page_of(calls(gateway, ada, returnUrl=elsewhere, forceAuthentication=True)), browser)
+    assert step(browser, back).startswith(f"{elsewhere}?session_id=urn")
+    page_of(calls(gateway, ada))
+
+    # The identity is the gateway's: nobody gets its tokens, and it goes with the gateway.
+    linked = "WorkloadIdentity is linked to a service and cannot retrieve an access token by the caller"
+    assert refusal(agent.for_id, workload=gateway.id)[2] == linked
+    assert refusal(agent.control.delete_workload_identity, name=gateway.id)[:2] == (400, "ValidationException")
+    agent.control.delete_gateway_target(gatewayIdentifier=gateway.id, targetId=made["targetId"])
+    agent.control.delete_gateway(gatewayIdentifier=gateway.id)
+    assert refusal(agent.control.get_workload_identity, name=gateway.id)[1] == "ResourceNotFoundException"
+    for secret in abroad.given:
+        assert_silent("the log", server.log(), secret)
+
+
+def test_targets_of_people_say_what_they_need(make, agent, issuer, service):
+    authorizer = {"customJWTAuthorizer": {"discoveryUrl": issuer.discovery_url, "allowedAudience": ["tools"]}}
+    gateway, open_to_all = make.gateway(authorizer), make.gateway("NONE")
+    server = {"mcpServer": {"endpoint": "http://127.0.0.1:1/mcp"}}
+    for place, configuration, credential, told in [
+        (gateway, document(service), of_people(agent, defaultReturnUrl=None), "defaultReturnUrl"),
+        (gateway, document(service), of_people(agent, defaultReturnUrl="javascript:alert(1)"), "browser"),
+        (gateway, document(service), of_people(agent, customParameters={"state": "x"}), "state"),
+        (gateway, server, of_people(agent), "mcpToolSchema"),
+        (open_to_all, document(service), of_people(agent), "CUSTOM_JWT"),
+    ]:
+        code, message = refusal(with_credential, place, "Echo", configuration, credential)[1:]
+        assert code == "ValidationException" and told in message, message
+
+
+def test_the_example_application(server, make, abroad, service, tmp_path):
+    """`examples/user-federation/app.py`, with two people in two browsers."""
+    users, port = Users(server, make), free_port()
+    app = f"http://127.0.0.1:{port}"
+    agent = Agent(server, abroad.provider, urls=[f"{app}/done"])
+    settings = {
+        "APP_URL": app,
+        "CLIENT_ID": users.client,
+        "WORKLOAD": agent.workload,
+        "PROVIDER": agent.provider,
+        "SCOPES": "read",
+        "API": f"{service.url}/echo/calendar",
+    }
+    command = [sys.executable, str(PROJECT / "examples" / "user-federation" / "app.py")]
+    with subprocess.Popen(command, env={**server.env, **settings}, stderr=subprocess.DEVNULL) as program:
+        try:
+            until("the application", lambda: answers(app), bool)
+            ada, eve = requests.Session(), requests.Session()
+            for browser in (ada, eve):
+                browser.post(app, data={"username": users.user(), "password": PASSWORD}, allow_redirects=False, timeout=30)
+            assert "Sign in" in requests.get(app, timeout=30).text
+            page = ada.get(app, timeout=30)
+            assert page.status_code == 200 and abroad.given[0] in page.text, page.text
+            assert service.seen[0]["headers"]["authorization"] == f"Bearer {abroad.given[0]}"
+            # Ada is made to end what eve began.
+            back = step(eve, to_callback(eve.get(app, allow_redirects=False, timeout=30).headers["location"], eve))
+            begun_elsewhere = ada.get(back, timeout=30)
+            assert begun_elsewhere.status_code == 400, begun_elsewhere.text
+            assert len(service.seen) == 1
+        finally:
+            program.kill()
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(url, timeout=5).ok
+    return False
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use aws::sigv4;
 use domain::{
     ApiKeyOutbound, Arn, Clock, OAuthGrant, OAuthOutbound, Outbound, Random, Scope, Secret, Signing,
+    WorkloadUser,
 };
+use identity::outbound::federation::{Allowed, CallerAsk};
 use identity::outbound::{self, Ask, Brought as Known, Grant, Granted, OAuthNeed, may_speak, may_use};
 use store::Store;
 
@@ -58,6 +60,12 @@ pub struct Brought<'a> {
     pub signing: Option<&'a sigv4::Credentials>,
     /// Its bearer token.
     pub token: Option<&'a Secret>,
+    /// Who it is, by a token that was verified.
+    pub person: Option<&'a WorkloadUser>,
+    /// Where it wants to be sent after consenting, in the place of the target's own return URL.
+    pub return_url: Option<&'a str>,
+    /// Whether it wants to be asked anew (`forceAuthentication`).
+    pub anew: bool,
 }
 
 /// Why there is no credential: in words for the gateway's owner, without a secret.
@@ -70,11 +78,13 @@ pub struct Refused {
     pub endpoint: Option<String>,
     /// The status with which it failed.
     pub status: Option<u16>,
+    /// The page where the caller has to consent first.
+    pub consent: Option<String>,
 }
 
 impl Refused {
     fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into(), endpoint: None, status: None }
+        Self { why: why.into(), endpoint: None, status: None, consent: None }
     }
 }
 
@@ -84,6 +94,7 @@ impl From<outbound::Refusal> for Refused {
             why: refusal.to_string(),
             endpoint: refusal.endpoint().map(str::to_owned),
             status: refusal.status(),
+            consent: None,
         }
     }
 }
@@ -120,7 +131,9 @@ impl Credentials {
     #[must_use]
     pub fn forget(&self, need: &Need<'_>, refused: &Credential) -> bool {
         match (need.outbound, refused.token()) {
-            (Outbound::OAuth(oauth), Some(token)) => self.outbound.forget(&ask(need, oauth), token),
+            (Outbound::OAuth(oauth), Some(token)) if oauth.grant != OAuthGrant::AuthorizationCode => {
+                self.outbound.forget(&ask(need, oauth), token)
+            }
             _ => false,
         }
     }
@@ -180,6 +193,9 @@ impl Credentials {
 
     async fn token(&self, need: &Need<'_>, oauth: &OAuthOutbound) -> Result<Credential, Refused> {
         self.may_use(need, &oauth.provider).await?;
+        if oauth.grant == OAuthGrant::AuthorizationCode {
+            return self.of_person(need, oauth).await;
+        }
         if let Some(endpoint) = self.outbound.web_identity_audience(need.scope, &oauth.provider).await? {
             let role = need.role.session(need.gateway).map_err(Refused::new)?;
             may_speak(role, &endpoint, self.clock.now()).map_err(Refused::new)?;
@@ -196,6 +212,35 @@ impl Credentials {
             Granted::ConsentNeeded { .. } => Err(Refused::new("a person must consent first")),
             Granted::ApiKey(_) => {
                 Err(Refused::new(format!("the credential provider `{}` gives no token", oauth.provider)))
+            }
+        }
+    }
+
+    /// What the caller allowed at somebody else's authorization server.
+    async fn of_person(&self, need: &Need<'_>, oauth: &OAuthOutbound) -> Result<Credential, Refused> {
+        let user = need.brought.person.ok_or_else(|| {
+            Refused::new("the caller's token says of nobody who it is, so there is nobody who could consent")
+        })?;
+        let return_url = need.brought.return_url.or(oauth.default_return_url.as_deref());
+        let return_url = return_url.ok_or_else(|| Refused::new("the target has no defaultReturnUrl"))?;
+        let (_, workload) = need.gateway.as_str().rsplit_once('/').unwrap_or_default();
+        let ask = CallerAsk {
+            scope: need.scope,
+            workload,
+            provider: &oauth.provider,
+            user,
+            scopes: &oauth.scopes,
+            parameters: &oauth.custom_parameters,
+            return_url,
+            anew: need.brought.anew,
+        };
+        match self.outbound.of_caller(&ask).await? {
+            Allowed::Token(token) => {
+                let mask = mask::Mask::new([&token]);
+                Credential::bearer(token, mask)
+            }
+            Allowed::Ask { url } => {
+                Err(Refused { consent: Some(url), ..Refused::new("the caller must consent first") })
             }
         }
     }

@@ -17,6 +17,9 @@ pub struct WorkloadIdentity {
     pub return_urls: Vec<String>,
     /// The generation of its tokens: those of former ones are revoked.
     pub generation: i64,
+    /// Whether it is a gateway's, and goes with it: then its name is the gateway's id, and nobody gets its tokens.
+    #[serde(default)]
+    pub is_linked: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

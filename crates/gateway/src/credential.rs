@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use credentials::{Brought, Credential, Need};
-use domain::Secret;
+use domain::{Actor, OAuthGrant, Secret, WorkloadUser};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
 use identity::token::bearer;
@@ -49,7 +49,7 @@ impl<'a> Carried<'a> {
             return Ok(false);
         }
         let token = token(self.turn, self.target);
-        let need = need(self.turn, self.target, token.as_ref());
+        let need = need(self.turn, self.target, token.as_ref(), None);
         if !self.turn.lane.plane.setup.credentials.forget(&need, &self.credential) {
             return Ok(false);
         }
@@ -183,22 +183,51 @@ fn with_parameters(uri: &Uri, given: &str, allowed: &[String]) -> Option<Uri> {
 }
 
 async fn credential(turn: &Turn, target: &TargetEntry) -> Result<Credential, Failed> {
-    let token = token(turn, target);
-    let found = turn.lane.plane.setup.credentials.of(&need(turn, target, token.as_ref())).await;
+    let (token, person) = (token(turn, target), person_for(turn, target));
+    let need = need(turn, target, token.as_ref(), person.as_ref());
+    let found = turn.lane.plane.setup.credentials.of(&need).await;
     found.map_err(|refused| {
         let detail = format!("the credential for the target {} cannot be had: {}", target.name, refused.why);
-        Failed::of_credential(detail, refused.endpoint, refused.status)
+        let mut failed = Failed::of_credential(detail, refused.endpoint, refused.status);
+        failed.consent = refused.consent;
+        failed
     })
 }
 
-fn need<'a>(turn: &'a Turn, target: &'a TargetEntry, token: Option<&'a Secret>) -> Need<'a> {
+fn need<'a>(
+    turn: &'a Turn,
+    target: &'a TargetEntry,
+    token: Option<&'a Secret>,
+    person: Option<&'a WorkloadUser>,
+) -> Need<'a> {
+    let wish = turn.wish.get();
+    let brought = Brought {
+        signing: turn.caller.signing(),
+        token,
+        person,
+        return_url: wish.and_then(|wish| wish.return_url.as_deref()),
+        anew: wish.is_some_and(|wish| wish.anew),
+    };
     Need {
         scope: &turn.gate.gateway.scope,
         gateway: &turn.gate.arn,
         role: &turn.gate.role,
         outbound: &target.outbound,
         service: target.service.as_deref(),
-        brought: Brought { signing: turn.caller.signing(), token },
+        brought,
+    }
+}
+
+/// Who calls, for a target that is called with what its caller allowed.
+fn person_for(turn: &Turn, target: &TargetEntry) -> Option<WorkloadUser> {
+    let domain::Outbound::OAuth(oauth) = &target.outbound else { return None };
+    match turn.caller.actor() {
+        Actor::Token { issuer, subject: Some(subject), .. }
+            if oauth.grant == OAuthGrant::AuthorizationCode && !subject.is_empty() =>
+        {
+            Some(WorkloadUser::Token { issuer: issuer.clone(), subject: subject.clone() })
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What threads through the stages of one request: who asks what of which gateway, and how.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use domain::{RequestId, Timestamp};
@@ -16,6 +16,7 @@ use crate::pipeline::Lane;
 use crate::session::Session;
 use crate::snapshot::Gate;
 use crate::stream::Outlet;
+use crate::upstream::consent::Wish;
 
 /// One request that was let in.
 pub(crate) struct Turn {
@@ -36,6 +37,8 @@ pub(crate) struct Turn {
     pub(crate) rewritten: bool,
     /// The credential that an interceptor gave for the upstream.
     pub(crate) authorization: Option<HeaderValue>,
+    /// What the caller wishes where its consent is needed.
+    pub(crate) wish: OnceLock<Wish>,
     /// The headers as they came, where an interceptor may change them.
     came: Option<HeaderMap>,
     /// What rate limits count as open while this lives.
@@ -64,6 +67,7 @@ impl Turn {
             shown: Shown::default(),
             rewritten: false,
             authorization: None,
+            wish: OnceLock::new(),
             came: None,
             open: Vec::new(),
             outlet: None,
@@ -85,6 +89,7 @@ impl Turn {
         self.shown = Shown::default();
         self.rewritten = false;
         self.authorization = None;
+        self.wish = OnceLock::new();
     }
 
     pub(crate) fn now(&self) -> Timestamp {

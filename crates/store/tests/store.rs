@@ -612,6 +612,7 @@ async fn tokens_of_people_are_refreshed_by_one_and_end_with_their_provider_and_w
             id: "1".to_owned(),
             return_urls: Vec::new(),
             generation: 1,
+            is_linked: false,
             created_at: at(1),
             updated_at: at(1),
             revision: 1,

@@ -1,6 +1,9 @@
 //! What a gateway and its targets must agree about, whichever of the two is changed.
 
-use domain::{Authorizer, Gateway, HttpService, Listing, McpServer, Outbound, Propagation, Upstream};
+use domain::{
+    Authorizer, Gateway, HttpService, Listing, McpServer, OAuthGrant, OAuthOutbound, Outbound, Propagation,
+    Upstream,
+};
 
 use crate::fault::{Failure, invalid};
 
@@ -60,6 +63,17 @@ pub(super) fn check(
             format!(
                 "The target {target} is called with JWT_PASSTHROUGH, and callers of a gateway with the authorizerType \
                  {} present no token: use CUSTOM_JWT.",
+                gateway.authorizer.type_name()
+            ),
+        )),
+        (
+            Outbound::OAuth(OAuthOutbound { grant: OAuthGrant::AuthorizationCode, .. }),
+            Authorizer::AwsIam | Authorizer::None,
+        ) => Err(invalid(
+            "credentialProviderConfigurations",
+            format!(
+                "The target {target} is called with AUTHORIZATION_CODE, and callers of a gateway with the \
+                 authorizerType {} are nobody who could consent: use CUSTOM_JWT.",
                 gateway.authorizer.type_name()
             ),
         )),

@@ -9,7 +9,10 @@ use domain::{Arn, Authorizer, Gateway, GatewayId, GatewayStatus, Scope, Settled}
 use store::{Page, StoreError, Tx};
 
 use super::gateway_settings::{Settings, condition_keys, describe, summarise};
-use super::{AgentCore, PAGE, all_gateways, bad_token, conflict, fit, name_taken, not_found, over_quota};
+use super::{
+    AgentCore, PAGE, all_gateways, bad_token, conflict, fit, gateway_workload, name_taken, not_found,
+    over_quota,
+};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::idempotency::Attempt;
@@ -127,6 +130,7 @@ impl GatewayOperations<Context> for AgentCore {
         }
         tx.delete_all_tags(&arn).await?;
         tx.delete_rate_limits(&context.scope, &id).await?;
+        gateway_workload::remove(&mut tx, &context.scope, &id).await?;
         tx.delete_gateway(&context.scope, &id).await?;
         allowed.commit(tx).await?;
         Ok(DeleteGatewayResponse {

@@ -8,6 +8,7 @@ mod gateway;
 mod gateway_authorizer;
 mod gateway_protocol;
 mod gateway_settings;
+mod gateway_workload;
 mod imports;
 mod interceptors;
 mod listing;

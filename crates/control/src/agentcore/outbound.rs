@@ -6,10 +6,13 @@ use aws_shapes::bedrock_agentcore_control::{
     CredentialProviderType as Type, IamCredentialProvider, OAuthCredentialProvider, OAuthGrantType,
 };
 use domain::{
-    ApiKeyLocation, ApiKeyOutbound, Arn, HttpService, OAuthGrant, OAuthOutbound, Outbound, Signing, Upstream,
+    ApiKeyLocation, ApiKeyOutbound, Arn, HttpService, McpServer, OAuthGrant, OAuthOutbound, Outbound,
+    Signing, Upstream,
 };
+use identity::outbound::federation::check_parameters;
 
-use crate::fault::{Failure, invalid};
+use super::workload_identity::check_return_url;
+use crate::fault::{Failure, invalid, sentence};
 
 const FIELD: &str = "credentialProviderConfigurations";
 
@@ -220,11 +223,15 @@ fn oauth(upstream: &Upstream, given: &OAuthCredentialProvider) -> Result<OAuthOu
         Some(OAuthGrantType::TokenExchange) => (OAuthGrant::TokenExchange, Way::Exchange),
     };
     permit(upstream, way)?;
-    if grant != OAuthGrant::ClientCredentials {
-        return Err(invalid(
-            FIELD,
-            format!("{} is not supported by Portcullis yet: use CLIENT_CREDENTIALS.", way.name()),
-        ));
+    match grant {
+        OAuthGrant::ClientCredentials => {}
+        OAuthGrant::AuthorizationCode => of_people(upstream, given)?,
+        OAuthGrant::TokenExchange => {
+            return Err(invalid(
+                FIELD,
+                format!("{} is not supported by Portcullis yet: use CLIENT_CREDENTIALS.", way.name()),
+            ));
+        }
     }
     Ok(OAuthOutbound {
         provider: arn(&given.provider_arn)?,
@@ -233,6 +240,35 @@ fn oauth(upstream: &Upstream, given: &OAuthCredentialProvider) -> Result<OAuthOu
         custom_parameters: given.custom_parameters.clone().unwrap_or_default(),
         default_return_url: given.default_return_url.clone(),
     })
+}
+
+/// What targets that are called with tokens of people need: somewhere to send those, and tools that are known before anybody
+/// consented.
+fn of_people(upstream: &Upstream, given: &OAuthCredentialProvider) -> Result<(), Failure> {
+    match upstream {
+        Upstream::OpenApi | Upstream::Mcp(McpServer { static_tools: true, .. }) => {}
+        Upstream::Mcp(_) => {
+            return Err(invalid(
+                FIELD,
+                "AUTHORIZATION_CODE needs tools that are known before anybody consented: give mcpToolSchema.",
+            ));
+        }
+        _ => {
+            return Err(invalid(
+                FIELD,
+                "AUTHORIZATION_CODE is supported for openApiSchema and mcpServer targets by Portcullis.",
+            ));
+        }
+    }
+    let Some(url) = &given.default_return_url else {
+        return Err(invalid(
+            FIELD,
+            "AUTHORIZATION_CODE needs defaultReturnUrl: where people are sent who consented.",
+        ));
+    };
+    check_return_url(FIELD, url)?;
+    let parameters = given.custom_parameters.clone().unwrap_or_default();
+    check_parameters(&parameters).map_err(|refusal| invalid(FIELD, sentence(&refusal)))
 }
 
 fn arn(text: &str) -> Result<Arn, Failure> {

@@ -34,6 +34,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
             id: EventId::mint(&*context.setup().random).to_string(),
             return_urls: return_urls(input.allowed_resource_oauth2_return_urls)?,
             generation: 1,
+            is_linked: false,
             created_at: context.now,
             updated_at: context.now,
             revision: 1,
@@ -94,6 +95,10 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         let allowed = authorize(context, &input.name)?;
         let mut tx = allowed.begin().await?;
         let identity = find(&mut tx, &context.scope, &input.name).await?;
+        if identity.is_linked {
+            let message = "The workload identity is a gateway's: it goes with the gateway.";
+            return Err(invalid("name", message));
+        }
         tx.delete_all_tags(&identity.arn()).await?;
         tx.delete_workload_identity(&identity).await?;
         allowed.commit(tx).await?;
@@ -144,16 +149,22 @@ pub(crate) async fn find(tx: &mut Tx, scope: &Scope, name: &str) -> Result<Workl
 fn return_urls(given: Option<Vec<String>>) -> Result<Vec<String>, Failure> {
     let given = given.unwrap_or_default();
     for url in &given {
-        let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        if NO_PLACES.contains(&scheme.as_str()) || url.contains('#') {
-            let message = format!(
-                "{url} is no place to send a browser to: give an absolute URL without a fragment, such as \
-                 https://app.example/callback."
-            );
-            return Err(invalid("allowedResourceOauth2ReturnUrls", message));
-        }
+        check_return_url("allowedResourceOauth2ReturnUrls", url)?;
     }
     Ok(given)
+}
+
+/// Whether a person may be sent to a URL at all.
+pub(super) fn check_return_url(field: &str, url: &str) -> Result<(), Failure> {
+    let scheme = url.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    if NO_PLACES.contains(&scheme.as_str()) || url.contains('#') {
+        let message = format!(
+            "{url} is no place to send a browser to: give an absolute URL without a fragment, such as \
+             https://app.example/callback."
+        );
+        return Err(invalid(field, message));
+    }
+    Ok(())
 }
 
 /// AWS leaves out a list that is empty.

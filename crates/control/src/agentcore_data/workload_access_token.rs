@@ -86,6 +86,12 @@ async fn issue(
     let issuing = async {
         let store = &context.setup().store;
         let identity = find_workload(&mut store.read().await?, &context.scope, name).await?;
+        if identity.is_linked {
+            // AWS's own words.
+            let message =
+                "WorkloadIdentity is linked to a service and cannot retrieve an access token by the caller";
+            return Err(invalid("workloadName", message));
+        }
         Ok::<_, Failure>(workload::issue(store, &identity, user, token, context.now)?)
     };
     match issuing.await {

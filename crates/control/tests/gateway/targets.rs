@@ -87,7 +87,7 @@ async fn the_matrix_says_what_is_allowed_instead() {
 }
 
 #[tokio::test]
-async fn grants_for_users_are_refused_by_name_and_unknown_providers_too() {
+async fn grants_for_users_say_what_they_need_and_unknown_providers_are_refused() {
     let (_world, root) = world().await;
     let id = gateway(&root, json!({})).await;
     let arn =
@@ -96,9 +96,11 @@ async fn grants_for_users_are_refused_by_name_and_unknown_providers_too() {
         json!([{ "credentialProviderType": "OAUTH", "credentialProvider": { "oauthCredentialProvider": {
             "providerArn": arn, "scopes": [], "grantType": grant } } }])
     };
-    for grant in ["AUTHORIZATION_CODE", "TOKEN_EXCHANGE"] {
+    for (grant, told) in
+        [("AUTHORIZATION_CODE", "defaultReturnUrl"), ("TOKEN_EXCHANGE", "not supported by Portcullis yet")]
+    {
         let message = refusal(&root, request(&id, &pets(), Some(oauth(grant)))).await;
-        assert!(message.contains(grant) && message.contains("not supported by Portcullis yet"), "{message}");
+        assert!(message.contains(grant) && message.contains(told), "{message}");
     }
     let message = refusal(&root, request(&id, &pets(), Some(oauth("CLIENT_CREDENTIALS")))).await;
     assert!(message.contains("and exist"), "{message}");

@@ -24,6 +24,8 @@ pub(crate) struct Failed {
     status: Option<u16>,
     /// What an HTTP target's caller is answered with.
     answered: StatusCode,
+    /// The page where the caller has to consent first.
+    pub(crate) consent: Option<String>,
 }
 
 /// A part of the way.
@@ -54,6 +56,7 @@ impl Failed {
             endpoint: None,
             status: None,
             answered: StatusCode::BAD_GATEWAY,
+            consent: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! a [`Readable`] for what is offered besides.
 
 mod bridge;
+pub(crate) mod consent;
 mod failed;
 pub(crate) mod http;
 mod lambda;
@@ -33,6 +34,7 @@ pub(crate) struct Question<'a> {
 /// Calls a tool.
 pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Reply {
     let tool = permitted.tool();
+    turn.wish.get_or_init(|| consent::Wish::read(permitted.call().meta));
     let called = match turn.gate.catalogue.target(tool.target) {
         None => Err(Failed::of_gateway("the tool's target is gone")),
         Some(target) => match &target.upstream {
@@ -56,7 +58,10 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
             UpstreamEntry::Http(_) => Err(Failed::of_gateway("the tool's target cannot be called")),
         },
     };
-    called.unwrap_or_else(|failed| failed.into_result(&turn.gate, id))
+    called.unwrap_or_else(|mut failed| match failed.consent.take() {
+        Some(page) => consent::asked(turn, id, &page),
+        None => failed.into_result(&turn.gate, id),
+    })
 }
 
 /// Asks for a prompt or a resource.

@@ -77,6 +77,11 @@ pub enum Refusal {
     /// Parameters that are more than an authorization request may have.
     #[error("there are too many custom parameters: 10 are allowed, of 4 KiB together")]
     Parameters,
+    /// Nobody may be sent where a call wants them sent.
+    #[error(
+        "the return URL is none of the allowedResourceOauth2ReturnUrls of the workload identity `{0}`: register it there"
+    )]
+    ReturnUrl(String),
     /// An endpoint that cannot be used.
     #[error("the endpoint `{url}` cannot be used: {why}")]
     Endpoint {

@@ -6,6 +6,7 @@
 //! token" and "OAuth 2.0 authorization URL session binding" of the `AgentCore` developer guide; RFC 9207; RFC 9700.
 
 mod browser;
+mod caller;
 mod parameters;
 mod record;
 mod session;
@@ -19,6 +20,7 @@ use store::StoreError;
 
 use crate::provider::sha256;
 pub use browser::Visit;
+pub use caller::{Allowed, CallerAsk};
 pub use parameters::check as check_parameters;
 pub use session::{NewSession, Pending, Progress};
 
