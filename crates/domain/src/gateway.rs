@@ -35,6 +35,9 @@ pub struct Gateway {
     pub interceptors_given: Option<Document>,
     /// How much a failing tool call tells its caller.
     pub exception_level: Option<ExceptionLevel>,
+    /// Its workload identity. A gateway of before there were any gets one when it is updated.
+    #[serde(default)]
+    pub workload_identity: Option<Arn>,
     /// Where it is in its life.
     pub status: GatewayStatus,
     /// Why it is there, when that needs saying.

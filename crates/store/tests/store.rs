@@ -89,6 +89,7 @@ fn gateway(name: &str) -> Gateway {
         policy: None,
         interceptors: Vec::new(),
         interceptors_given: None,
+        workload_identity: None,
         exception_level: None,
         status: GatewayStatus::Creating,
         status_reasons: Vec::new(),

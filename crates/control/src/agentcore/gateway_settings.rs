@@ -3,7 +3,7 @@
 use aws_shapes::bedrock_agentcore_control::{
     CreateGatewayRequest, ExceptionLevel as WireLevel, GatewayPolicyEngineConfiguration,
     GatewayPolicyEngineMode, GatewayProtocolType, GatewayStatus as WireStatus, GatewaySummary,
-    GetGatewayResponse, UpdateGatewayRequest,
+    GetGatewayResponse, UpdateGatewayRequest, WorkloadIdentityDetails,
 };
 use domain::{
     Arn, Authorizer, Document, ExceptionLevel, Gateway, GatewayId, GatewayStatus, Interceptor, McpSettings,
@@ -107,6 +107,7 @@ impl Settings {
             interceptors: self.interceptors,
             interceptors_given: self.interceptors_given,
             exception_level: self.exception_level,
+            workload_identity: None,
             status: GatewayStatus::Creating,
             status_reasons: Vec::new(),
             created_at: context.now,
@@ -175,6 +176,10 @@ pub(super) fn describe(gateway: &Gateway, public_url: &str) -> Result<GetGateway
             mode: wire_mode(policy.mode),
         }),
         exception_level: gateway.exception_level.map(|ExceptionLevel::Debug| WireLevel::Debug),
+        workload_identity_details: gateway
+            .workload_identity
+            .as_ref()
+            .map(|arn| WorkloadIdentityDetails { workload_identity_arn: arn.to_string() }),
     })
 }
 

@@ -10,6 +10,7 @@ mod gateway_protocol;
 mod gateway_settings;
 mod imports;
 mod interceptors;
+mod linked_identity;
 mod listing;
 mod oauth2_config;
 mod oauth2_provider;
@@ -42,6 +43,7 @@ use crate::fault::Failure;
 
 pub(crate) use credential::find as find_provider;
 pub(crate) use gateway::settle_gateway;
+pub(crate) use linked_identity::is_the_callers;
 pub(crate) use policy::settle_policy;
 pub(crate) use policy_check::Schemas;
 pub(crate) use policy_engine::settle_engine;
