@@ -20,6 +20,7 @@ mod outbound;
 mod policy;
 mod policy_check;
 mod policy_engine;
+mod private_key_jwt;
 mod propagation;
 mod providers;
 mod rate_limit;

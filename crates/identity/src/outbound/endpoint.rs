@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    ActorToken, ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings,
-    OnBehalfOfClient, OnBehalfOfGrant, Random, RequestId, Timestamp, TokenAnswer,
+    ActorToken, ClientAuthentication, Clock, CredentialProvider, CredentialSettings, OAuth2Discovery,
+    OAuth2Settings, OnBehalfOfClient, OnBehalfOfGrant, Random, RequestId, Secret, Timestamp, TokenAnswer,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use url::Url;
 
+use super::assertion::assertion;
 use super::client_form::{ClientForm, Proof};
 use super::grant_request::GrantRequest;
 use super::party::{Acting, Party, TokenKind};
+use super::speaker::Speaker;
 use super::tokens::{Issued, TokenKey};
 use super::vault::Held;
 use super::{Refusal, token_answer};
@@ -94,17 +96,11 @@ impl Servers {
                 (GrantRequest::of_the_person(&exchange, settings.vendor, key), exchange.how.client)
             }
         };
-        let has_secret =
-            || if secret.matches("") { Err(Refusal::NoSecret(provider.arn())) } else { Ok(secret) };
         let proof = match client {
             OnBehalfOfClient::Unnamed => Proof::Unnamed,
-            OnBehalfOfClient::Proven => match endpoint.authentication(settings)? {
-                ClientAuthentication::Basic => Proof::Basic(has_secret()?),
-                ClientAuthentication::Post => Proof::Post(has_secret()?),
-                ClientAuthentication::IamIdentity => {
-                    Proof::Assertion(self.spoken(party.speaker.as_ref(), &endpoint.url).await?)
-                }
-            },
+            OnBehalfOfClient::Proven => {
+                self.proof(provider, secret, &endpoint, settings, party.speaker.as_ref()).await?
+            }
         };
         let form = ClientForm::new(&settings.client_id, &proof, &grant);
         let got = self.ask(&endpoint, settings.vendor.facts().answer, &form).await;
@@ -113,6 +109,30 @@ impl Servers {
             *held.found.lock().await = None;
         }
         got
+    }
+
+    /// How a provider's client proves who it is to an endpoint.
+    async fn proof<'a>(
+        &self,
+        provider: &CredentialProvider,
+        secret: &'a Secret,
+        endpoint: &Endpoint,
+        settings: &OAuth2Settings,
+        speaker: Option<&Speaker>,
+    ) -> Result<Proof<'a>, Refusal> {
+        let is_there =
+            || if secret.matches("") { Err(Refusal::NoSecret(provider.arn())) } else { Ok(secret) };
+        match endpoint.authentication(settings)? {
+            ClientAuthentication::Basic => Ok(Proof::Basic(is_there()?)),
+            ClientAuthentication::Post => Ok(Proof::Post(is_there()?)),
+            ClientAuthentication::PrivateKey => {
+                let now = self.clock.now();
+                assertion(provider, &endpoint.url, &*self.random, now).map(Proof::Assertion)
+            }
+            ClientAuthentication::IamIdentity => {
+                self.spoken(speaker, &endpoint.url).await.map(Proof::Assertion)
+            }
+        }
     }
 
     async fn ask(

@@ -7,6 +7,7 @@
 //!
 //! Of the OAuth grants, client credentials and token exchange (`exchange.rs`) are served. Consent is refused by name.
 
+mod assertion;
 mod client_form;
 mod endpoint;
 mod exchange;
@@ -32,6 +33,7 @@ use store::Store;
 
 use crate::provider::{Names, Provider};
 use crate::web_identity::WebIdentities;
+pub use assertion::client_key_set;
 pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;
