@@ -11,7 +11,7 @@ import botocore.config
 import jwt
 import pytest
 
-from token_endpoint import ACCESS_TOKEN, BEARER, EXCHANGE, JWT, AuthorizationServer
+from exchange_server import ACCESS_TOKEN, BEARER, EXCHANGE, JWT, AuthorizationServer
 from outbound import assert_silent
 from portcullis import ONCE, Server
 from scenery import Scenery, name, refusal, trail

@@ -11,11 +11,14 @@ import urllib.request
 import botocore.config
 import jwt
 import pytest
+import requests
 
-from token_endpoint import AuthorizationServer
-from outbound import assert_silent
+import echo_service
+from exchange_server import AuthorizationServer
+from outbound import VAULT, assert_silent
 from portcullis import ACCOUNT, ONCE, REGION, Server
-from scenery import Scenery, allow, name, refusal, trail
+from scenery import GATEWAY_TRUST, Scenery, allow, name, refusal, trail
+from test_http_credentials import http_target
 from test_token_exchange import asker, claims, provider
 
 NAMESPACE = "https://sts.amazonaws.com/"
@@ -248,3 +251,24 @@ def test_who_asks_acts_for_the_person(server, people, issuer, workload):
     assert said["sub"] == "ada" and said["act"]["sub"] == f"arn:aws:iam::{ACCOUNT}:root"
     actor = claims(people.requests[-1]["actor_token"])
     assert actor["aud"] == people.token_endpoint and actor["exp"] - began <= 301
+
+
+def test_a_gateways_role_speaks_for_itself(server, make, people, issuer):
+    service = echo_service.Service()
+    use = ("bedrock-agentcore:GetResourceOauth2Token", "secretsmanager:GetSecretValue")
+    mute, role = make.role(GATEWAY_TRUST, allow(*use)), make.role(GATEWAY_TRUST, allow(*use, "sts:GetWebIdentityToken"))
+    jwks = discovered(issuer)["jwks_uri"]
+    client = people.client(method="assertion", secret=None, jwks=jwks, assertion_issuer=issuer, assertion_subject=role)
+    arn = f"{VAULT}/oauth2credentialprovider/{by_assertion(server, people, client)}"
+    vaulted = {"oauthCredentialProvider": {"providerArn": arn, "scopes": ["a"]}}
+    shown = {"credentialProviderType": "OAUTH", "credentialProvider": vaulted}
+    try:
+        urls = [
+            http_target(make.gateway(protocolType=None, roleArn=it), service, shown) for it in (mute, role)
+        ]
+        assert not requests.get(urls[0], timeout=20).ok and not service.seen
+        assert requests.get(urls[1], timeout=20).ok
+        token = service.seen[0]["headers"]["authorization"].removeprefix("Bearer ")
+        assert claims(token)["client_id"] == client["id"] and client["asserted"]["sub"] == role
+    finally:
+        service.end()

@@ -243,3 +243,50 @@ def test_what_a_provider_cannot_give_is_said(server, make, data, workload):
     assert refusal(as_token, provider=provider, **two)[:2] == (400, "ValidationException")
     # One that nobody else asked for is another token.
     assert as_token(provider, scopes=client.scopes)["accessToken"]
+
+
+def test_a_gateway_has_an_identity_of_its_own(control, data, make):
+    gateway = make.gateway()
+    arn = f"{DIRECTORY}/workload-identity/{gateway.id}"
+    seen = control.get_gateway(gatewayIdentifier=gateway.id)
+    assert seen["workloadIdentityDetails"] == {"workloadIdentityArn": arn}
+    pages = control.get_paginator("list_workload_identities").paginate()
+    listed = [entry["workloadIdentityArn"] for page in pages for entry in page["workloadIdentities"]]
+    assert listed.count(arn) == 1 and control.get_workload_identity(name=gateway.id)["workloadIdentityArn"] == arn
+    members = ("name", "roleArn", "protocolType", "authorizerType", "authorizerConfiguration")
+    again = {member: seen[member] for member in members if member in seen}
+    updated = control.update_gateway(gatewayIdentifier=gateway.id, **again)
+    assert updated["workloadIdentityDetails"] == {"workloadIdentityArn": arn}
+    # It is the service's: nobody changes it, removes it, or gets a token for it by hand.
+    linked = "WorkloadIdentity is linked to a service and cannot"
+    for call, request, what in (
+        (control.update_workload_identity, {"name": gateway.id, "allowedResourceOauth2ReturnUrls": []}, "be updated"),
+        (control.delete_workload_identity, {"name": gateway.id}, "be deleted"),
+        (data.get_workload_access_token, {"workloadName": gateway.id}, "retrieve an access token"),
+        (data.get_workload_access_token_for_user_id, {"workloadName": gateway.id, "userId": "a"}, "retrieve an access token"),
+    ):
+        assert refusal(call, **request) == (400, "ValidationException", f"{linked} {what} by the caller.")
+    control.delete_gateway(gatewayIdentifier=gateway.id)
+    assert refusal(control.get_workload_identity, name=gateway.id)[:2] == (404, "ResourceNotFoundException")
+
+
+def test_the_tokens_of_a_workload_are_revoked(server, control, data, workload, make):
+    provider = provider_of(api_key(server))
+    other = name("workload")
+    control.create_workload_identity(name=other)
+    token, others = (data.get_workload_access_token(workloadName=it)["workloadAccessToken"] for it in (workload, other))
+    ask = lambda given: data.get_resource_api_key(workloadIdentityToken=given, resourceCredentialProviderName=provider)
+    assert ask(token)["apiKey"] == KEY
+    said = server.run("identity", "revoke", workload).stdout
+    assert workload in said and "has ended" in said
+    status, code, message = refusal(ask, given=token)
+    assert (status, code) == (401, "UnauthorizedException") and "revoked" in message
+    # The workload and every other one go on.
+    again = data.get_workload_access_token(workloadName=workload)["workloadAccessToken"]
+    assert ask(again)["apiKey"] == ask(others)["apiKey"] == KEY
+    told = json.loads(server.run("identity", "revoke", workload, "--json").stdout)
+    assert told == {"name": workload, "arn": f"{DIRECTORY}/workload-identity/{workload}", "generation": 3}
+    assert refusal(ask, given=again)[:2] == (401, "UnauthorizedException")
+    make.audited(lambda event: event["action"] == "identity.revoke" and event["resource"] == told["arn"])
+    done = server.run("identity", "revoke", "no-such-workload", check=False)
+    assert done.returncode != 0 and "there is no workload identity no-such-workload" in done.stderr

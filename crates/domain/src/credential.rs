@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arn, OnBehalfOf, Scope, Secret, Timestamp, Vendor};
+use crate::{Arn, ClientKey, OnBehalfOf, Scope, Secret, Timestamp, Vendor};
 
 /// How the names of the secrets in a token vault begin.
 const SECRETS_OF_VAULT: &str = "bedrock-agentcore-identity!default/";
@@ -141,6 +141,10 @@ pub struct OAuth2Settings {
     /// How it gets tokens for people whose token came in, when that was said; otherwise its vendor decides.
     #[serde(default)]
     pub on_behalf_of: Option<OnBehalfOf>,
+    /// The key of a client that proves who it is by [`ClientAuthentication::PrivateKey`]. What the provider keeps sealed is
+    /// its private half then, and no secret.
+    #[serde(default)]
+    pub client_key: Option<ClientKey>,
 }
 
 /// Where an authorization server's metadata are.
@@ -178,6 +182,8 @@ pub enum ClientAuthentication {
     Post,
     /// `private_key_jwt`, by a web identity token of AWS STS (RFC 7523, section 2.2).
     IamIdentity,
+    /// `private_key_jwt`, by a key of its own (RFC 7523, section 2.2).
+    PrivateKey,
 }
 
 #[cfg(test)]

@@ -38,6 +38,9 @@ pub struct Gateway {
     /// The KMS key that its targets are sealed under in the database; absent, they are not.
     #[serde(default)]
     pub kms_key: Option<Arn>,
+    /// Its workload identity. A gateway of before there were any gets one when it is updated.
+    #[serde(default)]
+    pub workload_identity: Option<Arn>,
     /// Where it is in its life.
     pub status: GatewayStatus,
     /// Why it is there, when that needs saying.

@@ -9,6 +9,7 @@ mod account;
 mod arn;
 mod audit;
 mod caller;
+mod client_key;
 mod clock;
 mod credential;
 mod federation;
@@ -38,6 +39,7 @@ pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
 pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome};
 pub use caller::{Caller, Principal};
+pub use client_key::{ClientKey, ClientKeyAlgorithm};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use credential::{
     AuthorizationServer, ClientAuthentication, CredentialKind, CredentialProvider, CredentialSettings,

@@ -17,9 +17,9 @@ pub struct WorkloadIdentity {
     pub return_urls: Vec<String>,
     /// The generation of its tokens: those of former ones are revoked.
     pub generation: i64,
-    /// Whether it is a gateway's, and goes with it: then its name is the gateway's id, and nobody gets its tokens.
+    /// What it belongs to, when a service made it: it lives and goes with that.
     #[serde(default)]
-    pub is_linked: bool,
+    pub linked_to: Option<Arn>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -29,6 +29,22 @@ pub struct WorkloadIdentity {
 }
 
 impl WorkloadIdentity {
+    /// The first of a name, of `scope`, with the id that tells it from others.
+    #[must_use]
+    pub fn new(scope: &Scope, name: &str, id: String, now: Timestamp) -> Self {
+        Self {
+            scope: scope.clone(),
+            name: name.to_owned(),
+            id,
+            return_urls: Vec::new(),
+            generation: 1,
+            linked_to: None,
+            created_at: now,
+            updated_at: now,
+            revision: 1,
+        }
+    }
+
     /// Its ARN.
     #[must_use]
     pub fn arn(&self) -> Arn {

@@ -9,9 +9,12 @@
 
 pub mod advice;
 pub mod issuer;
+mod jwt_key;
 pub mod outbound;
 pub mod principal;
 pub mod provider;
 pub mod token;
 pub mod web_identity;
 pub mod workload;
+
+pub use jwt_key::{JwtAlgorithm, generate_jwt_key};

@@ -5,6 +5,8 @@
 //! it was issued. Source: "Get workload access token" of the `AgentCore` developer guide; AWS does not say how long its own
 //! tokens live.
 
+mod revocation;
+
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Scope, Secret, Timestamp, WorkloadIdentity, WorkloadUser};
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
+
+pub use revocation::{RevocationError, revoke_tokens};
 
 /// How long a token is good for.
 pub const LIFE: Duration = Duration::from_secs(60 * 60);

@@ -425,6 +425,18 @@ pub(crate) enum IdentityVerb {
         #[arg(long)]
         json: bool,
     },
+    /// End every access token of a workload identity; those who may get tokens for it can get others
+    Revoke {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        place: Place,
+        /// The workload identity's name
+        name: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// An account and a region.

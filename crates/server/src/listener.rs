@@ -235,6 +235,7 @@ impl Worker {
             Route::PoolMetadata(pool) => Box::pin(oidc::metadata(&self.house, &pool)).await,
             Route::PoolKeys(pool) => Box::pin(oidc::key_set(&self.house, &pool)).await,
             Route::WebIdentityMetadata(id) => Box::pin(oidc::web_identity_metadata(&self.house, &id)).await,
+            Route::ClientKeys(scope, name) => Box::pin(oidc::client_keys(&self.house, &scope, &name)).await,
             Route::WebIdentityKeys(id) => Box::pin(oidc::web_identity_keys(&self.house, &id)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),
             Route::Ready => self.ready().await,

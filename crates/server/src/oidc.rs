@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{RequestId, UserPoolId};
+use domain::{CredentialKind, RequestId, Scope, UserPoolId};
 use gateway::Body;
 use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use identity::outbound::client_key_set;
 use identity::provider::{PoolHint, TokenAnswer, TokenRequest};
 use serde_json::{Value, json};
 use store::StoreError;
@@ -57,6 +58,16 @@ pub(crate) async fn web_identity_metadata(house: &House, id: &str) -> Response<B
 /// The key set of an issuer of web identity tokens.
 pub(crate) async fn web_identity_keys(house: &House, id: &str) -> Response<Body> {
     document(house, house.web_identities.key_set(id).await)
+}
+
+/// The key set of the client of a credential provider.
+pub(crate) async fn client_keys(house: &House, scope: &Scope, name: &str) -> Response<Body> {
+    let found = async {
+        let mut tx = house.store.read().await?;
+        let provider = tx.credential_provider(scope, CredentialKind::OAuth2, name).await?;
+        Ok(provider.as_ref().and_then(client_key_set))
+    };
+    document(house, found.await)
 }
 
 /// The token endpoint.

@@ -3,7 +3,7 @@
 //! Paths that belong to nobody else are the AWS APIs': their signature says which one.
 
 use aws::sigv4;
-use domain::{Region, UserPoolId};
+use domain::{AccountId, Region, Scope, UserPoolId};
 use http::request::Parts;
 use identity::provider::PoolHint;
 
@@ -30,6 +30,8 @@ pub(crate) enum Route {
     WebIdentityMetadata(String),
     /// Its key set.
     WebIdentityKeys(String),
+    /// The key set of a credential provider's client.
+    ClientKeys(Scope, String),
     /// The token endpoint.
     Token(PoolHint),
     /// Another endpoint of the OpenID provider.
@@ -141,6 +143,12 @@ pub(crate) fn of(head: &Parts) -> Route {
             Route::WebIdentityMetadata((*id).to_owned())
         }
         ["web-identity", id, ".well-known", "jwks.json"] => Route::WebIdentityKeys((*id).to_owned()),
+        ["identities", "oauth2", "jwks", account, region, name] => {
+            match (AccountId::parse(account), Region::parse(region)) {
+                (Ok(account), Ok(region)) => Route::ClientKeys(Scope { account, region }, (*name).to_owned()),
+                _ => Route::Control,
+            }
+        }
         ["oauth2", "token"] => Route::Token(pool_of_host(host).unwrap_or(PoolHint::OfTheClient)),
         // AgentCore Identity's GetResourceOauth2Token, and no pool.
         ["identities", "oauth2", "token"] => Route::Control,
@@ -279,6 +287,23 @@ mod tests {
                 "/identities/oauth2/callback/one?code=a",
                 Route::Consent(Consent::Callback("one".into())),
             ),
+            (
+                "GET",
+                local,
+                "/identities/oauth2/jwks/000000000000/us-west-2/tickets",
+                Route::ClientKeys(
+                    Scope { account: AccountId::first(), region: Region::parse("us-west-2").unwrap() },
+                    "tickets".into(),
+                ),
+            ),
+            ("GET", local, "/identities/oauth2/jwks/x/us-west-2/tickets", Route::Control),
+            (
+                "GET",
+                local,
+                "/web-identity/a-b/.well-known/openid-configuration",
+                Route::WebIdentityMetadata("a-b".into()),
+            ),
+            ("GET", local, "/web-identity/a-b/.well-known/jwks.json", Route::WebIdentityKeys("a-b".into())),
             ("POST", local, "/oauth2/token", Route::Token(PoolHint::OfTheClient)),
             ("GET", local, "/login", Route::Provider(Endpoint::Login, PoolHint::OfTheClient)),
             (

@@ -27,7 +27,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/mask/src/forms.rs", "writes down the forms in which a secret is looked for"),
     ("crates/identity/src/outbound/client_form.rs", "proves to a token endpoint who a client is"),
     ("crates/identity/src/outbound/exchange.rs", "tells the tokens of people apart, by hashes of them"),
-    ("crates/identity/src/web_identity/keys.rs", "parses the keys that sign web identity tokens"),
+    ("crates/identity/src/jwt_key.rs", "parses the keys that sign JWTs for others"),
     ("crates/control/src/sts/web_identity.rs", "hands a caller the token that says who it is"),
     (
         "crates/identity/src/outbound/external.rs",

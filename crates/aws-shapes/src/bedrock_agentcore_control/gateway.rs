@@ -829,6 +829,9 @@ pub struct GetGatewayResponse {
     /// `policyEngineConfiguration`.
     #[serde(rename = "policyEngineConfiguration", default, skip_serializing_if = "Option::is_none")]
     pub policy_engine_configuration: Option<GatewayPolicyEngineConfiguration>,
+    /// `workloadIdentityDetails`.
+    #[serde(rename = "workloadIdentityDetails", default, skip_serializing_if = "Option::is_none")]
+    pub workload_identity_details: Option<WorkloadIdentityDetails>,
     /// `exceptionLevel`.
     #[serde(rename = "exceptionLevel", default, skip_serializing_if = "Option::is_none")]
     pub exception_level: Option<ExceptionLevel>,
@@ -853,7 +856,7 @@ body("kmsKeyArn", &Schema::Text { min: Some(1), max: Some(2048), pattern: Some("
 body("customTransformConfiguration", &Schema::NotHonoured),
 body("interceptorConfigurations", &Schema::List { element: &GATEWAY_INTERCEPTOR_CONFIGURATION_SCHEMA, wire: "member", min: Some(1), max: Some(2) }),
 body("policyEngineConfiguration", &GATEWAY_POLICY_ENGINE_CONFIGURATION_SCHEMA),
-body("workloadIdentityDetails", &Schema::NotHonoured),
+body("workloadIdentityDetails", &WORKLOAD_IDENTITY_DETAILS_SCHEMA),
 body("exceptionLevel", &EXCEPTION_LEVEL_SCHEMA),
 body("webAclArn", &Schema::NotHonoured),
 body("wafConfiguration", &Schema::NotHonoured),
@@ -1195,3 +1198,16 @@ pub(super) static UPDATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 
 /// The structure `UpdateGatewayResponse` of the model, which says the same.
 pub type UpdateGatewayResponse = GetGatewayResponse;
+/// The structure `WorkloadIdentityDetails` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct WorkloadIdentityDetails {
+    /// `workloadIdentityArn`.
+    #[serde(rename = "workloadIdentityArn")]
+    pub workload_identity_arn: String,
+}
+
+pub(super) static WORKLOAD_IDENTITY_DETAILS_SCHEMA: Schema = Schema::Structure(&[body(
+    "workloadIdentityArn",
+    &Schema::Text { min: Some(1), max: Some(1024), pattern: None, sensitive: false },
+)
+.required()]);

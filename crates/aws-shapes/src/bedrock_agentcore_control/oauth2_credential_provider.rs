@@ -162,6 +162,9 @@ pub enum ClientAuthenticationMethodType {
     /// `AWS_IAM_ID_TOKEN_JWT`.
     #[serde(rename = "AWS_IAM_ID_TOKEN_JWT")]
     AwsIamIdTokenJwt,
+    /// `PRIVATE_KEY_JWT`.
+    #[serde(rename = "PRIVATE_KEY_JWT")]
+    PrivateKeyJwt,
 }
 impl ClientAuthenticationMethodType {
     /// The value as the wire writes it.
@@ -171,13 +174,14 @@ impl ClientAuthenticationMethodType {
             Self::ClientSecretBasic => "CLIENT_SECRET_BASIC",
             Self::ClientSecretPost => "CLIENT_SECRET_POST",
             Self::AwsIamIdTokenJwt => "AWS_IAM_ID_TOKEN_JWT",
+            Self::PrivateKeyJwt => "PRIVATE_KEY_JWT",
         }
     }
 }
 
 pub(super) static CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA: Schema = Schema::Enumeration {
-    values: &["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST", "AWS_IAM_ID_TOKEN_JWT"],
-    not_honoured: &["PRIVATE_KEY_JWT"],
+    values: &["CLIENT_SECRET_BASIC", "CLIENT_SECRET_POST", "AWS_IAM_ID_TOKEN_JWT", "PRIVATE_KEY_JWT"],
+    not_honoured: &[],
 };
 
 /// The structure `CreateOauth2CredentialProviderRequest` of the model.
@@ -434,6 +438,9 @@ pub struct CustomOauth2ProviderConfigInput {
     /// `clientAuthenticationMethod`.
     #[serde(rename = "clientAuthenticationMethod", default, skip_serializing_if = "Option::is_none")]
     pub client_authentication_method: Option<ClientAuthenticationMethodType>,
+    /// `privateKeyJwtConfig`.
+    #[serde(rename = "privateKeyJwtConfig", default, skip_serializing_if = "Option::is_none")]
+    pub private_key_jwt_config: Option<PrivateKeyJwtConfig>,
 }
 
 pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::Structure(&[
@@ -444,7 +451,7 @@ pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_INPUT_SCHEMA: Schema = Schema::S
     body("clientSecretSource", &SECRET_SOURCE_TYPE_SCHEMA),
     body("onBehalfOfTokenExchangeConfig", &ON_BEHALF_OF_TOKEN_EXCHANGE_CONFIG_TYPE_SCHEMA),
     body("clientAuthenticationMethod", &CLIENT_AUTHENTICATION_METHOD_TYPE_SCHEMA),
-    body("privateKeyJwtConfig", &Schema::NotHonoured),
+    body("privateKeyJwtConfig", &PRIVATE_KEY_JWT_CONFIG_SCHEMA),
     body("privateEndpoint", &Schema::NotHonoured),
     body("privateEndpointOverrides", &Schema::NotHonoured),
     body("certificateConfigurations", &Schema::NotHonoured),
@@ -465,6 +472,9 @@ pub struct CustomOauth2ProviderConfigOutput {
     /// `clientAuthenticationMethod`.
     #[serde(rename = "clientAuthenticationMethod", default, skip_serializing_if = "Option::is_none")]
     pub client_authentication_method: Option<ClientAuthenticationMethodType>,
+    /// `privateKeyJwtConfig`.
+    #[serde(rename = "privateKeyJwtConfig", default, skip_serializing_if = "Option::is_none")]
+    pub private_key_jwt_config: Option<PrivateKeyJwtConfig>,
 }
 
 pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA: Schema = Schema::Structure(&[
@@ -475,7 +485,7 @@ pub(super) static CUSTOM_OAUTH2_PROVIDER_CONFIG_OUTPUT_SCHEMA: Schema = Schema::
     body("privateEndpoint", &Schema::NotHonoured),
     body("privateEndpointOverrides", &Schema::NotHonoured),
     body("certificateConfigurations", &Schema::NotHonoured),
-    body("privateKeyJwtConfig", &Schema::NotHonoured),
+    body("privateKeyJwtConfig", &PRIVATE_KEY_JWT_CONFIG_SCHEMA),
 ]);
 
 /// The structure `DeleteOauth2CredentialProviderRequest` of the model, which says the same.
@@ -930,10 +940,85 @@ impl OnBehalfOfTokenExchangeGrantTypeType {
 pub(super) static ON_BEHALF_OF_TOKEN_EXCHANGE_GRANT_TYPE_TYPE_SCHEMA: Schema =
     Schema::Enumeration { values: &["TOKEN_EXCHANGE", "JWT_AUTHORIZATION_GRANT"], not_honoured: &[] };
 
+/// The structure `PrivateKeyJwtConfig` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct PrivateKeyJwtConfig {
+    /// `signingAlgorithm`.
+    #[serde(rename = "signingAlgorithm", default, skip_serializing_if = "Option::is_none")]
+    pub signing_algorithm: Option<SigningAlgorithm>,
+    /// `additionalHeaderClaims`.
+    #[serde(rename = "additionalHeaderClaims", default, skip_serializing_if = "Option::is_none")]
+    pub additional_header_claims: Option<BTreeMap<String, String>>,
+    /// `additionalPayloadClaims`.
+    #[serde(rename = "additionalPayloadClaims", default, skip_serializing_if = "Option::is_none")]
+    pub additional_payload_claims: Option<BTreeMap<String, String>>,
+}
+
+pub(super) static PRIVATE_KEY_JWT_CONFIG_SCHEMA: Schema = Schema::Structure(&[
+    body("privateKeySource", &Schema::NotHonoured),
+    body("signingAlgorithm", &SIGNING_ALGORITHM_SCHEMA),
+    body(
+        "additionalHeaderClaims",
+        &Schema::Map {
+            key: &Schema::Text {
+                min: Some(1),
+                max: Some(255),
+                pattern: Some("[A-Za-z0-9_.:#-]+"),
+                sensitive: false,
+            },
+            value: &Schema::Text { min: Some(1), max: Some(2048), pattern: None, sensitive: true },
+            min: Some(1),
+            max: Some(10),
+        },
+    ),
+    body(
+        "additionalPayloadClaims",
+        &Schema::Map {
+            key: &Schema::Text {
+                min: Some(1),
+                max: Some(255),
+                pattern: Some("[A-Za-z0-9_.:#-]+"),
+                sensitive: false,
+            },
+            value: &Schema::Text { min: Some(1), max: Some(2048), pattern: None, sensitive: true },
+            min: Some(1),
+            max: Some(10),
+        },
+    ),
+]);
+
 /// The structure `SalesforceOauth2ProviderConfigInput` of the model, which says the same.
 pub type SalesforceOauth2ProviderConfigInput = SlackOauth2ProviderConfigInput;
 /// The structure `SalesforceOauth2ProviderConfigOutput` of the model, which says the same.
 pub type SalesforceOauth2ProviderConfigOutput = SlackOauth2ProviderConfigOutput;
+/// The enumeration `SigningAlgorithm` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SigningAlgorithm {
+    /// `RS256`.
+    #[serde(rename = "RS256")]
+    Rs256,
+    /// `PS256`.
+    #[serde(rename = "PS256")]
+    Ps256,
+    /// `ES256`.
+    #[serde(rename = "ES256")]
+    Es256,
+}
+impl SigningAlgorithm {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+        }
+    }
+}
+
+pub(super) static SIGNING_ALGORITHM_SCHEMA: Schema =
+    Schema::Enumeration { values: &["RS256", "PS256", "ES256"], not_honoured: &[] };
+
 /// The structure `SlackOauth2ProviderConfigInput` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SlackOauth2ProviderConfigInput {

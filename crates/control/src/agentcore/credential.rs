@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_shapes::bedrock_agentcore_control::{Secret as WireSecret, SecretReference, SecretSourceType};
 use domain::{
-    Arn, CredentialKind, CredentialProvider, CredentialSettings, EventId, ExternalSecret, KeptSecret, Scope,
-    Secret,
+    Arn, ClientKeyAlgorithm, CredentialKind, CredentialProvider, CredentialSettings, EventId, ExternalSecret,
+    KeptSecret, Scope, Secret,
 };
+use identity::generate_jwt_key;
 use identity::outbound::{Refusal, read_external};
 use store::{Page, StoreError, Tx};
 
@@ -45,12 +46,13 @@ pub(super) async fn create(
         revision: 1,
     };
     let kind = provider.kind();
+    let secret = new.secret.made(None).await?;
     let mut tx = allowed.begin().await?;
     let most = context.setup().quotas.credential_providers_per_kind;
     if tx.credential_providers(&context.scope, kind, Page::ALL).await?.len() >= most {
         return Err(over_quota(plural(kind), most));
     }
-    (provider.secret, provider.external) = new.secret.keep(context, &mut tx).await?;
+    (provider.secret, provider.external) = secret.keep(context, &mut tx).await?;
     tx.insert_credential_provider(&provider).await.map_err(|error| match error {
         StoreError::Exists => name_taken(&format!("An {}", singular(kind)), &provider.name),
         error => error.into(),
@@ -81,9 +83,14 @@ pub(super) async fn update(
     settings: CredentialSettings,
     secret: Given,
 ) -> Result<CredentialProvider, Failure> {
-    let mut tx = allowed.begin().await?;
     let kind = kind_of(&settings);
+    let present = find(&mut allowed.read().await?, &context.scope, kind, name).await?;
+    let secret = secret.made(Some(&present)).await?;
+    let mut tx = allowed.begin().await?;
     let mut provider = find(&mut tx, &context.scope, kind, name).await?;
+    if provider.revision != present.revision {
+        return Err(StoreError::Stale.into());
+    }
     provider.settings = settings;
     (provider.secret, provider.external) = secret.keep(context, &mut tx).await?;
     provider.updated_at = context.now;
@@ -124,6 +131,8 @@ pub(super) async fn list(
 pub(super) enum Given {
     /// Here it is, to be sealed.
     Managed(Secret),
+    /// A key that is made here, by which the client proves who it is.
+    Key(ClientKeyAlgorithm),
     /// There is none: the client proves who it is by something else, or not at all.
     None,
     /// It is in a secret of the caller's own. The field says where the request names it.
@@ -171,6 +180,22 @@ impl Given {
         }
     }
 
+    /// The same, with the key made that is to be: before a transaction, because it takes a while and writers take turns. A
+    /// provider that has one of the same algorithm keeps it, because it is registered elsewhere.
+    async fn made(self, present: Option<&CredentialProvider>) -> Result<Self, Failure> {
+        let Self::Key(algorithm) = self else { return Ok(self) };
+        if let Some(CredentialProvider { settings: CredentialSettings::OAuth2(settings), secret, .. }) =
+            present
+            && settings.client_key.as_ref().is_some_and(|key| key.algorithm == algorithm)
+            && let Some(secret) = secret
+        {
+            return Ok(Self::Managed(secret.clone()));
+        }
+        let making = tokio::task::spawn_blocking(move || generate_jwt_key(algorithm.into()));
+        let made = making.await.map_err(|error| Failure::internal(&error))?;
+        Ok(Self::Managed(made.map_err(|error| Failure::internal(&error))?))
+    }
+
     /// No secret, where the client proves who it is without one.
     pub(super) fn without(
         place: &str,
@@ -196,6 +221,7 @@ impl Given {
     ) -> Result<(Option<Secret>, Option<ExternalSecret>), Failure> {
         let (reference, field) = match self {
             Self::None => return Ok((Some(Secret::new("")), None)),
+            Self::Key(_) => return Err(Failure::internal(&"a client's key was not made")),
             Self::Managed(secret) => return Ok((Some(secret), None)),
             Self::External { reference, field } => (reference, field),
         };

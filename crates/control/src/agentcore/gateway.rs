@@ -10,7 +10,7 @@ use store::{Page, StoreError, Tx};
 
 use super::gateway_settings::{Settings, condition_keys, describe, summarise};
 use super::{
-    AgentCore, PAGE, all_gateways, bad_token, conflict, fit, gateway_workload, name_taken, not_found,
+    AgentCore, PAGE, all_gateways, bad_token, conflict, fit, linked_identity, name_taken, not_found,
     over_quota,
 };
 use crate::context::Context;
@@ -46,7 +46,8 @@ impl GatewayOperations<Context> for AgentCore {
             return Err(over_quota("gateways", most));
         }
         let id = GatewayId::mint(&*context.setup().random, &name);
-        let gateway = settings.into_gateway(id, name, context);
+        let mut gateway = settings.into_gateway(id, name, context);
+        linked_identity::give(context, &mut tx, &mut gateway).await?;
         tx.insert_gateway(&gateway).await.map_err(|error| taken(error, &gateway.name))?;
         let arn = Arn::gateway(&gateway.scope, &gateway.id);
         if let Some(tags) = tags {
@@ -103,6 +104,7 @@ impl GatewayOperations<Context> for AgentCore {
         gateway.status = gateway.status.begin_update()?;
         settings.check_references(context, &mut tx).await?;
         settings.apply(&mut gateway, context.now);
+        linked_identity::give(context, &mut tx, &mut gateway).await?;
         for target in tx.targets(&context.scope, &id, Page::ALL).await? {
             fit::check(&gateway, &target.name, &target.upstream, &target.outbound, &target.propagation)?;
         }
@@ -130,7 +132,7 @@ impl GatewayOperations<Context> for AgentCore {
         }
         tx.delete_all_tags(&arn).await?;
         tx.delete_rate_limits(&context.scope, &id).await?;
-        gateway_workload::remove(&mut tx, &context.scope, &id).await?;
+        linked_identity::take(&mut tx, &gateway).await?;
         tx.delete_gateway(&context.scope, &id).await?;
         allowed.commit(tx).await?;
         Ok(DeleteGatewayResponse {

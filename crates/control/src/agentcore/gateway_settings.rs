@@ -3,7 +3,7 @@
 use aws_shapes::bedrock_agentcore_control::{
     CreateGatewayRequest, ExceptionLevel as WireLevel, GatewayPolicyEngineConfiguration,
     GatewayPolicyEngineMode, GatewayProtocolType, GatewayStatus as WireStatus, GatewaySummary,
-    GetGatewayResponse, UpdateGatewayRequest,
+    GetGatewayResponse, UpdateGatewayRequest, WorkloadIdentityDetails,
 };
 use domain::{
     Arn, Authorizer, Document, ExceptionLevel, Gateway, GatewayId, GatewayStatus, Interceptor, McpSettings,
@@ -114,6 +114,7 @@ impl Settings {
             interceptors_given: self.interceptors_given,
             exception_level: self.exception_level,
             kms_key: self.kms_key,
+            workload_identity: None,
             status: GatewayStatus::Creating,
             status_reasons: Vec::new(),
             created_at: context.now,
@@ -192,6 +193,10 @@ pub(super) fn describe(gateway: &Gateway, public_url: &str) -> Result<GetGateway
         }),
         exception_level: gateway.exception_level.map(|ExceptionLevel::Debug| WireLevel::Debug),
         kms_key_arn: gateway.kms_key.as_ref().map(ToString::to_string),
+        workload_identity_details: gateway
+            .workload_identity
+            .as_ref()
+            .map(|arn| WorkloadIdentityDetails { workload_identity_arn: arn.to_string() }),
     })
 }
 

@@ -7,11 +7,13 @@ use aws_shapes::bedrock_agentcore_control::{
     Oauth2AuthorizationServerMetadata, Oauth2Discovery, Oauth2ProviderConfigInput,
     Oauth2ProviderConfigOutput, SecretReference, SecretSourceType, SlackOauth2ProviderConfigInput,
 };
-use domain::{AuthorizationServer, ClientAuthentication, OAuth2Discovery, OAuth2Settings, Vendor};
+use domain::{
+    AuthorizationServer, ClientAuthentication, ClientKeyAlgorithm, OAuth2Discovery, OAuth2Settings, Vendor,
+};
 
 use super::credential::Given;
 use super::oauth2_vendor::{self, Configuration};
-use super::on_behalf_of;
+use super::{on_behalf_of, private_key_jwt};
 use crate::fault::{Failure, invalid};
 
 /// The tenant of a Microsoft provider that names none: accounts of every organisation (Microsoft identity platform,
@@ -45,7 +47,14 @@ pub(super) fn read(
             let secret = secret(&place, client_secret, client_secret_config, client_secret_source)?;
             let discovery = of_vendor(vendor, "").ok_or_else(|| no_address(name))?;
             Ok((
-                OAuth2Settings { vendor, discovery, client_id, authentication: None, on_behalf_of: None },
+                OAuth2Settings {
+                    vendor,
+                    discovery,
+                    client_id,
+                    authentication: None,
+                    on_behalf_of: None,
+                    client_key: None,
+                },
                 secret,
             ))
         }
@@ -62,7 +71,14 @@ pub(super) fn read(
             check_tenant(&format!("{place}/tenantId"), tenant)?;
             let discovery = of_vendor(vendor, tenant).ok_or_else(|| no_address(name))?;
             Ok((
-                OAuth2Settings { vendor, discovery, client_id, authentication: None, on_behalf_of: None },
+                OAuth2Settings {
+                    vendor,
+                    discovery,
+                    client_id,
+                    authentication: None,
+                    on_behalf_of: None,
+                    client_key: None,
+                },
                 secret,
             ))
         }
@@ -79,6 +95,7 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
         client_secret_source,
         on_behalf_of_token_exchange_config,
         client_authentication_method,
+        private_key_jwt_config,
     } = given;
     let unnamed = on_behalf_of_token_exchange_config.as_ref().is_some_and(on_behalf_of::names_no_client);
     let client_id = client_id.filter(|id| !id.is_empty());
@@ -87,8 +104,33 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
         ClientAuthenticationMethodType::ClientSecretBasic => ClientAuthentication::Basic,
         ClientAuthenticationMethodType::ClientSecretPost => ClientAuthentication::Post,
         ClientAuthenticationMethodType::AwsIamIdTokenJwt => ClientAuthentication::IamIdentity,
+        ClientAuthenticationMethodType::PrivateKeyJwt => ClientAuthentication::PrivateKey,
     });
+    let key_place = format!("{place}/privateKeyJwtConfig");
+    let client_key = match (authentication, private_key_jwt_config) {
+        (Some(ClientAuthentication::PrivateKey), given) => {
+            let given = given.unwrap_or_default();
+            Some(private_key_jwt::read(&key_place, given)?)
+        }
+        (_, None) => None,
+        (_, Some(_)) => {
+            let message =
+                "privateKeyJwtConfig goes with the clientAuthenticationMethod PRIVATE_KEY_JWT only.";
+            return Err(invalid(&key_place, message));
+        }
+    };
     let (client_id, secret) = match authentication {
+        Some(ClientAuthentication::PrivateKey) => {
+            Given::without(
+                place,
+                client_secret.as_ref(),
+                client_secret_config.as_ref(),
+                client_secret_source,
+            )?;
+            let client_id = client_id.ok_or_else(|| invalid(&field, "clientId is required."))?;
+            let algorithm = client_key.as_ref().map_or(ClientKeyAlgorithm::Rs256, |key| key.algorithm);
+            (client_id, Given::Key(algorithm))
+        }
         Some(ClientAuthentication::IamIdentity) => {
             let given = Given::without(
                 place,
@@ -111,7 +153,14 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
     let on_behalf_of =
         on_behalf_of_token_exchange_config.map(|given| on_behalf_of::read(&exchange, given)).transpose()?;
     Ok((
-        OAuth2Settings { vendor: Vendor::Custom, discovery, client_id, authentication, on_behalf_of },
+        OAuth2Settings {
+            vendor: Vendor::Custom,
+            discovery,
+            client_id,
+            authentication,
+            on_behalf_of,
+            client_key,
+        },
         secret,
     ))
 }
@@ -167,7 +216,17 @@ fn included(
             return Err(invalid(place, message));
         }
     };
-    Ok((OAuth2Settings { vendor, discovery, client_id, authentication: None, on_behalf_of: None }, secret))
+    Ok((
+        OAuth2Settings {
+            vendor,
+            discovery,
+            client_id,
+            authentication: None,
+            on_behalf_of: None,
+            client_key: None,
+        },
+        secret,
+    ))
 }
 
 fn secret(
@@ -234,7 +293,7 @@ fn check_url(place: &str, field: &str, url: &str) -> Result<(), Failure> {
 
 /// What is configured, as answers have it.
 pub(super) fn show(settings: OAuth2Settings) -> Oauth2ProviderConfigOutput {
-    let OAuth2Settings { vendor, discovery, client_id, authentication, on_behalf_of } = settings;
+    let OAuth2Settings { vendor, discovery, client_id, authentication, on_behalf_of, client_key } = settings;
     if vendor != Vendor::Custom {
         let discovery = match (vendor.facts().server, discovery) {
             (Some(server), OAuth2Discovery::Metadata(metadata)) => server.discovery(metadata),
@@ -246,10 +305,12 @@ pub(super) fn show(settings: OAuth2Settings) -> Oauth2ProviderConfigOutput {
         oauth_discovery: show_discovery(discovery),
         client_id: Some(client_id),
         on_behalf_of_token_exchange_config: on_behalf_of.map(on_behalf_of::show),
+        private_key_jwt_config: client_key.map(private_key_jwt::show),
         client_authentication_method: authentication.map(|method| match method {
             ClientAuthentication::Basic => ClientAuthenticationMethodType::ClientSecretBasic,
             ClientAuthentication::Post => ClientAuthenticationMethodType::ClientSecretPost,
             ClientAuthentication::IamIdentity => ClientAuthenticationMethodType::AwsIamIdTokenJwt,
+            ClientAuthentication::PrivateKey => ClientAuthenticationMethodType::PrivateKeyJwt,
         }),
     })
 }

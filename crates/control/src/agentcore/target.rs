@@ -13,7 +13,7 @@ use store::{Page, StoreError, Tx};
 use super::gateway::find as find_gateway;
 use super::target_settings::Settings;
 use super::target_wire::{describe, summarise};
-use super::{AgentCore, PAGE, bad_token, gateway_workload, name_taken, not_found, over_quota};
+use super::{AgentCore, PAGE, bad_token, linked_identity, name_taken, not_found, over_quota};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::idempotency::Attempt;
@@ -53,7 +53,7 @@ impl GatewayTargetOperations<Context> for AgentCore {
             return Err(over_quota("targets per gateway", most));
         }
         let target = settings.into_target(id, gateway, name, context);
-        gateway_workload::register(context, &mut tx, &target).await?;
+        linked_identity::register(context, &mut tx, &target).await?;
         tx.insert_target(&target).await.map_err(|error| taken(error, &target.name))?;
         attempt.made(context, &mut tx, target.id.as_str()).await?;
         allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;
@@ -99,7 +99,7 @@ impl GatewayTargetOperations<Context> for AgentCore {
         settings.check(&mut tx, &owner, &name).await?;
         target.status = target.status.begin_update()?;
         settings.apply(&mut target, name, context.now, context.setup().pins);
-        gateway_workload::register(context, &mut tx, &target).await?;
+        linked_identity::register(context, &mut tx, &target).await?;
         let called = target.name.clone();
         tx.update_target(&mut target).await.map_err(|error| taken(error, &called))?;
         allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;

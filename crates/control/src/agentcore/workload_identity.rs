@@ -9,6 +9,7 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, EventId, Scope, WorkloadIdentity};
 use store::{StoreError, Tx};
 
+use super::linked_identity::is_the_callers;
 use super::{AgentCore, bad_token, name_taken, not_found, over_quota};
 use crate::authorized::Authorized;
 use crate::context::Context;
@@ -28,16 +29,10 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         context: &Context,
         input: CreateWorkloadIdentityRequest,
     ) -> Result<CreateWorkloadIdentityResponse, Failure> {
+        let id = EventId::mint(&*context.setup().random).to_string();
         let identity = WorkloadIdentity {
-            scope: context.scope.clone(),
-            name: input.name,
-            id: EventId::mint(&*context.setup().random).to_string(),
             return_urls: return_urls(input.allowed_resource_oauth2_return_urls)?,
-            generation: 1,
-            is_linked: false,
-            created_at: context.now,
-            updated_at: context.now,
-            revision: 1,
+            ..WorkloadIdentity::new(&context.scope, &input.name, id, context.now)
         };
         let allowed = authorize(context, &identity.name)?;
         let mut tx = allowed.begin().await?;
@@ -79,6 +74,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         let allowed = authorize(context, &input.name)?;
         let mut tx = allowed.begin().await?;
         let mut identity = find(&mut tx, &context.scope, &input.name).await?;
+        is_the_callers(&identity, "be updated")?;
         identity.return_urls = given;
         identity.updated_at = context.now;
         tx.update_workload_identity(&mut identity).await?;
@@ -95,10 +91,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         let allowed = authorize(context, &input.name)?;
         let mut tx = allowed.begin().await?;
         let identity = find(&mut tx, &context.scope, &input.name).await?;
-        if identity.is_linked {
-            let message = "The workload identity is a gateway's: it goes with the gateway.";
-            return Err(invalid("name", message));
-        }
+        is_the_callers(&identity, "be deleted")?;
         tx.delete_all_tags(&identity.arn()).await?;
         tx.delete_workload_identity(&identity).await?;
         allowed.commit(tx).await?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use store::Page;
 
 use super::AgentCoreData;
-use crate::agentcore::{authorize_workload, find_workload};
+use crate::agentcore::{authorize_workload, find_workload, is_the_callers};
 use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
@@ -86,12 +86,7 @@ async fn issue(
     let issuing = async {
         let store = &context.setup().store;
         let identity = find_workload(&mut store.read().await?, &context.scope, name).await?;
-        if identity.is_linked {
-            // AWS's own words.
-            let message =
-                "WorkloadIdentity is linked to a service and cannot retrieve an access token by the caller";
-            return Err(invalid("workloadName", message));
-        }
+        is_the_callers(&identity, "retrieve an access token")?;
         Ok::<_, Failure>(workload::issue(store, &identity, user, token, context.now)?)
     };
     match issuing.await {

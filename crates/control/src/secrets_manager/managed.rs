@@ -71,6 +71,10 @@ pub(super) fn content(provider: &CredentialProvider) -> Result<Content, Failure>
     })?;
     let held = match &provider.settings {
         CredentialSettings::ApiKey => json!({"api_key_value": secret.expose()}),
+        // The private half of a client's key is nobody's to read.
+        CredentialSettings::OAuth2(settings) if settings.client_key.is_some() => {
+            json!({"client_id": settings.client_id})
+        }
         CredentialSettings::OAuth2(settings) => {
             json!({"client_id": settings.client_id, "client_secret": secret.expose()})
         }

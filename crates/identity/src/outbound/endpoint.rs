@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::{
-    ActorToken, ClientAuthentication, Clock, CredentialSettings, OAuth2Discovery, OAuth2Settings,
-    OnBehalfOfClient, OnBehalfOfGrant, Random, RequestId, Secret, Timestamp, TokenAnswer, UserPool,
+    ActorToken, ClientAuthentication, Clock, CredentialProvider, CredentialSettings, OAuth2Discovery,
+    OAuth2Settings, OnBehalfOfClient, OnBehalfOfGrant, Random, RequestId, Secret, Timestamp, TokenAnswer,
+    UserPool,
 };
 use egress::Client;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use url::Url;
 
+use super::assertion::assertion;
 use super::client_form::{ClientForm, Proof};
 use super::grant_request::GrantRequest;
 use super::party::{Acting, Party, TokenKind};
@@ -114,7 +116,7 @@ impl Servers {
         let proof = match client {
             OnBehalfOfClient::Unnamed => Proof::Unnamed,
             OnBehalfOfClient::Proven => {
-                self.proof(held, &endpoint, settings, secret, party.speaker.as_ref()).await?
+                self.proof(provider, secret, &endpoint, settings, party.speaker.as_ref()).await?
             }
         };
         let form = ClientForm::new(&settings.client_id, &proof, &grant);
@@ -126,24 +128,28 @@ impl Servers {
         got
     }
 
-    /// How a provider's client proves to its endpoint who it is.
+    /// How a provider's client proves who it is to an endpoint.
     pub(super) async fn proof<'a>(
         &self,
-        held: &Held,
+        provider: &CredentialProvider,
+        secret: &'a Secret,
         endpoint: &Endpoint,
         settings: &OAuth2Settings,
-        secret: &'a Secret,
         speaker: Option<&Speaker>,
     ) -> Result<Proof<'a>, Refusal> {
-        let authentication = endpoint.authentication(settings)?;
-        if authentication != ClientAuthentication::IamIdentity && secret.matches("") {
-            return Err(Refusal::NoSecret(held.provider.arn()));
+        let is_there =
+            || if secret.matches("") { Err(Refusal::NoSecret(provider.arn())) } else { Ok(secret) };
+        match endpoint.authentication(settings)? {
+            ClientAuthentication::Basic => Ok(Proof::Basic(is_there()?)),
+            ClientAuthentication::Post => Ok(Proof::Post(is_there()?)),
+            ClientAuthentication::PrivateKey => {
+                let now = self.clock.now();
+                assertion(provider, &endpoint.url, &*self.random, now).map(Proof::Assertion)
+            }
+            ClientAuthentication::IamIdentity => {
+                self.spoken(speaker, &endpoint.url).await.map(Proof::Assertion)
+            }
         }
-        Ok(match authentication {
-            ClientAuthentication::Basic => Proof::Basic(secret),
-            ClientAuthentication::Post => Proof::Post(secret),
-            ClientAuthentication::IamIdentity => Proof::Assertion(self.spoken(speaker, &endpoint.url).await?),
-        })
     }
 
     pub(super) async fn ask(

@@ -8,6 +8,7 @@
 //! Of the OAuth grants, client credentials are served here, token exchange in `exchange`, and what people consent to in
 //! `federation`.
 
+mod assertion;
 mod client_form;
 mod endpoint;
 mod exchange;
@@ -34,6 +35,7 @@ use store::Store;
 
 use crate::provider::{Names, Provider};
 use crate::web_identity::WebIdentities;
+pub use assertion::client_key_set;
 pub use client_form::check_parameter;
 use endpoint::Servers;
 pub use endpoint::check_url;

@@ -71,6 +71,9 @@ pub enum Refusal {
         "the credential provider `{0}` has no client secret, and this grant needs one: give clientSecret"
     )]
     NoSecret(Arn),
+    /// The key of the provider's client cannot sign.
+    #[error("the key of the credential provider `{0}` cannot be used: update the provider")]
+    NoKey(Arn),
     /// A parameter that is ours to set.
     #[error("the custom parameter `{0}` cannot be set: Portcullis writes it into the request itself")]
     Parameter(String),

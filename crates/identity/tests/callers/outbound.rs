@@ -61,6 +61,7 @@ impl Scene {
             client_id: client_id.to_owned(),
             authentication,
             on_behalf_of: None,
+            client_key: None,
         };
         self.makes(provider(name, CredentialSettings::OAuth2(settings))).await;
     }

@@ -10,6 +10,7 @@ use domain::{
 use egress::{ConnectError, EgressError};
 use identity::outbound::{Ask, Brought, Grant, Granted, Need, OAuthNeed, Outbound, Refusal};
 use identity::provider::Provider;
+use identity::workload::{RevocationError, revoke_tokens};
 use mask::{Mask, SHORTEST};
 use serde_json::{Value, json};
 use store::{AuditLog, Page};
@@ -41,6 +42,31 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         IdentityVerb::TestProvider { settings, place, name, scope: scopes, json } => {
             block_on(async { test(&open(&settings).await?, &place, &name, &scopes, Shown::of(json)).await })
         }
+        IdentityVerb::Revoke { settings, place, name, json } => {
+            block_on(async { revoke(&open(&settings).await?, &place, &name, Shown::of(json)).await })
+        }
+    }
+}
+
+/// Ends the access tokens of a workload. Every server sees it at the next use of one.
+async fn revoke(opened: &Opened, place: &Place, name: &str, shown: Shown) -> Result<(), Failure> {
+    let scope = scope(opened, place)?;
+    let done = revoke_tokens(&opened.store, &*opened.clock, &*opened.random, &scope, name).await;
+    let identity = done.map_err(|error| match error {
+        RevocationError::Unknown { .. } => Failure::usage(error.to_string()),
+        RevocationError::Store(error) => error.into(),
+    })?;
+    match shown {
+        Shown::Json => say(json!({
+            "name": identity.name,
+            "arn": identity.arn().to_string(),
+            "generation": identity.generation,
+        })),
+        Shown::Text => say(format!(
+            "Every workload access token of {} that was issued so far has ended. Whoever may get tokens for it can get \
+             others: take the permission away, or delete the identity, to keep them from it.",
+            visible(&identity.name)
+        )),
     }
 }
 

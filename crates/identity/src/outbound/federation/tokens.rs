@@ -211,7 +211,7 @@ impl Outbound {
         };
         let endpoint = self.servers.endpoint_of(held, settings).await?;
         // Nobody's identity speaks here: a browser came back, or a token is refreshed for a person.
-        let proof = self.servers.proof(held, &endpoint, settings, secret, None).await?;
+        let proof = self.servers.proof(provider, secret, &endpoint, settings, None).await?;
         let form = ClientForm::new(&settings.client_id, &proof, &GrantRequest::of_a_code(grant, parameters));
         self.servers.ask(&endpoint, settings.vendor.facts().answer, &form).await
     }

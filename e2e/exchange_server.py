@@ -2,8 +2,6 @@
 and issues tokens that say what was verified."""
 
 import base64
-import http.server
-import json
 import threading
 import time
 import urllib.parse

@@ -1,0 +1,83 @@
+//! The workload identities that services make for what is theirs: a gateway has one, under its id. Whoever may change or
+//! delete the gateway changes it with that, and by no operation of its own ("Workload identities" in the developer guide).
+
+use aws::Fault;
+use domain::{Arn, EventId, Gateway, OAuthGrant, Outbound, Target, WorkloadIdentity};
+use store::{StoreError, Tx};
+
+use super::gateway::find as find_gateway;
+use super::name_taken;
+use super::workload_identity::find as find_workload;
+use crate::context::Context;
+use crate::fault::Failure;
+
+/// Gives a gateway its workload identity, if it has none.
+///
+/// # Errors
+/// AWS's ConflictException when somebody has one of that name.
+pub(super) async fn give(context: &Context, tx: &mut Tx, gateway: &mut Gateway) -> Result<(), Failure> {
+    if gateway.workload_identity.is_some() {
+        return Ok(());
+    }
+    let id = EventId::mint(&*context.setup().random).to_string();
+    let made = WorkloadIdentity::new(&gateway.scope, gateway.id.as_str(), id, context.now);
+    let made = WorkloadIdentity { linked_to: Some(Arn::gateway(&gateway.scope, &gateway.id)), ..made };
+    tx.insert_workload_identity(&made).await.map_err(|error| match error {
+        StoreError::Exists => name_taken("A workload identity", &made.name),
+        error => error.into(),
+    })?;
+    gateway.workload_identity = Some(made.arn());
+    Ok(())
+}
+
+/// Adds a target's return URL to those to which people may be sent who consent to its calls, where it is called with their
+/// tokens.
+///
+/// # Errors
+/// As [`give`].
+pub(super) async fn register(context: &Context, tx: &mut Tx, target: &Target) -> Result<(), Failure> {
+    let Outbound::OAuth(oauth) = &target.outbound else { return Ok(()) };
+    let Some(url) =
+        oauth.default_return_url.as_ref().filter(|_| oauth.grant == OAuthGrant::AuthorizationCode)
+    else {
+        return Ok(());
+    };
+    let mut gateway = find_gateway(tx, &target.scope, &target.gateway).await?;
+    if gateway.workload_identity.is_none() {
+        give(context, tx, &mut gateway).await?;
+        tx.update_gateway(&mut gateway).await?;
+    }
+    let name = target.gateway.as_str();
+    let mut identity = find_workload(tx, &target.scope, name).await?;
+    if !identity.return_urls.contains(url) {
+        identity.return_urls.push(url.clone());
+        identity.updated_at = context.now;
+        tx.update_workload_identity(&mut identity).await?;
+    }
+    Ok(())
+}
+
+/// Takes a gateway's workload identity away, with its tags and the tokens that people gave it.
+pub(super) async fn take(tx: &mut Tx, gateway: &Gateway) -> Result<(), Failure> {
+    let owner = Arn::gateway(&gateway.scope, &gateway.id);
+    let found = tx.workload_identity(&gateway.scope, gateway.id.as_str()).await?;
+    if let Some(identity) = found.filter(|identity| identity.linked_to.as_ref() == Some(&owner)) {
+        tx.delete_all_tags(&identity.arn()).await?;
+        tx.delete_workload_identity(&identity).await?;
+    }
+    Ok(())
+}
+
+/// Refuses what a caller would do to a service's identity by hand.
+///
+/// # Errors
+/// AWS's ValidationException, in its words.
+pub(crate) fn is_the_callers(identity: &WorkloadIdentity, done: &str) -> Result<(), Failure> {
+    match &identity.linked_to {
+        None => Ok(()),
+        Some(_) => {
+            let message = format!("WorkloadIdentity is linked to a service and cannot {done} by the caller");
+            Err(Fault::new("ValidationException", message).into())
+        }
+    }
+}
