@@ -106,11 +106,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError::KeyUnusable`] when it cannot.
     pub(crate) async fn usable_material(&mut self, arn: &Arn) -> Result<KmsMaterial, StoreError> {
-        let unusable = |why: &str, advice: &str| {
-            StoreError::KeyUnusable(format!(
-                "the KMS key {arn} {why}: {advice}"
-            ))
-        };
+        let unusable =
+            |why: &str, advice: &str| StoreError::KeyUnusable(format!("the KMS key {arn} {why}: {advice}"));
         let gone = || {
             unusable(
                 "does not exist any more",

@@ -123,9 +123,7 @@ fn read_key(given: KmsConfiguration) -> Result<Option<Arn>, Failure> {
         (KeyType::CustomerManagedKey, None) => {
             Err(invalid("kmsConfiguration/kmsKeyArn", "A CustomerManagedKey needs the kmsKeyArn."))
         }
-        (KeyType::CustomerManagedKey, Some(arn)) => {
-            read_kms_key("kmsConfiguration/kmsKeyArn", Some(arn))
-        }
+        (KeyType::CustomerManagedKey, Some(arn)) => read_kms_key("kmsConfiguration/kmsKeyArn", Some(arn)),
     }
 }
 
