@@ -156,9 +156,9 @@ def test_all_faults_of_a_request_are_told_at_once(edge):
 
 
 def test_what_is_not_honoured_is_refused_by_name(edge):
-    body = GOOD | {"kmsKeyArn": "arn:aws:kms:us-west-2:000000000000:key/11111111-2222-3333-4444-555555555555"}
+    body = GOOD | {"domainOverride": "gateway.example.com"}
     response = refused(edge.agentcore("POST", "/gateways/", json.dumps(body)), 400, "ValidationException")
-    assert "kmsKeyArn" in response.text and "not supported by Portcullis" in response.text
+    assert "domainOverride" in response.text and "not supported by Portcullis" in response.text
 
 
 def test_unknown_operations_are_answered_as_aws_does(edge):

@@ -363,7 +363,7 @@ def test_a_stolen_database_gives_up_no_secret(server, agentcore, kms, key, make,
     users = server.client("cognito-idp")
     users.admin_create_user(UserPoolId=pool.id, Username="ada", MessageAction="SUPPRESS")
     users.admin_set_user_password(UserPoolId=pool.id, Username="ada", Password=CANARIES["password"] + "A", Permanent=True)
-    client = pool.client()
+    client = pool.client("invoke")
     user = make.user()
     sealed = kms.encrypt(KeyId=key, Plaintext=CANARIES["encrypted"].encode())["CiphertextBlob"]
     secrets.create_secret(Name=f"{name}-sealed", SecretBinary=sealed)
@@ -371,7 +371,10 @@ def test_a_stolen_database_gives_up_no_secret(server, agentcore, kms, key, make,
     path = urllib.parse.quote(CANARIES["target"], safe="")
     configuration = {"passthrough": {"endpoint": f"{service.url}/{path}", "protocolType": "CUSTOM"}}
     made = agentcore.create_gateway_target(
-        gatewayIdentifier=gateway.id, name="web", targetConfiguration={"http": configuration}
+        gatewayIdentifier=gateway.id,
+        name="web",
+        targetConfiguration={"http": configuration},
+        credentialProviderConfigurations=[api_key(server)],
     )
     assert made["targetId"]
     wanted = dict(CANARIES, pool=client.secret, user=user.secret)

@@ -284,7 +284,7 @@ mod tests {
         value["name"] = json!("x".repeat(60));
         value["roleArn"] = json!("nope");
         value["authorizerType"] = json!("SOME");
-        value["kmsKeyArn"] = json!("arn:aws:kms:us-west-2:123456789012:key/x");
+        value["domainOverride"] = json!("gateway.example.com");
         let found = faults(value);
         assert_eq!(
             found,
@@ -292,7 +292,7 @@ mod tests {
                 "Value at '/name' failed to satisfy constraint: Member must satisfy regular expression pattern: ([0-9a-zA-Z][-]?){1,48}",
                 "Value at '/roleArn' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+",
                 "Value at '/authorizerType' failed to satisfy constraint: Member must satisfy enum value set: [CUSTOM_JWT, AWS_IAM, NONE]",
-                "Value at '/kmsKeyArn' failed to satisfy constraint: Member is not supported by Portcullis yet: leave it out",
+                "Value at '/domainOverride' failed to satisfy constraint: Member is not supported by Portcullis yet: leave it out",
             ]
         );
     }

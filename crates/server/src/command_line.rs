@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::configuration::PublicUrl;
+use crate::verbs::vault::Vault;
 
 #[derive(Parser)]
 #[command(name = "portcullis", version, about, propagate_version = true)]
@@ -252,38 +253,6 @@ pub(crate) struct ThirdPartiesOf {
     /// A scope that they may ask for; repeat it for several. Without it: openid, email, profile
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-}
-
-#[derive(Args)]
-pub(crate) struct Vault {
-    #[command(subcommand)]
-    pub(crate) verb: VaultVerb,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum VaultVerb {
-    /// Give token vaults a new data key, and seal their secrets anew while servers run
-    Rotate {
-        #[command(flatten)]
-        settings: Settings,
-        /// Only the vaults of this account
-        #[arg(long, value_name = "ID")]
-        account: Option<String>,
-        /// Only the vaults of this region
-        #[arg(long, value_name = "REGION")]
-        region: Option<String>,
-    },
-    /// Put the database under a new master key, where the key is kept now
-    ChangeMasterKey {
-        #[command(flatten)]
-        settings: Settings,
-        /// The former key is in this file, and the new one is where the configuration says
-        #[arg(long, value_name = "FILE", conflicts_with = "to_file")]
-        from: Option<PathBuf>,
-        /// Keep the new key in the file of the data directory, and no longer with the command
-        #[arg(long)]
-        to_file: bool,
-    },
 }
 
 #[derive(Args)]

@@ -100,3 +100,44 @@ impl KeyCommand for MasterKeyCommand {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::SystemRandom;
+
+    use super::*;
+
+    fn shell(script: &str) -> MasterKeyCommand {
+        let arguments = ["-c", script, "sh"].map(str::to_owned).into();
+        MasterKeyCommand { program: "sh".to_owned(), arguments }
+    }
+
+    async fn wrap(script: &str) -> String {
+        let wrapped = shell(script).wrap(&MasterKey::generate(&SystemRandom)).await;
+        wrapped.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_key_comes_back_from_what_wraps_it() {
+        let command = shell("case $1 in wrap) echo w; cat;; *) tail -n 1;; esac");
+        let key = MasterKey::generate(&SystemRandom);
+        let wrapped = command.wrap(&key).await.unwrap();
+        assert!(wrapped.starts_with(b"w\n"));
+        assert_eq!(command.unwrap(&wrapped).await.unwrap().to_text(), key.to_text());
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_keep_a_key_is_refused_and_not_quoted() {
+        assert!(wrap("cat").await.contains("as it was"));
+        assert!(wrap("echo a-secret >&2; exit 3").await.contains("status: 3"));
+        assert!(wrap("true").await.contains("wrote nothing"));
+        assert!(wrap("head -c 70000 /dev/zero").await.contains("more than 65536 bytes"));
+        let other = "case $1 in wrap) echo a-secret;; *) head -c 32 /dev/zero | base64;; esac";
+        let told = wrap(other).await;
+        assert!(told.contains("did not give back") && !told.contains("a-secret"), "{told}");
+        assert!(wrap("echo a-secret").await.contains("no master key"));
+        let absent = MasterKeyCommand { program: "/no/such/program".to_owned(), arguments: Vec::new() };
+        let told = absent.unwrap(b"x").await.err().unwrap().to_string();
+        assert!(told.contains("cannot be started"), "{told}");
+    }
+}

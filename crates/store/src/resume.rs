@@ -1,9 +1,11 @@
 //! What a restart finds half done: resources whose status says that work is under way, although nobody does it.
 
 use domain::{Gateway, Policy, PolicyEngine, Target};
+use serde::de::DeserializeOwned;
 
-use crate::backend::params;
-use crate::{Store, StoreError};
+use crate::backend::{Row, params};
+use crate::sealed_documents::Opener;
+use crate::{Store, StoreError, Tx};
 
 /// Every resource in a transitional status.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub struct Unsettled {
 }
 
 impl Store {
-    /// Every resource in a transitional status.
+    /// Every resource in a transitional status that can be read.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -37,13 +39,13 @@ impl Store {
         }
         for row in tx
             .fetch(
-                "SELECT document FROM targets \
+                "SELECT document, id, gateway FROM targets \
                  WHERE status IN ('CREATING', 'UPDATING', 'SYNCHRONIZING', 'DELETING')",
                 params![],
             )
             .await?
         {
-            found.targets.push(row.document(0, "targets")?);
+            found.targets.extend(readable(&mut tx, &row, "targets").await?);
         }
         for row in tx
             .fetch(
@@ -56,13 +58,26 @@ impl Store {
         }
         for row in tx
             .fetch(
-                "SELECT document FROM policies WHERE status IN ('CREATING', 'UPDATING', 'DELETING')",
+                "SELECT document, id, engine FROM policies WHERE status IN ('CREATING', 'UPDATING', 'DELETING')",
                 params![],
             )
             .await?
         {
-            found.policies.push(row.document(0, "policies")?);
+            found.policies.extend(readable(&mut tx, &row, "policies").await?);
         }
         Ok(found)
+    }
+}
+
+/// The document of a row, unless it is sealed under a KMS key that cannot be used now: it stays as it is.
+async fn readable<T: DeserializeOwned>(
+    tx: &mut Tx,
+    row: &Row,
+    table: &'static str,
+) -> Result<Option<T>, StoreError> {
+    match Opener::default().open(tx, row, table, &row.text(2)?).await {
+        Ok(document) => Ok(Some(document)),
+        Err(StoreError::KeyUnusable(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -631,6 +631,7 @@ fn oauth2() -> CredentialSettings {
         client_id: "client".to_owned(),
         authentication: None,
         on_behalf_of: None,
+        client_key: None,
     })
 }
 

@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{
     AccountId, Actor, AuditEvent, AuditKind, CredentialKind, CredentialProvider, CredentialSettings,
-    Decision, EventId, KmsKey, KmsKeyState, Outcome, Region, RequestId, Scope, Secret, SystemRandom,
-    Timestamp, TokenVault,
+    Decision, EventId, KmsKey, KmsKeyState, Outcome, Policy, PolicyEngine, PolicyEngineId, PolicyId,
+    PolicyStatus, PolicyValidation, Region, RequestId, Scope, Secret, SystemRandom, Timestamp, TokenVault,
 };
-use store::{KeyCommand, KeyWork, Master, MasterKey, Store, StoreError, VaultRotation, has_data_key, rewrap};
+use store::{
+    KeyCommand, KeyWork, Master, MasterKey, Page, Store, StoreError, VaultRotation, has_data_key, rewrap,
+};
 
 const KIND: CredentialKind = CredentialKind::ApiKey;
 
@@ -214,6 +216,74 @@ async fn a_rotation_is_taken_up_where_it_was_left_and_nothing_is_closed_meanwhil
     let mut tx = store.begin().await.unwrap();
     assert_eq!(tx.vaults_in_use().await.unwrap(), [scope()]);
     assert_eq!(tx.begin_vault_rotation(&scope()).await.unwrap(), VaultRotation::Begun);
+}
+
+#[tokio::test]
+async fn policies_of_an_engine_with_a_key_are_sealed_and_wait_for_it() {
+    let place = place();
+    let store = place.open().await;
+    let mut key = kms_key();
+    let now = Timestamp::from_seconds(1);
+    let engine = PolicyEngine {
+        id: PolicyEngineId::mint(&SystemRandom, "engine"),
+        scope: scope(),
+        name: "engine".to_owned(),
+        description: None,
+        kms_key: Some(key.arn()),
+        status: PolicyStatus::Active,
+        status_reasons: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    };
+    let policy = |name: &str| Policy {
+        id: PolicyId::mint(&SystemRandom, name),
+        engine: engine.id.clone(),
+        scope: scope(),
+        name: name.to_owned(),
+        description: None,
+        statement: "a-statement".to_owned(),
+        in_force: None,
+        validation: PolicyValidation::default(),
+        status: PolicyStatus::Creating,
+        status_reasons: Vec::new(),
+        created_at: now,
+        updated_at: now,
+        revision: 1,
+    };
+    let (mut one, two) = (policy("one"), policy("two"));
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_kms_key(&key).await.unwrap();
+    tx.insert_policy_engine(&engine).await.unwrap();
+    tx.insert_policy(&one).await.unwrap();
+    tx.insert_policy(&two).await.unwrap();
+    tx.update_policy(&mut one).await.unwrap();
+    tx.commit(&event("policies")).await.unwrap();
+    let of_engine = async || {
+        let mut tx = store.read().await.unwrap();
+        tx.policies(&scope(), &engine.id, Page::ALL).await
+    };
+    assert_eq!(of_engine().await.unwrap().len(), 2);
+    assert_eq!(store.unsettled().await.unwrap().policies.len(), 2);
+    let pool = sqlx::SqlitePool::connect(&place.url).await.unwrap();
+    let kept: Vec<String> =
+        sqlx::query_scalar("SELECT document FROM policies").fetch_all(&pool).await.unwrap();
+    assert!(
+        kept.iter().all(|it| it.starts_with("{\"sealedUnder\":") && !it.contains("a-statement")),
+        "{kept:?}"
+    );
+    key.state = KmsKeyState::Disabled;
+    write(&store, &key).await;
+    assert!(matches!(of_engine().await, Err(StoreError::KeyUnusable(_))));
+    // A server that starts now starts, and leaves them as they are.
+    assert!(store.unsettled().await.unwrap().policies.is_empty());
+    key.state = KmsKeyState::Enabled;
+    write(&store, &key).await;
+    sqlx::query("UPDATE policies SET document = (SELECT document FROM policies WHERE name = 'one') WHERE name = 'two'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert!(matches!(of_engine().await, Err(StoreError::Unsealable)));
 }
 
 /// Wraps by adding a letter, and fails when it is told to.

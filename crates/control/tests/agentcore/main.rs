@@ -14,4 +14,5 @@
 mod support;
 
 mod credential_providers;
+mod keys;
 mod secrets;

@@ -69,10 +69,10 @@ impl Loader {
         let reached = tx.last_change().await?;
         let mut gates = HashMap::new();
         for gateway in tx.all_gateways().await? {
-            if gateway.status.serves() {
-                if let Some(gate) = self.gate(&mut tx, gateway, None).await? {
-                    gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
-                }
+            if gateway.status.serves()
+                && let Some(gate) = self.gate(&mut tx, gateway, None).await?
+            {
+                gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
             }
         }
         self.snapshot.store(Arc::new(Snapshot { gates }));

@@ -59,10 +59,3 @@ pub(super) async fn open(settings: &Settings) -> Result<Opened, Failure> {
     let store = master_key::open_store(&configuration, &random).await?;
     Ok(Opened { store, clock: Arc::new(SystemClock), random, configuration })
 }
-
-/// What a verb needs that opens the store in a way of its own.
-pub(super) fn with_configuration(
-    settings: &Settings,
-) -> Result<(Configuration, Arc<dyn Clock>, Arc<dyn Random>), Failure> {
-    Ok((Configuration::read(settings)?, Arc::new(SystemClock), Arc::new(SystemRandom)))
-}

@@ -1,13 +1,50 @@
 //! `portcullis vault`: the keys under which secrets are sealed.
 
-use domain::{AccountId, Clock, Random, Region, Scope};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use domain::{AccountId, Clock, Random, Region, Scope, SystemClock, SystemRandom};
 use store::{Store, VaultRotation};
 
-use super::open::{block_on, open, with_configuration};
+use super::open::{block_on, open};
 use crate::bootstrap::event;
-use crate::command_line::{Vault, VaultVerb};
+use crate::command_line::Settings;
+use crate::configuration::Configuration;
 use crate::master_key::{self, Target};
 use crate::terminal::{Failure, say};
+
+#[derive(Args)]
+pub(crate) struct Vault {
+    #[command(subcommand)]
+    verb: VaultVerb,
+}
+
+#[derive(Subcommand)]
+enum VaultVerb {
+    /// Give token vaults a new data key, and seal their secrets anew while servers run
+    Rotate {
+        #[command(flatten)]
+        settings: Settings,
+        /// Only the vaults of this account
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
+        /// Only the vaults of this region
+        #[arg(long, value_name = "REGION")]
+        region: Option<String>,
+    },
+    /// Put the database under a new master key, where the key is kept now
+    ChangeMasterKey {
+        #[command(flatten)]
+        settings: Settings,
+        /// The former key is in this file, and the new one is where the configuration says
+        #[arg(long, value_name = "FILE", conflicts_with = "to_file")]
+        from: Option<PathBuf>,
+        /// Keep the new key in the file of the data directory, and no longer with the command
+        #[arg(long)]
+        to_file: bool,
+    },
+}
 
 /// How many secrets are sealed anew in one transaction, so that a server that runs is not held up.
 const BATCH: i64 = 100;
@@ -32,9 +69,10 @@ pub(crate) fn run(arguments: Vault) -> Result<(), Failure> {
             say("Every vault has a new data key.")
         }),
         VaultVerb::ChangeMasterKey { settings, from, to_file } => block_on(async {
-            let (configuration, clock, random) = with_configuration(&settings)?;
+            let configuration = Configuration::read(&settings)?;
+            let random: Arc<dyn Random> = Arc::new(SystemRandom);
             let target = if to_file { Target::File } else { Target::Configured };
-            master_key::change(&configuration, &random, &*clock, (from.as_deref(), target)).await?;
+            master_key::change(&configuration, &random, &SystemClock, (from.as_deref(), target)).await?;
             say(
                 "The database is under the new master key. Servers that run go on; the former key opens backups that were made before.",
             )
