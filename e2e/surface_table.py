@@ -40,6 +40,7 @@ NO_GATEWAY = "no-such-gateway-0123456789"
 NO_TARGET = "ABCDEFGHIJ"
 NO_ENGINE = "no_such_engine-0123456789"
 NO_POLICY = "no_such_policy-0123456789"
+SHAPER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:shaper"
 NO_POOL = f"{REGION}_nosuchpool"
 PASSWORD = "A-Password-Of-Tests-1"
 NOBODY_SIGNS = "how users of a pool sign in: the operation is not signed"
@@ -985,6 +986,7 @@ ROWS = [
             "PoolName": name("pool"),
             "DeletionProtection": "INACTIVE",
             "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": True},
+            "LambdaConfig": {"PreTokenGenerationConfig": {"LambdaVersion": "V2_0", "LambdaArn": SHAPER}},
         },
         bare=lambda on: {"PoolName": name("pool")},
         malformed={"PoolName": "no/slash"},
@@ -1007,6 +1009,7 @@ ROWS = [
             PoolName=name("pool"),
             DeletionProtection="ACTIVE",
             AdminCreateUserConfig={"AllowAdminCreateUserOnly": False},
+            LambdaConfig={"PreTokenGeneration": SHAPER},
         ),
         bare=lambda on: on.fresh_pool(),
         malformed={"UserPoolId": "no-underscore"},

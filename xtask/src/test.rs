@@ -10,8 +10,9 @@ use crate::postgres::Cluster;
 use crate::{chromium, codegen, node, python, tidy};
 
 /// What tells nothing about a database: the import of public documents, the protocol's suite, commands whose calls are
-/// answered here. Once is enough.
-const WITHOUT_DATABASE: [&str; 3] = ["test_openapi_scale.py", "test_conformance.py", "test_exec.py"];
+/// answered here, clients with a browser. Once is enough.
+const WITHOUT_DATABASE: [&str; 4] =
+    ["test_openapi_scale.py", "test_conformance.py", "test_exec.py", "test_mcp_sign_in.py"];
 
 /// How much is tested.
 pub(crate) struct Extent {

@@ -24,6 +24,7 @@ mod on_behalf_of;
 mod outbound;
 mod policy;
 mod pool;
+mod pool_trigger;
 mod pool_user;
 mod random;
 mod rate_limit;
@@ -67,6 +68,7 @@ pub use outbound::{
 };
 pub use policy::{Policy, PolicyEngine, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
+pub use pool_trigger::{PreTokenTrigger, TriggerVersion};
 pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};
 pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, ClientOrigin, Document, Scope, Secret, ThirdParties, Timestamp, UserPoolId};
+use crate::{
+    ClientId, ClientOrigin, Document, PreTokenTrigger, Scope, Secret, ThirdParties, Timestamp, UserPoolId,
+};
 
 /// A user pool: one issuer of tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +19,9 @@ pub struct UserPool {
     pub settings: Document,
     /// Whether it may be deleted only after its protection is taken off.
     pub deletion_protected: bool,
+    /// The function that shapes tokens before they are signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_token: Option<PreTokenTrigger>,
     /// What clients may do that no administrator made.
     #[serde(default)]
     pub third_parties: ThirdParties,

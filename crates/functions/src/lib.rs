@@ -5,6 +5,7 @@
 //! until the change feed says that the function changed.
 
 mod prepared;
+mod triggers;
 mod versions;
 
 use std::collections::HashMap;

@@ -79,7 +79,10 @@ impl House {
             Arc::clone(&random),
             audit.clone(),
         );
-        let provider = Arc::new(provider.with_client_documents(documents));
+        let functions =
+            Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
+        let provider = provider.with_client_documents(documents).with_triggers(Arc::new(functions.clone()));
+        let provider = Arc::new(provider);
         let outbound = Arc::new(Outbound::new(
             store.clone(),
             client.clone(),
@@ -95,8 +98,6 @@ impl House {
             Arc::clone(&clock),
             Arc::clone(&random),
         ));
-        let functions =
-            Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
 
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (in_force, reached) = watch::channel(0);

@@ -141,6 +141,9 @@ pub struct CreateUserPoolRequest {
     /// `DeletionProtection`.
     #[serde(rename = "DeletionProtection", default, skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<DeletionProtectionType>,
+    /// `LambdaConfig`.
+    #[serde(rename = "LambdaConfig", default, skip_serializing_if = "Option::is_none")]
+    pub lambda_config: Option<LambdaConfigType>,
     /// `AdminCreateUserConfig`.
     #[serde(rename = "AdminCreateUserConfig", default, skip_serializing_if = "Option::is_none")]
     pub admin_create_user_config: Option<AdminCreateUserConfigType>,
@@ -154,7 +157,7 @@ pub(super) static CREATE_USER_POOL_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     .required(),
     body("Policies", &Schema::NotHonoured),
     body("DeletionProtection", &DELETION_PROTECTION_TYPE_SCHEMA),
-    body("LambdaConfig", &Schema::NotHonoured),
+    body("LambdaConfig", &LAMBDA_CONFIG_TYPE_SCHEMA),
     body("AutoVerifiedAttributes", &Schema::NotHonoured),
     body("AliasAttributes", &Schema::NotHonoured),
     body("UsernameAttributes", &Schema::NotHonoured),
@@ -234,6 +237,45 @@ pub(super) static DELETION_PROTECTION_TYPE_SCHEMA: Schema =
 pub type DescribeUserPoolRequest = DeleteUserPoolRequest;
 /// The structure `DescribeUserPoolResponse` of the model, which says the same.
 pub type DescribeUserPoolResponse = CreateUserPoolResponse;
+/// The structure `LambdaConfigType` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct LambdaConfigType {
+    /// `PreTokenGeneration`.
+    #[serde(rename = "PreTokenGeneration", default, skip_serializing_if = "Option::is_none")]
+    pub pre_token_generation: Option<String>,
+    /// `PreTokenGenerationConfig`.
+    #[serde(rename = "PreTokenGenerationConfig", default, skip_serializing_if = "Option::is_none")]
+    pub pre_token_generation_config: Option<PreTokenGenerationVersionConfigType>,
+}
+
+pub(super) static LAMBDA_CONFIG_TYPE_SCHEMA: Schema = Schema::Structure(&[
+    body("PreSignUp", &Schema::NotHonoured),
+    body("CustomMessage", &Schema::NotHonoured),
+    body("PostConfirmation", &Schema::NotHonoured),
+    body("PreAuthentication", &Schema::NotHonoured),
+    body("PostAuthentication", &Schema::NotHonoured),
+    body("DefineAuthChallenge", &Schema::NotHonoured),
+    body("CreateAuthChallenge", &Schema::NotHonoured),
+    body("VerifyAuthChallengeResponse", &Schema::NotHonoured),
+    body(
+        "PreTokenGeneration",
+        &Schema::Text {
+            min: Some(20),
+            max: Some(2048),
+            pattern: Some(
+                "arn:[\\w+=/,.@-]+:[\\w+=/,.@-]+:([\\w+=/,.@-]*)?:[0-9]+:[\\w+=/,.@-]+(:[\\w+=/,.@-]+)?(:[\\w+=/,.@-]+)?",
+            ),
+            sensitive: false,
+        },
+    ),
+    body("UserMigration", &Schema::NotHonoured),
+    body("PreTokenGenerationConfig", &PRE_TOKEN_GENERATION_VERSION_CONFIG_TYPE_SCHEMA),
+    body("CustomSMSSender", &Schema::NotHonoured),
+    body("CustomEmailSender", &Schema::NotHonoured),
+    body("KMSKeyID", &Schema::NotHonoured),
+    body("InboundFederation", &Schema::NotHonoured),
+]);
+
 /// The structure `ListUserPoolsRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ListUserPoolsRequest {
@@ -269,6 +311,50 @@ pub(super) static LIST_USER_POOLS_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
     body("NextToken", &Schema::Text { min: Some(1), max: None, pattern: Some("[\\S]+"), sensitive: false }),
 ]);
 
+/// The enumeration `PreTokenGenerationLambdaVersionType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreTokenGenerationLambdaVersionType {
+    /// `V1_0`.
+    #[serde(rename = "V1_0")]
+    V10,
+    /// `V2_0`.
+    #[serde(rename = "V2_0")]
+    V20,
+    /// `V3_0`.
+    #[serde(rename = "V3_0")]
+    V30,
+}
+impl PreTokenGenerationLambdaVersionType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V10 => "V1_0",
+            Self::V20 => "V2_0",
+            Self::V30 => "V3_0",
+        }
+    }
+}
+
+pub(super) static PRE_TOKEN_GENERATION_LAMBDA_VERSION_TYPE_SCHEMA: Schema =
+    Schema::Enumeration { values: &["V1_0", "V2_0", "V3_0"], not_honoured: &[] };
+
+/// The structure `PreTokenGenerationVersionConfigType` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PreTokenGenerationVersionConfigType {
+    /// `LambdaVersion`.
+    #[serde(rename = "LambdaVersion")]
+    pub lambda_version: PreTokenGenerationLambdaVersionType,
+    /// `LambdaArn`.
+    #[serde(rename = "LambdaArn")]
+    pub lambda_arn: String,
+}
+
+pub(super) static PRE_TOKEN_GENERATION_VERSION_CONFIG_TYPE_SCHEMA: Schema = Schema::Structure(&[
+body("LambdaVersion", &PRE_TOKEN_GENERATION_LAMBDA_VERSION_TYPE_SCHEMA).required(),
+body("LambdaArn", &Schema::Text { min: Some(20), max: Some(2048), pattern: Some("arn:[\\w+=/,.@-]+:[\\w+=/,.@-]+:([\\w+=/,.@-]*)?:[0-9]+:[\\w+=/,.@-]+(:[\\w+=/,.@-]+)?(:[\\w+=/,.@-]+)?"), sensitive: false }).required(),
+]);
+
 /// The structure `UpdateUserPoolRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct UpdateUserPoolRequest {
@@ -278,6 +364,9 @@ pub struct UpdateUserPoolRequest {
     /// `DeletionProtection`.
     #[serde(rename = "DeletionProtection", default, skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<DeletionProtectionType>,
+    /// `LambdaConfig`.
+    #[serde(rename = "LambdaConfig", default, skip_serializing_if = "Option::is_none")]
+    pub lambda_config: Option<LambdaConfigType>,
     /// `AdminCreateUserConfig`.
     #[serde(rename = "AdminCreateUserConfig", default, skip_serializing_if = "Option::is_none")]
     pub admin_create_user_config: Option<AdminCreateUserConfigType>,
@@ -299,7 +388,7 @@ pub(super) static UPDATE_USER_POOL_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     .required(),
     body("Policies", &Schema::NotHonoured),
     body("DeletionProtection", &DELETION_PROTECTION_TYPE_SCHEMA),
-    body("LambdaConfig", &Schema::NotHonoured),
+    body("LambdaConfig", &LAMBDA_CONFIG_TYPE_SCHEMA),
     body("AutoVerifiedAttributes", &Schema::NotHonoured),
     body("SmsVerificationMessage", &Schema::NotHonoured),
     body("EmailVerificationMessage", &Schema::NotHonoured),
@@ -382,6 +471,9 @@ pub struct UserPoolType {
     /// `DeletionProtection`.
     #[serde(rename = "DeletionProtection", default, skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<DeletionProtectionType>,
+    /// `LambdaConfig`.
+    #[serde(rename = "LambdaConfig", default, skip_serializing_if = "Option::is_none")]
+    pub lambda_config: Option<LambdaConfigType>,
     /// `LastModifiedDate`.
     #[serde(rename = "LastModifiedDate", default, skip_serializing_if = "Option::is_none")]
     pub last_modified_date: Option<Timestamp>,
@@ -418,7 +510,7 @@ pub(super) static USER_POOL_TYPE_SCHEMA: Schema = Schema::Structure(&[
     ),
     body("Policies", &Schema::NotHonoured),
     body("DeletionProtection", &DELETION_PROTECTION_TYPE_SCHEMA),
-    body("LambdaConfig", &Schema::NotHonoured),
+    body("LambdaConfig", &LAMBDA_CONFIG_TYPE_SCHEMA),
     body("Status", &Schema::NotHonoured),
     body("LastModifiedDate", &Schema::Timestamp(TimestampFormat::EpochSeconds)),
     body("CreationDate", &Schema::Timestamp(TimestampFormat::EpochSeconds)),

@@ -8,6 +8,7 @@ mod group;
 mod redirects;
 mod resource_server;
 mod sign_in;
+mod triggers;
 mod user;
 mod user_pool;
 mod user_pool_client;

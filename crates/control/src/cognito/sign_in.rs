@@ -11,7 +11,7 @@ use aws_shapes::cognito_idp::{
 };
 use domain::PoolUser;
 use http::HeaderMap;
-use identity::provider::{ApiSignIn, SignInError, SignedIn, Step, UserTokens};
+use identity::provider::{ApiSignIn, SignInError, SignedIn, Step, TriggerError, UserTokens};
 use serde_json::Value;
 
 use super::{Cognito, invalid, not_found};
@@ -84,6 +84,15 @@ pub(super) fn face(error: &SignInError) -> Failure {
         SignInError::UnknownClient(_) => not_found(message),
         SignInError::Invalid(_) => invalid(message),
         SignInError::WeakPassword(_) => Fault::new("InvalidPasswordException", message).into(),
+        SignInError::Trigger(TriggerError::Failed(_)) => {
+            Fault::new("UserLambdaValidationException", message).into()
+        }
+        SignInError::Trigger(TriggerError::NotInvoked(_)) => {
+            Fault::new("UnexpectedLambdaException", message).into()
+        }
+        SignInError::Trigger(TriggerError::Unrecognizable) => {
+            Fault::new("InvalidLambdaResponseException", message).into()
+        }
         SignInError::Busy => Fault::new("TooManyRequestsException", message).into(),
         SignInError::Internal(_) => Failure::Internal(message),
     }

@@ -12,7 +12,7 @@ use domain::{Arn, Document, PoolDomain, SigningKey, ThirdParties, UserPool, User
 use identity::provider::generate_key;
 use store::Page;
 
-use super::{Cognito, all_pools, find_pool, invalid, over_limit, page, read, written};
+use super::{Cognito, all_pools, find_pool, invalid, over_limit, page, read, triggers, written};
 use crate::context::Context;
 use crate::fault::Failure;
 
@@ -40,6 +40,7 @@ impl UserPoolOperations<Context> for Cognito {
             name: input.pool_name,
             settings: settings(input.admin_create_user_config)?,
             deletion_protected: input.deletion_protection == Some(DeletionProtectionType::Active),
+            pre_token: triggers::read(input.lambda_config, &context.scope)?,
             third_parties: ThirdParties::default(),
             created_at: context.now,
             updated_at: context.now,
@@ -82,6 +83,7 @@ impl UserPoolOperations<Context> for Cognito {
         if let Some(protection) = input.deletion_protection {
             pool.deletion_protected = protection == DeletionProtectionType::Active;
         }
+        pool.pre_token = triggers::read(input.lambda_config, &context.scope)?;
         pool.settings = settings(input.admin_create_user_config)?;
         pool.updated_at = context.now;
         tx.update_user_pool(&mut pool).await?;
@@ -149,6 +151,7 @@ fn describe(pool: &UserPool, domain: Option<PoolDomain>, users: i64) -> Result<U
         estimated_number_of_users: Some(users),
         domain: domain.map(|domain| domain.domain),
         admin_create_user_config: Some(read(&pool.settings)?),
+        lambda_config: pool.pre_token.as_ref().map(triggers::describe),
         arn: Some(Arn::user_pool(&pool.scope, &pool.id).into()),
     })
 }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::Tx;
 
-use super::client_authentication::{Refusal, presented, read_form};
+use super::client_authentication::{Refusal, presented, quoted, read_form};
 use super::registration::kept_until;
 use super::trail::Trail;
+use super::trigger::{About, Shape, Source};
 use super::user_tokens::{Bearer, SignIn, UserTokens, groups_of, hashed, read, sha256};
 use super::{Provider, TokenAnswer, TokenRequest};
 
@@ -28,6 +29,25 @@ pub(super) struct CodeDetails {
     pub(super) sign_in: SignIn,
 }
 
+impl CodeDetails {
+    /// What is wrong with a request that shows the code.
+    fn is_wrong(&self, redirect_uri: &str, form: &HashMap<String, String>) -> Option<&'static str> {
+        let verifier = form.get("code_verifier").filter(|verifier| !verifier.is_empty());
+        match (&self.challenge, verifier) {
+            _ if self.redirect_uri != redirect_uri => {
+                Some("redirect_uri is another than the code was asked with")
+            }
+            (Some(challenge), Some(verifier)) if is_verifier(verifier) && sha256(verifier) == *challenge => {
+                None
+            }
+            (Some(_), _) => Some("code_verifier is not the one that the code was asked with"),
+            // RFC 9700, section 4.8.2: a verifier without a challenge is a downgrade.
+            (None, Some(_)) => Some("the code was asked without code_challenge"),
+            (None, None) => None,
+        }
+    }
+}
+
 impl Provider {
     /// Tokens for a code.
     pub(super) async fn exchange_code(
@@ -40,6 +60,7 @@ impl Provider {
         may_act_for_users(client)?;
         let code = given(form, "code")?;
         let redirect_uri = given(form, "redirect_uri")?;
+        let shape = self.shape_of_grant(pool, client, form, TicketKind::Code, code).await?;
         let mut tx = self.store.begin().await?;
         let ticket = self.shown(&mut tx, pool, client, TicketKind::Code, code).await?;
         if ticket.spent {
@@ -47,27 +68,14 @@ impl Provider {
         }
         tx.spend_ticket(&ticket).await?;
         let details: CodeDetails = read(&ticket.details)?;
-        let verifier = form.get("code_verifier").filter(|verifier| !verifier.is_empty());
-        let wrong = match (&details.challenge, verifier) {
-            _ if details.redirect_uri != redirect_uri => {
-                Some("redirect_uri is another than the code was asked with")
-            }
-            (Some(challenge), Some(verifier)) if is_verifier(verifier) && sha256(verifier) == *challenge => {
-                None
-            }
-            (Some(_), _) => Some("code_verifier is not the one that the code was asked with"),
-            // RFC 9700, section 4.8.2: a verifier without a challenge is a downgrade.
-            (None, Some(_)) => Some("the code was asked without code_challenge"),
-            (None, None) => None,
-        };
-        if let Some(wrong) = wrong {
+        if let Some(wrong) = details.is_wrong(redirect_uri, form) {
             self.commit_refused(tx, trail, "invalid_grant", wrong).await?;
             return Err(Refusal::new("invalid_grant", wrong));
         }
         for_the_same(form, &details.sign_in)?;
         let user = self.still_there(&mut tx, pool, &ticket).await?;
         let sign_in = details.sign_in;
-        self.hand_out(tx, pool, client, &user, &ticket, (sign_in.clone(), sign_in), trail).await
+        self.hand_out(tx, pool, client, &user, &ticket, (sign_in.clone(), sign_in), &shape, trail).await
     }
 
     /// Tokens for a refresh token, which another one replaces.
@@ -80,6 +88,7 @@ impl Provider {
     ) -> Result<Value, Refusal> {
         may_act_for_users(client)?;
         let token = given(form, "refresh_token")?;
+        let shape = self.shape_of_grant(pool, client, form, TicketKind::Refresh, token).await?;
         let mut tx = self.store.begin().await?;
         let ticket = self.shown(&mut tx, pool, client, TicketKind::Refresh, token).await?;
         if ticket.spent {
@@ -101,7 +110,7 @@ impl Provider {
         // The new refresh token is good for all of them again (RFC 6749, section 6).
         let mut now = sign_in.clone();
         now.scopes.retain(|scope| asked.is_empty() || asked.contains(&scope.as_str()));
-        self.hand_out(tx, pool, client, &user, &ticket, (sign_in, now), trail).await
+        self.hand_out(tx, pool, client, &user, &ticket, (sign_in, now), &shape, trail).await
     }
 
     /// `POST /oauth2/revoke` (RFC 7009): takes back everything of a refresh token's sign-in. A token that is not known, or
@@ -123,6 +132,42 @@ impl Provider {
             self.commit(tx, trail).await?;
         }
         Ok(())
+    }
+
+    /// What the pool's function makes of the tokens of a grant. It runs before anything is written, because it takes its
+    /// time and may itself ask this server for something; and only for what is sound, which is looked at again after it.
+    async fn shape_of_grant(
+        &self,
+        pool: &UserPool,
+        client: &PoolClient,
+        form: &HashMap<String, String>,
+        kind: TicketKind,
+        secret: &str,
+    ) -> Result<Shape, Refusal> {
+        if pool.pre_token.is_none() {
+            return Ok(Shape::default());
+        }
+        let mut tx = self.store.read().await?;
+        let ticket = self.shown(&mut tx, pool, client, kind, secret).await?;
+        let (source, sign_in) = match kind {
+            TicketKind::Code => {
+                let details: CodeDetails = read(&ticket.details)?;
+                if details.is_wrong(given(form, "redirect_uri")?, form).is_some() {
+                    return Ok(Shape::default());
+                }
+                (Source::HostedAuth, details.sign_in)
+            }
+            _ => (Source::Refresh, read(&ticket.details)?),
+        };
+        if ticket.spent {
+            return Ok(Shape::default());
+        }
+        let user = self.still_there(&mut tx, pool, &ticket).await?;
+        let groups = groups_of(&mut tx, &user).await?;
+        drop(tx);
+        let about =
+            About { source, pool, client, user: Some(&user), groups: &groups, scopes: &sign_in.scopes };
+        self.shape(&about).await.map_err(|error| Refusal::new("invalid_grant", quoted(&error.to_string())))
     }
 
     /// The ticket of a secret that a client shows, if it is this client's.
@@ -175,11 +220,12 @@ impl Provider {
         user: &PoolUser,
         ticket: &Ticket,
         (kept, now): (SignIn, SignIn),
+        shape: &Shape,
         trail: &mut Trail,
     ) -> Result<Value, Refusal> {
         trail.saw_user(self.names.issuer(&pool.id, &pool.scope.region), user);
         let groups = groups_of(&mut tx, user).await?;
-        let bearer = Bearer { pool, client, user, groups, family: &ticket.family };
+        let bearer = Bearer { pool, client, user, groups, family: &ticket.family, shape };
         // A refreshed sign-in ends when it would have ended anyway.
         let ends = match ticket.kind {
             TicketKind::Refresh => ticket.expires_at,
@@ -202,7 +248,7 @@ fn answer(tokens: &UserTokens, sign_in: &SignIn) -> Value {
         "access_token": tokens.access.expose(),
         "token_type": "Bearer",
         "expires_in": tokens.expires_in,
-        "scope": sign_in.scopes.join(" "),
+        "scope": tokens.scopes.join(" "),
     });
     if let Value::Object(members) = &mut body {
         if let Some(refresh) = &tokens.refresh {

@@ -14,6 +14,7 @@ use domain::{
 use super::Provider;
 use super::sign_in::SignInError;
 use super::trail::Trail;
+use super::trigger::{About, Shape, Source};
 use super::user_tokens::{Bearer, OF_THE_API, SignIn, UserTokens, groups_of, hashed, read};
 
 /// A sign-in through the API.
@@ -177,6 +178,11 @@ impl Provider {
             resource: None,
             rotates: false,
         };
+        let groups = groups_of(&mut self.store.read().await?, user).await?;
+        let source = if chosen.is_some() { Source::NewPassword } else { Source::Authentication };
+        let scopes = &sign_in.scopes;
+        let about = About { source, pool, client, user: Some(user), groups: &groups, scopes };
+        let shape = self.shape(&about).await?;
         let mut tx = self.store.begin().await?;
         if let Some(ticket) = chosen {
             tx.spend_ticket(ticket)
@@ -186,12 +192,33 @@ impl Provider {
             tx.update_pool_user(user).await?;
         }
         tx.forget_attempts(&pool.id, &user.name).await?;
-        let groups = groups_of(&mut tx, user).await?;
-        let bearer = Bearer { pool, client, user, groups, family: &family };
+        let bearer = Bearer { pool, client, user, groups, family: &family, shape: &shape };
         let life = std::time::Duration::from_secs(u64::from(client.refresh_token_seconds));
         let refresh = self.keep_refresh_token(&mut tx, &bearer, &sign_in, now.plus(life)).await?;
         self.commit(tx, trail).await?;
         Ok(SignedIn::Tokens(self.user_tokens(&bearer, &sign_in, Some(refresh)).await?))
+    }
+
+    /// What the pool's function makes of the tokens for a refresh token; nothing where that is none, which is found again.
+    async fn shape_of_refresh(
+        &self,
+        pool: &UserPool,
+        client: &PoolClient,
+        hash: &str,
+    ) -> Result<Shape, SignInError> {
+        if pool.pre_token.is_none() {
+            return Ok(Shape::default());
+        }
+        let mut tx = self.store.read().await?;
+        let ticket = tx.ticket(&pool.id, TicketKind::Refresh, hash, self.clock.now()).await?;
+        let ticket = ticket.filter(|ticket| ticket.client == client.id.as_str() && !ticket.spent);
+        let Some(ticket) = ticket else { return Ok(Shape::default()) };
+        let Some(user) = tx.pool_user(&pool.id, &ticket.user).await? else { return Ok(Shape::default()) };
+        let sign_in: SignIn = read(&ticket.details)?;
+        let groups = groups_of(&mut tx, &user).await?;
+        drop(tx);
+        let (source, user, scopes) = (Source::Refresh, Some(&user), &sign_in.scopes);
+        Ok(self.shape(&About { source, pool, client, user, groups: &groups, scopes }).await?)
     }
 
     async fn by_refresh_token(
@@ -203,8 +230,9 @@ impl Provider {
     ) -> Result<SignedIn, SignInError> {
         let token = parameter(request, "REFRESH_TOKEN", "Missing required parameter REFRESH_TOKEN")?;
         let invalid = || SignInError::NotAuthorized("Invalid Refresh Token");
-        let mut tx = self.store.begin().await?;
         let hash = hashed(&Secret::new(token));
+        let shape = self.shape_of_refresh(pool, client, &hash).await?;
+        let mut tx = self.store.begin().await?;
         let ticket = tx.ticket(&pool.id, TicketKind::Refresh, &hash, self.clock.now()).await?;
         let ticket = ticket.filter(|ticket| ticket.client == client.id.as_str()).ok_or_else(invalid)?;
         if ticket.spent {
@@ -218,7 +246,7 @@ impl Provider {
         trail.saw_user(self.names.issuer(&pool.id, &pool.scope.region), &user);
         let sign_in: SignIn = read(&ticket.details)?;
         let groups = groups_of(&mut tx, &user).await?;
-        let bearer = Bearer { pool, client, user: &user, groups, family: &ticket.family };
+        let bearer = Bearer { pool, client, user: &user, groups, family: &ticket.family, shape: &shape };
         let refresh = if sign_in.rotates {
             tx.spend_ticket(&ticket).await?;
             Some(self.keep_refresh_token(&mut tx, &bearer, &sign_in, ticket.expires_at).await?)

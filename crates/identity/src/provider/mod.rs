@@ -22,6 +22,7 @@ mod third_party;
 mod third_party_policy;
 mod token_endpoint;
 mod trail;
+mod trigger;
 mod user_info;
 mod user_tokens;
 
@@ -46,6 +47,7 @@ use signer::Signers;
 pub use signer::{KeyGenerationError, generate_key};
 pub use third_party_policy::{ThirdPartyChange, ThirdPartyError, change_third_parties};
 pub use token_endpoint::{TokenAnswer, TokenRequest};
+pub use trigger::{Answered, TriggerError, Triggers};
 pub use user_tokens::UserTokens;
 pub(crate) use user_tokens::{hashed, opaque, sha256};
 
@@ -59,6 +61,7 @@ pub struct Provider {
     signers: Signers,
     passwords: Passwords,
     documents: Option<ClientDocuments>,
+    triggers: Option<Arc<dyn Triggers>>,
 }
 
 impl Provider {
@@ -72,13 +75,19 @@ impl Provider {
         audit: AuditLog,
     ) -> Self {
         let (signers, passwords) = (Signers::default(), Passwords::new());
-        Self { store, names, clock, random, audit, signers, passwords, documents: None }
+        Self { store, names, clock, random, audit, signers, passwords, documents: None, triggers: None }
     }
 
     /// The same, for clients whose id is the address of their metadata, too.
     #[must_use]
     pub fn with_client_documents(self, documents: ClientDocuments) -> Self {
         Self { documents: Some(documents), ..self }
+    }
+
+    /// The same, for pools with a function that shapes their tokens, too.
+    #[must_use]
+    pub fn with_triggers(self, triggers: Arc<dyn Triggers>) -> Self {
+        Self { triggers: Some(triggers), ..self }
     }
 
     /// The pool's metadata (OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2).

@@ -7,6 +7,7 @@ use store::StoreError;
 use super::Provider;
 use super::passwords::{self, LONGEST, PasswordError};
 use super::signer::SignError;
+use super::trigger::TriggerError;
 use super::user_tokens::{hashed, opaque};
 
 /// How many attempts may fail before guessers wait ("Lockout behavior for failed sign-in attempts").
@@ -43,6 +44,9 @@ pub enum SignInError {
     /// Too many sign in at once.
     #[error("Too many requests. Try again in a moment.")]
     Busy,
+    /// The pool's function gave no tokens.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
     /// Ours.
     #[error("the provider failed: {0}")]
     Internal(String),

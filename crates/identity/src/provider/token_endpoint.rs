@@ -8,6 +8,7 @@ use store::Page;
 
 use super::client_authentication::{Presented, Refusal, presented, quoted, read_form};
 use super::trail::Trail;
+use super::trigger::{About, Source};
 use super::{PoolHint, Provider};
 
 /// A request to the token endpoint.
@@ -146,12 +147,16 @@ impl Provider {
     }
 
     async fn mint(&self, pool: &UserPool, client: &PoolClient, scopes: &[String]) -> Result<Value, Refusal> {
+        let about =
+            About { source: Source::ClientCredentials, pool, client, user: None, groups: &[], scopes };
+        let shape = self.shape(&about).await;
+        let shape = shape.map_err(|error| Refusal::new("invalid_request", quoted(&error.to_string())))?;
         let now = self.clock.now().seconds();
         let life = i64::from(client.access_token_seconds);
-        let claims = json!({
+        let mut claims = json!({
             "sub": client.id,
             "token_use": "access",
-            "scope": scopes.join(" "),
+            "scope": shape.scopes(scopes).join(" "),
             "auth_time": now,
             "iss": self.names.issuer(&pool.id, &pool.scope.region),
             "exp": now + life,
@@ -160,6 +165,9 @@ impl Provider {
             "jti": EventId::mint(&*self.random),
             "client_id": client.id,
         });
+        if let Value::Object(claims) = &mut claims {
+            shape.shape_access(claims);
+        }
         let signer =
             self.signers.of(&self.store, &pool.id).await.map_err(|error| Refusal::internal(&error))?;
         let signing = tokio::task::spawn_blocking(move || signer.sign(&claims)).await;

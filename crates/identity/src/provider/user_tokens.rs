@@ -13,6 +13,7 @@ use store::{Page, StoreError, Tx};
 
 use super::Provider;
 use super::signer::SignError;
+use super::trigger::Shape;
 
 /// The scope of a token of a sign-in through the API.
 pub(super) const OF_THE_API: &str = "aws.cognito.signin.user.admin";
@@ -43,6 +44,8 @@ pub(super) struct Bearer<'a> {
     pub(super) groups: Vec<String>,
     /// What came of one sign-in: `origin_jti`.
     pub(super) family: &'a str,
+    /// What the pool's function makes of them.
+    pub(super) shape: &'a Shape,
 }
 
 /// Tokens for a client.
@@ -55,6 +58,8 @@ pub struct UserTokens {
     pub refresh: Option<Secret>,
     /// How long the access token lives, in seconds.
     pub expires_in: i64,
+    /// The scopes of the access token.
+    pub scopes: Vec<String>,
 }
 
 impl Provider {
@@ -87,10 +92,11 @@ impl Provider {
             all.insert("jti".into(), json!(uuid(&*self.random)));
             all
         };
+        let scopes = bearer.shape.scopes(&sign_in.scopes);
         let access = json!({
             "client_id": bearer.client.id,
             "token_use": "access",
-            "scope": sign_in.scopes.join(" "),
+            "scope": scopes.join(" "),
             "username": bearer.user.name,
             "version": 2,
         });
@@ -98,6 +104,7 @@ impl Provider {
         if let Some(resource) = &sign_in.resource {
             access.insert("aud".into(), json!(resource));
         }
+        bearer.shape.shape_access(&mut access);
         let identified = json!({
             "aud": bearer.client.id,
             "token_use": "id",
@@ -108,6 +115,7 @@ impl Provider {
         if let Some(nonce) = &sign_in.nonce {
             identified.insert("nonce".into(), json!(nonce));
         }
+        bearer.shape.shape_id(&mut identified);
         let signing = tokio::task::spawn_blocking(move || {
             let access = signer.sign(&Value::Object(access))?;
             // OpenID Connect Core, section 3.1.3.6: the left half of the access token's hash.
@@ -118,7 +126,8 @@ impl Provider {
             Ok::<_, SignError>((access, id))
         });
         let (access, id) = signing.await.map_err(|_| SignError::NoKey)??;
-        Ok(UserTokens { access: Secret::new(access), id: Secret::new(id), refresh, expires_in: life })
+        let (access, id) = (Secret::new(access), Secret::new(id));
+        Ok(UserTokens { access, id, refresh, expires_in: life, scopes })
     }
 
     /// A refresh token of a family, kept in `tx` as its hash.

@@ -41,6 +41,7 @@ async fn new_pool_in(database: &Database, scope: Scope) -> UserPool {
         name: "people".to_owned(),
         settings: Document("{}".to_owned()),
         deletion_protected: false,
+        pre_token: None,
         third_parties: ThirdParties::default(),
         created_at: NOW,
         updated_at: NOW,
