@@ -10,8 +10,17 @@ use crate::postgres::Cluster;
 use crate::{codegen, node, python, tidy};
 
 /// What tells nothing about a database: the import of public documents, the protocol's suite, commands whose calls are
-/// answered here. Once is enough.
-const WITHOUT_DATABASE: [&str; 3] = ["test_openapi_scale.py", "test_conformance.py", "test_exec.py"];
+/// answered here, what is dialled. Once is enough.
+const WITHOUT_DATABASE: [&str; 8] = [
+    "test_openapi_scale.py",
+    "test_conformance.py",
+    "test_exec.py",
+    "test_examples.py",
+    "test_seeds_exec.py",
+    "test_published_suites.py",
+    "test_ssrf.py",
+    "test_verifiers.py",
+];
 
 /// How much is tested.
 pub(crate) struct Extent {
