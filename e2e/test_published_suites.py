@@ -16,7 +16,7 @@ import converse
 from auth0 import Auth0
 from portcullis import PROJECT, REGION, Server, binary, plain_environment
 from scenery import Scenery, name
-from sources import source
+from sources import packages, source
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,13 @@ def make(server):
     return Scenery(server)
 
 
-def run(server, folder, *command, impatient=False, region=REGION, **environment) -> subprocess.CompletedProcess:
+def run(server, folder, *command, impatient=False, path=(), region=REGION, **environment) -> subprocess.CompletedProcess:
     """Runs a command under `exec`, offline."""
     variables = {**plain_environment(), "AWS_REGION": region, "AWS_DEFAULT_REGION": region, **environment}
     # Nothing of this machine's, and nothing written beside the sources.
     variables |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "PYTHONDONTWRITEBYTECODE": "1"}
-    if impatient:
-        variables["PYTHONPATH"] = str(PROJECT / "e2e" / "impatience")
+    shim = [PROJECT / "e2e" / "impatience"] if impatient else []
+    variables["PYTHONPATH"] = os.pathsep.join(map(str, [*shim, *path]))
     return subprocess.run(
         [binary(), "exec", "--offline", "--data-dir", str(server.data_dir), "--", sys.executable, *map(str, command)],
         cwd=folder,
@@ -83,6 +83,22 @@ def test_the_sdks_suites(server, make, suite, tests):
         "COGNITO_CLIENT_SECRET": client.secret,
     }
     passes(server, sources_of("bedrock-agentcore"), tests, f"tests_integ/{suite}", **environment)
+
+
+def test_the_sdks_plugin_finds_tools(server, make):
+    """Signed by AWS's own client of gateways, at the host that a gateway has on AWS; the agent's default model is a script."""
+    model = converse.Converse(lambda request: "That is all.")
+    environment = {
+        "BEDROCK_TEST_REGION": REGION,
+        "GATEWAY_ROLE_ARN": make.gateway_role(),
+        "GATEWAY_LAMBDA_ARN": make.function(),
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": model.url,
+    }
+    folder, path = sources_of("bedrock-agentcore"), [packages("requirements-proxy.txt")]
+    try:
+        passes(server, folder, 10, "tests_integ/gateway/integrations", impatient=True, path=path, **environment)
+    finally:
+        model.close()
 
 
 DECORATED = """

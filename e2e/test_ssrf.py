@@ -19,6 +19,7 @@ import requests
 
 from portcullis import Server
 from scenery import Scenery, name, refusal, until
+from test_smithy_targets import things
 from wire import Wire
 
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -201,6 +202,16 @@ def openapi_server(make, place: str) -> tuple:
     return answer["result"]["isError"], json.dumps(answer)
 
 
+def smithy_endpoint(make, place: str) -> tuple:
+    model = {"smithyModel": {"inlinePayload": json.dumps(things(place, "awsJson1_1"))}}
+    role = [{"credentialProviderType": "GATEWAY_IAM_ROLE"}]
+    target, seen = make_target(make.open, {"mcp": model}, credentialProviderConfigurations=role)
+    if seen["status"] != "READY":
+        return True, " ".join(seen["statusReasons"])
+    answer = Wire(make.open.url).tool(f"{target}___GetThing", Name="lamp")
+    return answer["result"]["isError"], json.dumps(answer)
+
+
 def http_endpoint(make, place: str) -> tuple:
     configuration = {"http": {"passthrough": {"endpoint": place, "protocolType": "CUSTOM"}}}
     credential = [{"credentialProviderType": "GATEWAY_IAM_ROLE"}]
@@ -222,6 +233,7 @@ SETTABLE = [
     token_endpoint,
     mcp_endpoint,
     openapi_server,
+    smithy_endpoint,
     http_endpoint,
 ]
 
@@ -278,6 +290,28 @@ def test_what_has_no_place_for_a_host_takes_none(lab, listener):
     interceptor = {"interceptor": {"lambda": {"arn": f"http://127.0.0.1:{listener.port}/"}}, "interceptionPoints": ["REQUEST"]}
     asked = {**lab.open.request, "name": name("gateway"), "interceptorConfigurations": [interceptor]}
     assert refusal(control.create_gateway, **asked)[:2] == (400, "ValidationException")
+    assert listener.came == 0
+
+
+def test_where_browsers_are_sent_the_server_does_not_go(lab, listener):
+    """URLs of callbacks, of signing out, and where a person comes back to: kept, compared, and never dialled."""
+    url = f"http://127.0.0.1:{listener.port}/back"
+    lab.server.client("bedrock-agentcore-control").create_workload_identity(
+        name=name("agent"), allowedResourceOauth2ReturnUrls=[url]
+    )
+    pool = lab.pool()
+    client = lab.server.client("cognito-idp").create_user_pool_client(
+        UserPoolId=pool.id,
+        ClientName="app",
+        AllowedOAuthFlows=["code"],
+        AllowedOAuthScopes=["openid"],
+        AllowedOAuthFlowsUserPoolClient=True,
+        CallbackURLs=[url],
+        LogoutURLs=[url],
+    )["UserPoolClient"]["ClientId"]
+    asked = {"response_type": "code", "client_id": client, "redirect_uri": url, "scope": "openid", "logout_uri": url}
+    for path in ("oauth2/authorize", "login", "logout"):
+        requests.get(f"{lab.server.endpoint}/{pool.id}/{path}", params=asked, allow_redirects=False, timeout=30)
     assert listener.came == 0
 
 

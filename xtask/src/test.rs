@@ -10,9 +10,18 @@ use crate::postgres::Cluster;
 use crate::{chromium, codegen, node, python, tidy};
 
 /// What tells nothing about a database: the import of public documents, the protocol's suite, commands whose calls are
-/// answered here, clients with a browser. Once is enough.
-const WITHOUT_DATABASE: [&str; 4] =
-    ["test_openapi_scale.py", "test_conformance.py", "test_exec.py", "test_mcp_sign_in.py"];
+/// answered here, what is dialled, clients with a browser. Once is enough.
+const WITHOUT_DATABASE: [&str; 9] = [
+    "test_openapi_scale.py",
+    "test_conformance.py",
+    "test_exec.py",
+    "test_mcp_sign_in.py",
+    "test_examples.py",
+    "test_seeds_exec.py",
+    "test_published_suites.py",
+    "test_ssrf.py",
+    "test_verifiers.py",
+];
 
 /// How much is tested.
 pub(crate) struct Extent {
