@@ -144,7 +144,7 @@ async fn what_the_caller_brought_is_used_where_the_target_says_so() {
         session_token: None,
     };
     let token = Secret::new("the-token-of-the-caller");
-    let both = Brought { signing: Some(&signing), token: Some(&token) };
+    let both = Brought { signing: Some(&signing), token: Some(&token), ..Brought::default() };
 
     let caller = Outbound::CallerIam(Signing { service: Some("lambda".to_owned()), region: None });
     let credential = scene.of(&caller, &role(), None, both).await.unwrap();
