@@ -20,14 +20,14 @@ impl Tx {
         session: &AuthorizationSession,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.execute("DELETE FROM authorization_sessions WHERE expires_at <= $1", params![now.millis()])
-            .await?;
         self.execute(
             "DELETE FROM authorization_sessions WHERE handle = $1 AND request NOT IN \
              (SELECT request FROM authorization_sessions WHERE handle = $1 ORDER BY expires_at DESC LIMIT $2)",
             params![&session.handle, MOST - 1],
         )
         .await?;
+        self.execute("DELETE FROM authorization_sessions WHERE expires_at <= $1", params![now.millis()])
+            .await?;
         let details = self.seal(&session_place(&session.scope, &session.request), &session.details)?;
         self.execute(
             "INSERT INTO authorization_sessions \
