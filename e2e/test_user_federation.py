@@ -20,7 +20,7 @@ from authorization_server import AuthorizationServer, once_each
 from federation import RETURN, Agent, returned, step, to_callback, walk
 from outbound import VAULT, assert_silent, with_credential
 from portcullis import PROJECT, Server
-from scenery import Scenery, allow, name, refusal, trail, until
+from scenery import Scenery, allow, name, refusal, tool, trail, until
 from test_docs import free_port
 from test_pool_users import PASSWORD, Users
 from test_sign_in_pages import Browser
@@ -504,6 +504,19 @@ def test_a_gateway_asks_its_caller_to_consent(server, make, agent, abroad, issue
     assert refusal(agent.control.get_workload_identity, name=gateway.id)[1] == "ResourceNotFoundException"
     for secret in abroad.given:
         assert_silent("the log", server.log(), secret)
+
+
+def test_mcp_servers_are_shown_what_callers_allowed(make, agent, abroad, issuer, service):
+    authorizer = {"customJWTAuthorizer": {"discoveryUrl": issuer.discovery_url, "allowedAudience": ["tools"]}}
+    gateway = make.gateway(authorizer, roleArn=make.vault_role())
+    tools = json.dumps({"tools": [tool("echo")]})
+    configuration = {"mcpServer": {"endpoint": f"{service.url}/mcp", "mcpToolSchema": {"inlinePayload": tools}}}
+    assert with_credential(gateway, "Echo", configuration, of_people(agent))["status"] == "READY"
+    ada = issuer.token(sub="ada")
+    agent.completes(walk(page_of(calls(gateway, ada)))["session_id"], userToken=ada)
+    # It is no MCP server, but it sees what one would.
+    calls(gateway, ada)
+    assert service.seen and all(seen["headers"]["authorization"] == f"Bearer {abroad.given[0]}" for seen in service.seen)
 
 
 def test_targets_of_people_say_what_they_need(make, agent, issuer, service):

@@ -11,6 +11,8 @@ pub struct AuthorizationSession {
     pub request: String,
     /// The hash of the handle in `sessionUri`.
     pub session: String,
+    /// What its tokens will be found by: how many there are for the same is bounded.
+    pub handle: String,
     /// Whose it is and where.
     pub scope: Scope,
     /// How far it is.

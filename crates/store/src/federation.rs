@@ -7,9 +7,11 @@ use crate::backend::{Row, params};
 use crate::{Store, StoreError, Tx};
 
 const TABLE: &str = "authorization_sessions";
+/// How many sessions there are for one person and one request at most: whoever begins another forgets the oldest.
+const MOST: i64 = 16;
 
 impl Tx {
-    /// Keeps a session, and forgets those whose time is over.
+    /// Keeps a session, and forgets those whose time is over, and the oldest of too many for the same person and request.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
@@ -18,16 +20,24 @@ impl Tx {
         session: &AuthorizationSession,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.execute(
+            "DELETE FROM authorization_sessions WHERE handle = $1 AND request NOT IN \
+             (SELECT request FROM authorization_sessions WHERE handle = $1 ORDER BY expires_at DESC LIMIT $2)",
+            params![&session.handle, MOST - 1],
+        )
+        .await?;
         self.execute("DELETE FROM authorization_sessions WHERE expires_at <= $1", params![now.millis()])
             .await?;
         let place = session_place(&session.scope, &session.request);
         let details = self.seal_in_vault(&session.scope, &place, &session.details).await?;
         self.execute(
-            "INSERT INTO authorization_sessions (request, session, account, region, status, expires_at, details) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO authorization_sessions \
+             (request, session, handle, account, region, status, expires_at, details) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             params![
                 &session.request,
                 &session.session,
+                &session.handle,
                 session.scope.account.as_str(),
                 session.scope.region.as_str(),
                 session.status.as_str(),
@@ -50,7 +60,7 @@ impl Tx {
     ) -> Result<Option<AuthorizationSession>, StoreError> {
         let row = self
             .fetch_one(
-                "SELECT request, session, account, region, status, expires_at, details \
+                "SELECT request, session, account, region, status, expires_at, details, handle \
                  FROM authorization_sessions WHERE request = $1 AND expires_at > $2",
                 params![request, now.millis()],
             )
@@ -73,7 +83,7 @@ impl Tx {
     ) -> Result<Option<AuthorizationSession>, StoreError> {
         let row = self
             .fetch_one(
-                "SELECT request, session, account, region, status, expires_at, details \
+                "SELECT request, session, account, region, status, expires_at, details, handle \
                  FROM authorization_sessions \
                  WHERE session = $1 AND account = $2 AND region = $3 AND expires_at > $4",
                 params![session, scope.account.as_str(), scope.region.as_str(), now.millis()],
@@ -114,6 +124,7 @@ impl Tx {
         Ok(AuthorizationSession {
             details: self.unseal_in_vault(&scope, &session_place(&scope, &request), &row.bytes(6)?).await?,
             session: row.text(1)?,
+            handle: row.text(7)?,
             status: status.ok_or_else(|| corrupt("its status is none"))?,
             expires_at: Timestamp::from_millis(row.int(5)?),
             request,

@@ -519,6 +519,7 @@ fn session(request: &str, expires_at: i64) -> AuthorizationSession {
     AuthorizationSession {
         request: request.to_owned(),
         session: format!("session-of-{request}"),
+        handle: "the-handle".to_owned(),
         scope: scope(),
         status: AuthorizationStatus::Waiting,
         expires_at: Timestamp::from_seconds(expires_at),
@@ -558,6 +559,18 @@ async fn a_session_is_found_while_it_lasts_and_each_step_is_taken_once() {
         // The next one takes away what is over.
         tx.insert_authorization_session(&session("two", 900), Timestamp::from_seconds(101)).await.unwrap();
         assert!(tx.authorization_session_of_request("short", now).await.unwrap().is_none());
+        for number in 0..20_i64 {
+            let next = session(&format!("next-{number}"), 1_000 + number);
+            tx.insert_authorization_session(&next, Timestamp::from_seconds(101)).await.unwrap();
+        }
+        let mut left = 0;
+        for number in 0..20 {
+            let request = format!("next-{number}");
+            left += usize::from(tx.authorization_session_of_request(&request, now).await.unwrap().is_some());
+        }
+        assert_eq!(left, 16);
+        assert!(tx.authorization_session_of_request("next-3", now).await.unwrap().is_none());
+        assert!(tx.authorization_session_of_request("two", now).await.unwrap().is_none());
         tx.commit(&event("authorization_code")).await.unwrap();
     }
 }

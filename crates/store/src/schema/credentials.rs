@@ -51,12 +51,14 @@ pub(super) const FEDERATION: &str = "
 CREATE TABLE authorization_sessions (
     request TEXT PRIMARY KEY,
     session TEXT NOT NULL UNIQUE,
+    handle TEXT NOT NULL,
     account TEXT NOT NULL,
     region TEXT NOT NULL,
     status TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
     details {bytes} NOT NULL
 );
+CREATE INDEX authorization_sessions_by_handle ON authorization_sessions (handle);
 CREATE INDEX authorization_sessions_by_age ON authorization_sessions (expires_at);
 
 CREATE TABLE user_tokens (

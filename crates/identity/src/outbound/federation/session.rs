@@ -174,6 +174,7 @@ impl Outbound {
         let session = AuthorizationSession {
             request: hashed(&page),
             session: hashed(&session),
+            handle: details.handle.clone(),
             scope: ask.scope().clone(),
             status: AuthorizationStatus::Waiting,
             expires_at: self.clock.now().plus(LIFE),
