@@ -144,7 +144,7 @@ pub struct OAuth2Settings {
     /// The key of a client that proves who it is by [`ClientAuthentication::PrivateKey`]. What the provider keeps sealed is
     /// its private half then, and no secret.
     #[serde(default)]
-    pub client_key: Option<ClientKey>,
+    pub client_key: Option<Box<ClientKey>>,
 }
 
 /// Where an authorization server's metadata are.

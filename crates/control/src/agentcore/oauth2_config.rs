@@ -110,7 +110,7 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
     let client_key = match (authentication, private_key_jwt_config) {
         (Some(ClientAuthentication::PrivateKey), given) => {
             let given = given.unwrap_or_default();
-            Some(private_key_jwt::read(&key_place, given)?)
+            Some(Box::new(private_key_jwt::read(&key_place, given)?))
         }
         (_, None) => None,
         (_, Some(_)) => {
@@ -305,7 +305,7 @@ pub(super) fn show(settings: OAuth2Settings) -> Oauth2ProviderConfigOutput {
         oauth_discovery: show_discovery(discovery),
         client_id: Some(client_id),
         on_behalf_of_token_exchange_config: on_behalf_of.map(on_behalf_of::show),
-        private_key_jwt_config: client_key.map(private_key_jwt::show),
+        private_key_jwt_config: client_key.map(|key| private_key_jwt::show(*key)),
         client_authentication_method: authentication.map(|method| match method {
             ClientAuthentication::Basic => ClientAuthenticationMethodType::ClientSecretBasic,
             ClientAuthentication::Post => ClientAuthenticationMethodType::ClientSecretPost,

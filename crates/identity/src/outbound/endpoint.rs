@@ -121,7 +121,9 @@ impl Servers {
         };
         let form = ClientForm::new(&settings.client_id, &proof, &grant);
         let got = self.ask(&endpoint, settings.vendor.facts().answer, &form).await;
-        if got.is_err() {
+        // What somebody presented was not good enough, and the endpoint is where it was.
+        let is_grant = |refusal: &Refusal| refusal.code() == Some("invalid_grant");
+        if got.as_ref().err().is_some_and(|refusal| !is_grant(refusal)) {
             // It may have moved: the next attempt looks where it is.
             *held.found.lock().await = None;
         }
