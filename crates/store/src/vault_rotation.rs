@@ -4,7 +4,7 @@
 
 use domain::{CredentialProvider, Scope};
 
-use crate::backend::params;
+use crate::backend::{Row, params};
 use crate::credential_providers::place;
 use crate::{StoreError, Tx};
 
@@ -25,6 +25,34 @@ pub struct Batch {
     /// How many are left.
     pub left: i64,
 }
+
+/// A column that holds secrets of vaults. Parameters of its statements are the account and the region, and then:
+struct Column {
+    /// The beginning of what is sealed already, and how many rows to give: the two texts that name a row, the secret, and
+    /// what `place` needs.
+    former: &'static str,
+    /// The beginning of what is sealed already: how many rows are not.
+    left: &'static str,
+    /// The two texts that name a row, and its secret, sealed anew.
+    write: &'static str,
+    /// What the seal of a row is bound to.
+    place: fn(&Scope, &Row) -> Result<String, StoreError>,
+}
+
+/// Every column that is sealed by [`Tx::seal_in_vault`]: a key is removed when none of these needs it.
+const COLUMNS: &[Column] = &[Column {
+    former: "SELECT kind, name, secret, document FROM credential_providers \
+             WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3 \
+             ORDER BY kind, name LIMIT $4",
+    left: "SELECT COUNT(*) FROM credential_providers \
+           WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3",
+    write: "UPDATE credential_providers SET secret = $5 \
+            WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4",
+    place: |scope, row| {
+        let provider: CredentialProvider = row.document(3, "credential_providers")?;
+        Ok(place(scope, provider.kind(), &provider.name, &provider.id))
+    },
+}];
 
 impl Tx {
     /// The vaults that hold a secret or a key, in every account and region.
@@ -80,42 +108,27 @@ impl Tx {
             return Ok(Batch { sealed: 0, left: 0 });
         };
         let head = current.head();
-        let rows = self
-            .fetch(
-                "SELECT kind, name, secret, document FROM credential_providers \
-                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3 \
-                 ORDER BY kind, name LIMIT $4",
-                params![account, region, &head, most],
-            )
-            .await?;
-        for row in &rows {
-            let (kind, name, sealed) = (row.text(0)?, row.text(1)?, row.bytes(2)?);
-            let provider: CredentialProvider = row.document(3, "credential_providers")?;
-            let place = place(scope, provider.kind(), &name, &provider.id);
-            let secret = self.unseal_in_vault(scope, &place, &sealed).await?;
-            let anew = self.seal_with(&current, &place, &secret)?;
-            self.change_one(
-                "UPDATE credential_providers SET secret = $5 \
-                 WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4",
-                params![account, region, &kind, &name, &anew],
-            )
-            .await?;
+        let mut batch = Batch { sealed: 0, left: 0 };
+        for column in COLUMNS {
+            let room = most.saturating_sub(i64::try_from(batch.sealed).unwrap_or(i64::MAX));
+            for row in self.fetch(column.former, params![account, region, &head, room]).await? {
+                let place = (column.place)(scope, &row)?;
+                let secret = self.unseal_in_vault(scope, &place, &row.bytes(2)?).await?;
+                let anew = self.seal_with(&current, &place, &secret)?;
+                let (first, second) = (row.text(0)?, row.text(1)?);
+                self.change_one(column.write, params![account, region, &first, &second, &anew]).await?;
+                batch.sealed += 1;
+            }
+            let left = self.fetch_one(column.left, params![account, region, &head]).await?;
+            batch.left += left.map_or(Ok(0), |row| row.int(0))?;
         }
-        let left = self
-            .fetch_one(
-                "SELECT COUNT(*) FROM credential_providers \
-                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3",
-                params![account, region, &head],
-            )
-            .await?;
-        let left = left.map_or(Ok(0), |row| row.int(0))?;
-        if left == 0 {
+        if batch.left == 0 {
             self.execute(
                 "DELETE FROM vault_keys WHERE account = $1 AND region = $2 AND is_current = 0",
                 params![account, region],
             )
             .await?;
         }
-        Ok(Batch { sealed: rows.len(), left })
+        Ok(batch)
     }
 }
