@@ -1,12 +1,13 @@
 """KMS's slice, driven by boto3: keys, what is encrypted with them, and who may."""
 
+import json
 import uuid
 
 import pytest
 from botocore.exceptions import ClientError
 
 import scenery
-from keys import KMS, NO_KEY, rows
+from keys import KMS, NO_KEY, connect, rows
 from portcullis import ACCOUNT, Server
 from scenery import allow
 
@@ -158,6 +159,12 @@ def test_who_may_use_a_key_is_for_the_policies_of_its_account(kms, make):
     tagged = make.user(allow("kms:Encrypt", resource="*", StringEquals={"aws:ResourceTag/team": "b"})).client("kms")
     tagged.encrypt(KeyId=other, Plaintext=PLAIN)
     assert code(tagged.encrypt, KeyId=key, Plaintext=PLAIN) == "AccessDeniedException"
+    alias = f"alias/{scenery.name('key')}"
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    by_alias = make.user(allow("kms:Encrypt", resource="*", StringEquals={"kms:RequestAlias": alias})).client("kms")
+    for named in (alias, f"{KMS}:{alias}"):
+        by_alias.encrypt(KeyId=named, Plaintext=PLAIN)
+    assert code(by_alias.encrypt, KeyId=key, Plaintext=PLAIN) == "AccessDeniedException"
     # A stranger does not learn which keys there are.
     stranger = make.user().client("kms")
     assert code(stranger.describe_key, KeyId=NO_KEY) == code(stranger.describe_key, KeyId=key) == "AccessDeniedException"
@@ -179,8 +186,6 @@ def test_a_key_is_kept_sealed(server, kms):
     # The same bytes in another key's row open nothing.
     other = new_key(kms)
     sealed = kms.encrypt(KeyId=other, Plaintext=PLAIN)["CiphertextBlob"]
-    from keys import connect
-
     with connect(server) as database:
         ids = (key.rpartition("/")[2], other.rpartition("/")[2])
         database.cursor().execute(
@@ -195,8 +200,6 @@ def test_keys_of_one_account_are_not_another_s(tmp_path):
     try:
         own.start()
         made = own.run("account", "create", "--id", "111122223333", "--name", "other", "--json")
-        import json
-
         other = json.loads(made.stdout)
         stranger = own.client("kms", other["accessKeyId"], other["secretAccessKey"])
         kms = own.client("kms")

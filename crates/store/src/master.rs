@@ -45,8 +45,7 @@ pub async fn has_data_key(url: &str, random: &Arc<dyn Random>) -> Result<bool, S
         return Ok(false);
     }
     let store = Store::unopened(Database::open(url).await?, random)?;
-    let mut tx = store.begin().await?;
-    crate::schema::migrate(&mut tx.connection()).await?;
+    let mut tx = migrated(&store).await?;
     let found = tx.sealed_meta(DATA_KEY).await?.is_some();
     drop(tx);
     store.close().await;
@@ -87,8 +86,7 @@ pub async fn rewrap(
 
 /// The data key, opened by the master key; both are made when there is none.
 pub(crate) async fn data_key(store: &Store, master: &Master) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let mut tx = store.begin().await?;
-    crate::schema::migrate(&mut tx.connection()).await?;
+    let mut tx = migrated(store).await?;
     let known = (tx.sealed_meta(DATA_KEY).await?, tx.sealed_meta(WRAPPED_MASTER).await?);
     // No command runs while the database is held: it takes its time.
     let (sealer, wrapped) = match (master, &known) {
@@ -106,16 +104,16 @@ pub(crate) async fn data_key(store: &Store, master: &Master) -> Result<Zeroizing
             ));
         }
         (Master::Command(command), (_, Some(wrapped))) => {
-            tx.end().await?;
+            drop(tx);
             let key = command.unwrap(wrapped).await?;
-            tx = store.begin().await?;
+            tx = migrated(store).await?;
             (Sealer::under(&key)?, None)
         }
         (Master::Command(command), (None, None)) => {
-            tx.end().await?;
+            drop(tx);
             let key = MasterKey::generate(store.random());
             let wrapped = command.wrap(&key).await?;
-            tx = store.begin().await?;
+            tx = migrated(store).await?;
             (Sealer::under(&key)?, Some(wrapped))
         }
     };
@@ -138,6 +136,14 @@ pub(crate) async fn data_key(store: &Store, master: &Master) -> Result<Zeroizing
     let key = sealer.open(DATA_KEY_PLACE, &sealed)?;
     tx.end().await?;
     Ok(key)
+}
+
+/// A transaction in which the tables are up to date. They are so afterwards only if it is committed, so that a start with a
+/// key that does not fit changes nothing.
+async fn migrated(store: &Store) -> Result<Tx, StoreError> {
+    let mut tx = store.begin().await?;
+    crate::schema::migrate(&mut tx.connection()).await?;
+    Ok(tx)
 }
 
 impl Tx {

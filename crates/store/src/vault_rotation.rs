@@ -4,7 +4,7 @@
 
 use domain::{CredentialProvider, Scope};
 
-use crate::backend::params;
+use crate::backend::{Row, params};
 use crate::credential_providers::place;
 use crate::federation::{session_place, token_place};
 use crate::{StoreError, Tx};
@@ -26,6 +26,54 @@ pub struct Batch {
     /// How many are left.
     pub left: i64,
 }
+
+/// A column that holds secrets of vaults. Parameters of its statements are the account and the region, and then:
+struct Column {
+    /// The beginning of what is sealed already, and how many rows to give: the two texts that name a row, the secret, and
+    /// what `place` needs.
+    former: &'static str,
+    /// The beginning of what is sealed already: how many rows are not.
+    left: &'static str,
+    /// The two texts that name a row, and its secret, sealed anew.
+    write: &'static str,
+    /// What the seal of a row is bound to.
+    place: fn(&Scope, &Row) -> Result<String, StoreError>,
+}
+
+/// Every column that is sealed by [`Tx::seal_in_vault`]: a key is removed when none of these needs it.
+const COLUMNS: &[Column] = &[
+    Column {
+        former: "SELECT kind, name, secret, document FROM credential_providers \
+                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3 \
+                 ORDER BY kind, name LIMIT $4",
+        left: "SELECT COUNT(*) FROM credential_providers \
+               WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3",
+        write: "UPDATE credential_providers SET secret = $5 \
+                WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4",
+        place: |scope, row| {
+            let provider: CredentialProvider = row.document(3, "credential_providers")?;
+            Ok(place(scope, provider.kind(), &provider.name, &provider.id))
+        },
+    },
+    Column {
+        former: "SELECT handle, provider, tokens FROM user_tokens \
+                 WHERE account = $1 AND region = $2 AND substr(tokens, 1, 9) <> $3 ORDER BY handle LIMIT $4",
+        left: "SELECT COUNT(*) FROM user_tokens \
+               WHERE account = $1 AND region = $2 AND substr(tokens, 1, 9) <> $3",
+        write: "UPDATE user_tokens SET tokens = $5 \
+                WHERE account = $1 AND region = $2 AND handle = $3 AND provider = $4",
+        place: |scope, row| Ok(token_place(scope, &row.text(0)?)),
+    },
+    Column {
+        former: "SELECT request, session, details FROM authorization_sessions \
+                 WHERE account = $1 AND region = $2 AND substr(details, 1, 9) <> $3 ORDER BY request LIMIT $4",
+        left: "SELECT COUNT(*) FROM authorization_sessions \
+               WHERE account = $1 AND region = $2 AND substr(details, 1, 9) <> $3",
+        write: "UPDATE authorization_sessions SET details = $5 \
+                WHERE account = $1 AND region = $2 AND request = $3 AND session = $4",
+        place: |scope, row| Ok(session_place(scope, &row.text(0)?)),
+    },
+];
 
 impl Tx {
     /// The vaults that hold a secret or a key, in every account and region.
@@ -81,113 +129,27 @@ impl Tx {
             return Ok(Batch { sealed: 0, left: 0 });
         };
         let head = current.head();
-        let stale = self.sealed_otherwise(scope, &head, most).await?;
-        for kept in &stale {
-            let secret = self.unseal_in_vault(scope, &kept.place, &kept.sealed).await?;
-            let anew = self.seal_with(&current, &kept.place, &secret)?;
-            let row = match &kept.row {
-                Place::Provider { kind, name } => {
-                    let update = "UPDATE credential_providers SET secret = $5 \
-                         WHERE account = $1 AND region = $2 AND kind = $3 AND name = $4";
-                    self.change_one(update, params![account, region, kind, name, &anew]).await
-                }
-                Place::Token { handle } => {
-                    let update = "UPDATE user_tokens SET tokens = $2 WHERE handle = $1";
-                    self.change_one(update, params![handle, &anew]).await
-                }
-                Place::Session { request } => {
-                    let update = "UPDATE authorization_sessions SET details = $2 WHERE request = $1";
-                    self.change_one(update, params![request, &anew]).await
-                }
-            };
-            row?;
+        let mut batch = Batch { sealed: 0, left: 0 };
+        for column in COLUMNS {
+            let room = most.saturating_sub(i64::try_from(batch.sealed).unwrap_or(i64::MAX));
+            for row in self.fetch(column.former, params![account, region, &head, room]).await? {
+                let place = (column.place)(scope, &row)?;
+                let secret = self.unseal_in_vault(scope, &place, &row.bytes(2)?).await?;
+                let anew = self.seal_with(&current, &place, &secret)?;
+                let (first, second) = (row.text(0)?, row.text(1)?);
+                self.change_one(column.write, params![account, region, &first, &second, &anew]).await?;
+                batch.sealed += 1;
+            }
+            let left = self.fetch_one(column.left, params![account, region, &head]).await?;
+            batch.left += left.map_or(Ok(0), |row| row.int(0))?;
         }
-        let left = self
-            .fetch_one(
-                "SELECT (SELECT COUNT(*) FROM credential_providers \
-                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3) \
-                 + (SELECT COUNT(*) FROM user_tokens \
-                 WHERE account = $1 AND region = $2 AND substr(tokens, 1, 9) <> $3) \
-                 + (SELECT COUNT(*) FROM authorization_sessions \
-                 WHERE account = $1 AND region = $2 AND substr(details, 1, 9) <> $3)",
-                params![account, region, &head],
-            )
-            .await?;
-        let left = left.map_or(Ok(0), |row| row.int(0))?;
-        if left == 0 {
+        if batch.left == 0 {
             self.execute(
                 "DELETE FROM vault_keys WHERE account = $1 AND region = $2 AND is_current = 0",
                 params![account, region],
             )
             .await?;
         }
-        Ok(Batch { sealed: stale.len(), left })
+        Ok(batch)
     }
-
-    /// At most `most` seals of a vault that do not begin with `head`.
-    async fn sealed_otherwise(
-        &mut self,
-        scope: &Scope,
-        head: &[u8],
-        most: i64,
-    ) -> Result<Vec<Kept>, StoreError> {
-        let (account, region) = (scope.account.as_str(), scope.region.as_str());
-        let providers = self
-            .fetch(
-                "SELECT kind, name, secret, document FROM credential_providers \
-                 WHERE account = $1 AND region = $2 AND length(secret) > 0 AND substr(secret, 1, 9) <> $3 \
-                 ORDER BY kind, name LIMIT $4",
-                params![account, region, head, most],
-            )
-            .await?;
-        let mut found = Vec::new();
-        for row in &providers {
-            let (kind, name) = (row.text(0)?, row.text(1)?);
-            let provider: CredentialProvider = row.document(3, "credential_providers")?;
-            let place = place(scope, provider.kind(), &name, &provider.id);
-            found.push(Kept { row: Place::Provider { kind, name }, place, sealed: row.bytes(2)? });
-        }
-        let room = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
-        let tokens = self
-            .fetch(
-                "SELECT handle, tokens FROM user_tokens \
-                 WHERE account = $1 AND region = $2 AND substr(tokens, 1, 9) <> $3 ORDER BY handle LIMIT $4",
-                params![account, region, head, room],
-            )
-            .await?;
-        for row in &tokens {
-            let handle = row.text(0)?;
-            let place = token_place(scope, &handle);
-            found.push(Kept { row: Place::Token { handle }, place, sealed: row.bytes(1)? });
-        }
-        let room = most.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
-        let sessions = self
-            .fetch(
-                "SELECT request, details FROM authorization_sessions \
-                 WHERE account = $1 AND region = $2 AND substr(details, 1, 9) <> $3 ORDER BY request LIMIT $4",
-                params![account, region, head, room],
-            )
-            .await?;
-        for row in &sessions {
-            let request = row.text(0)?;
-            let place = session_place(scope, &request);
-            found.push(Kept { row: Place::Session { request }, place, sealed: row.bytes(1)? });
-        }
-        Ok(found)
-    }
-}
-
-/// A seal of a vault, and where it is kept.
-struct Kept {
-    row: Place,
-    /// What it is bound to.
-    place: String,
-    sealed: Vec<u8>,
-}
-
-/// The row of a seal.
-enum Place {
-    Provider { kind: String, name: String },
-    Token { handle: String },
-    Session { request: String },
 }

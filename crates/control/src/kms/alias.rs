@@ -27,10 +27,7 @@ impl AliasOperations<Context> for Kms {
         check_name(&name)?;
         let arn = named::alias_arn(&context.scope, &name);
         context.require(context.action, &arn, |given| given)?;
-        let allowed = named::authorize(context, &input.target_key_id, |given| {
-            given.with("kms:RequestAlias", name.as_str())
-        })
-        .await?;
+        let allowed = named::authorize(context, &input.target_key_id, |given| given).await?;
         let mut tx = allowed.begin().await?;
         let key = named::find(&mut tx, context, &allowed, &input.target_key_id).await?;
         if key.gone_at.is_some() {

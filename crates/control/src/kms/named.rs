@@ -21,7 +21,14 @@ pub(super) async fn authorize<'a>(
 ) -> Result<Authorized<'a>, Failure> {
     let found = look_up(&mut context.setup().store.read().await?, &context.scope, id, context).await?;
     let arn = found.as_ref().map_or_else(|| unknown_arn(context, id), KmsKey::arn);
-    context.authorize_with(&arn, |given| conditions(with_keys(given, found.as_ref())))
+    let alias = id.rsplit(':').next().filter(|name| name.starts_with("alias/"));
+    context.authorize_with(&arn, |given| {
+        let given = with_keys(given, found.as_ref());
+        conditions(match alias {
+            Some(alias) => given.with("kms:RequestAlias", alias),
+            None => given,
+        })
+    })
 }
 
 /// The key that was decided about.
