@@ -124,8 +124,17 @@ def test_a_stranger_gets_tokens_for_one_gateway_only(place):
     for resource in (None, "https://gateway.example.com/mcp", place.gateway.url + "/", f"{place.base}", place.server.endpoint):
         sent = browser.sent(browser.authorize(**place.query(resource=resource)))
         assert (sent["error"], sent["state"]) == ("invalid_target", browser.state) and sent["iss"] == place.base
-    sent = browser.sent(browser.authorize(**place.query(scope=f"{place.resource_server}/hidden")))
-    assert sent["error"] == "invalid_scope"
+    wrong = place.query(scope=f"{place.resource_server}/hidden")
+    assert browser.sent(browser.authorize(**wrong))["error"] == "invalid_scope"
+    # A stranger cannot have people sent to a host of its own by a link to this one.
+    elsewhere = "https://evil.example.com/cb"
+    stranger = place.browser(place.register(redirect_uris=[elsewhere]).json()["client_id"], elsewhere)
+    for query in (wrong, place.query(prompt="none"), place.query(response_type="token")):
+        told = stranger.authorize(**query)
+        assert told.status_code == 400 and "location" not in told.headers
+    bye = f"{place.base}/logout?client_id={stranger.client}&logout_uri={elsewhere}"
+    told = requests.get(bye, allow_redirects=False, timeout=30)
+    assert told.status_code == 400 and "location" not in told.headers
     sent = place.signed_in(browser, scope=f"openid {place.call} {place.resource_server}/hidden")
     assert sent["iss"] == place.base
     other = browser.exchange(sent["code"], resource="https://elsewhere.example.com/mcp")

@@ -18,8 +18,14 @@ use domain::{
     Document, EventId, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, OAuth2Discovery,
     OAuth2Settings, Outcome, PolicyAttachment, PolicyEngineId, PolicyMode, Region, RequestId, Scope, Secret,
     SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken, Vendor, WorkloadIdentity,
+=======
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer, ClientId,
+    ClientOrigin, CredentialKind, CredentialProvider, CredentialSettings, Decision, Document, EventId,
+    Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome, PolicyAttachment,
+    PolicyEngineId, PolicyMode, PoolClient, Region, RequestId, Scope, Secret, SystemRandom, Ticket,
+    TicketKind, Timestamp, UserPoolId,
 };
-use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Remembered, Store, StoreError};
+use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Registrations, Remembered, Store, StoreError};
 
 /// A database of its own for one test.
 struct Place {
@@ -515,6 +521,7 @@ async fn whoever_guesses_waits_longer_each_time() {
     }
 }
 
+<<<<<<< HEAD
 fn session(request: &str, expires_at: i64) -> AuthorizationSession {
     AuthorizationSession {
         request: request.to_owned(),
@@ -680,5 +687,55 @@ async fn a_rotation_seals_tokens_of_people_and_open_sessions_anew_and_a_reset_fo
         assert!(tx.user_token(&scope(), "a").await.unwrap().is_none());
         assert!(tx.authorization_session_of_request("one", now).await.unwrap().is_none());
         tx.commit(&event("reset")).await.unwrap();
+    }
+}
+
+fn registered(id: &str, at: i64) -> PoolClient {
+    PoolClient {
+        id: ClientId::from_text(id),
+        pool: UserPoolId::from_text("us-west-2_pool"),
+        scope: scope(),
+        name: "a stranger".to_owned(),
+        origin: ClientOrigin::Registration,
+        secret: None,
+        flows: vec!["code".to_owned()],
+        scopes: Vec::new(),
+        oauth_enabled: true,
+        sign_in_flows: Vec::new(),
+        callback_urls: Vec::new(),
+        logout_urls: Vec::new(),
+        access_token_seconds: 3_600,
+        id_token_seconds: 3_600,
+        refresh_token_seconds: 3_600,
+        settings: Document("{}".to_owned()),
+        created_at: Timestamp::from_seconds(at),
+        updated_at: Timestamp::from_seconds(at),
+        revision: 1,
+    }
+}
+
+#[tokio::test]
+async fn clients_that_registered_themselves_are_counted_and_swept() {
+    for place in places().await {
+        let store = place.open().await;
+        let (pool, at) = (UserPoolId::from_text("us-west-2_pool"), Timestamp::from_seconds);
+        let mut tx = store.begin().await.unwrap();
+        for (id, created, source) in [("one", 10, "here"), ("two", 20, "here"), ("three", 30, "there")] {
+            tx.insert_registration(&registered(id, created), source, at(created + 100)).await.unwrap();
+        }
+        let counted = tx.count_registrations(&pool, "here", at(15)).await.unwrap();
+        assert_eq!(counted, Registrations { all: 3, lately: 2, from_there: 1 });
+        tx.use_registration(&ClientId::from_text("one"), at(500)).await.unwrap();
+        // The oldest that was not used makes room, and only where it is old enough.
+        assert!(!tx.make_room_for_registration(&pool, at(20)).await.unwrap());
+        assert!(tx.make_room_for_registration(&pool, at(40)).await.unwrap());
+        assert!(tx.pool_client(&ClientId::from_text("two")).await.unwrap().is_none());
+        tx.sweep_registrations(at(130)).await.unwrap();
+        assert!(tx.pool_client(&ClientId::from_text("three")).await.unwrap().is_none());
+        assert!(tx.pool_client(&ClientId::from_text("one")).await.unwrap().is_some());
+        tx.sweep_registrations(at(500)).await.unwrap();
+        assert_eq!(tx.count_registrations(&pool, "here", at(0)).await.unwrap(), Registrations::default());
+        assert!(tx.pool_client(&ClientId::from_text("one")).await.unwrap().is_none());
+        tx.commit(&event("register")).await.unwrap();
     }
 }

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use domain::{ClientOrigin, PoolClient, ResourceServer, UserPool};
 use form_urlencoded::Serializer;
 use store::{Page, StoreError};
+use url::Url;
 
+use super::client_metadata::is_this_machine;
 use super::third_party::ClientError;
 use super::{PoolHint, Provider};
 
@@ -37,6 +39,9 @@ pub(super) struct Asked {
 pub(super) enum Wrong {
     /// To the person alone.
     ToThePerson(&'static str),
+    /// To the person alone, because nobody vouches for the address: a stranger who registers one must not have people sent
+    /// there by a link to this server (RFC 9700, section 4.11.2).
+    Untrusted(String),
     /// To the client, at an address it registered.
     ToTheClient(String),
     /// To nobody: it is ours.
@@ -65,6 +70,11 @@ impl Asked {
         answer.extend(self.state.as_deref().map(|state| ("state", state)));
         answer.push(("iss", issuer));
         with_query(&self.redirect_uri, &answer)
+    }
+
+    /// Whether the answer goes to the person's own machine.
+    pub(super) fn stays_here(&self) -> bool {
+        Url::parse(&self.redirect_uri).is_ok_and(|url| is_this_machine(&url))
     }
 
     /// The address to which a code goes (RFC 9207: with the issuer).
@@ -116,7 +126,10 @@ impl Provider {
     async fn check_asked(&self, mut asked: Asked, given: &HashMap<String, String>) -> Result<Asked, Wrong> {
         let issuer = self.names.issuer(&asked.pool.id, &asked.pool.scope.region);
         let refuse = |asked: &Asked, error: &str, why: &str| {
-            Err(Wrong::ToTheClient(asked.refusal(&issuer, error, why)))
+            Err(match asked.client.origin.is_third_party() && !asked.stays_here() {
+                true => Wrong::Untrusted(format!("{error}: {why}")),
+                false => Wrong::ToTheClient(asked.refusal(&issuer, error, why)),
+            })
         };
         if !asked.client.oauth_enabled || !asked.client.flows.iter().any(|flow| flow == "code") {
             return refuse(&asked, "unauthorized_client", "the client is not enabled for the code flow");
@@ -255,7 +268,7 @@ fn is_challenge(text: &str) -> bool {
 
 /// RFC 8707, section 2.
 fn is_resource(text: &str) -> bool {
-    text.len() <= LONGEST_RESOURCE && !text.contains('#') && url::Url::parse(text).is_ok()
+    text.len() <= LONGEST_RESOURCE && !text.contains('#') && Url::parse(text).is_ok()
 }
 
 #[cfg(test)]

@@ -393,6 +393,10 @@ fn plain(shown: Shown) -> BrowserAnswer {
 fn refused(wrong: Wrong) -> BrowserAnswer {
     plain(match wrong {
         Wrong::ToThePerson(text) => Shown::Page(pages::notice(400, "This cannot be done", text)),
+        Wrong::Untrusted(why) => {
+            let text = format!("The application asked for something that it cannot have ({why}).");
+            Shown::Page(pages::notice(400, "This cannot be done", &text))
+        }
         Wrong::ToTheClient(address) => Shown::Address(address),
         Wrong::Internal(error) => {
             tracing::error!(%error, "An authorization request cannot be read.");

@@ -111,7 +111,9 @@ impl ClientDocuments {
             DocumentHosts::Named(_) => return Err(DocumentError::NotAllowed),
         };
         let now = self.clock.now();
-        let known = self.known.get(id);
+        // What was had from a host that one pool names is nothing to a pool that lets public hosts in.
+        let key = format!("{} {id}", if *hosts == DocumentHosts::Any { "public" } else { "named" });
+        let known = self.known.get(&key);
         if let Some(kept) = &known {
             match &kept.metadata {
                 Some(metadata) if now.since(kept.fetched) < FRESH => return Ok(Arc::clone(metadata)),
@@ -131,7 +133,7 @@ impl ClientDocuments {
             (Err(_), Some(former)) => Kept { asked: now, ..former },
             (Err(_), None) => Kept { metadata: None, fetched: now, asked: now },
         };
-        self.known.insert(id.to_owned(), kept.clone());
+        self.known.insert(key, kept.clone());
         kept.metadata.ok_or(DocumentError::Unusable)
     }
 

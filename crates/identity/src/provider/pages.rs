@@ -4,10 +4,8 @@
 use std::fmt::Write as _;
 
 use domain::ClientOrigin;
-use url::Url;
 
 use super::authorize::Asked;
-use super::client_metadata::is_this_machine;
 use super::user_tokens::sha256_standard;
 
 /// How the pages look.
@@ -115,8 +113,7 @@ fn allows_third_party(asked: &Asked) -> String {
         ClientOrigin::MetadataDocument => "Only its host is known, and not who made it.",
         _ => "It registered itself, and nobody has checked its name.",
     };
-    let local = Url::parse(&asked.redirect_uri).is_ok_and(|url| is_this_machine(&url));
-    let destination = match local {
+    let destination = match asked.stays_here() {
         true => "an application on this computer".to_owned(),
         false => format!("<strong>{}</strong>", escaped(&destination(&asked.redirect_uri))),
     };
