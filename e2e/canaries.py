@@ -14,6 +14,7 @@ import botocore.httpsession
 import requests
 
 WORD = "Kanarie7Vogel"
+LONGEST = 64
 
 
 def forms(secret: str) -> dict:
@@ -57,9 +58,10 @@ class Canaries:
         return self.planted[what]
 
     def grow(self, what: str, secret: str) -> str:
-        """A secret that the server made."""
+        """A secret that the server made. Of a long one its end is looked for, which of a token is the signature: what is long may be
+        cut into pages."""
         assert len(secret) >= 12, what
-        self.grown[what] = secret
+        self.grown[what] = secret[-LONGEST:]
         return secret
 
     @contextlib.contextmanager

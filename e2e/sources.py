@@ -1,6 +1,7 @@
 """Source distributions of published packages, for the tests that they carry, fetched by their hashes and never edited; and
 packages that one test needs, apart from the environment."""
 
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -44,5 +45,8 @@ def kept(pins: Path, make) -> Path:
         FOLDER.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=FOLDER) as place:
             make(Path(place))
-            (Path(place) / "made").rename(folder)
+            with contextlib.suppress(OSError):
+                # Another run may have been as quick.
+                (Path(place) / "made").rename(folder)
+    assert folder.is_dir(), f"there is no {folder}"
     return folder

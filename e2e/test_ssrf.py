@@ -138,8 +138,9 @@ def authorizer(make, place: str) -> tuple:
     claims = {"iss": place, "sub": "s", "aud": "a", "exp": int(time.time()) + 600}
     payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
     answer = Wire(gateway.url, f"{JWT.split('.')[0]}.{payload}.{'A' * 342}").post({})
-    said = make.server.run("token", "why", JWT, "--gateway", gateway.id, "--config", str(make.server.config_file), check=False)
-    return answer.status_code in (401, 503), said.stdout + said.stderr
+    # A caller is told nothing of it, and the operator all.
+    said = [line for line in make.server.log().splitlines() if f"={rules['discoveryUrl']} " in line]
+    return answer.status_code in (401, 503), " ".join(said)
 
 
 def key_set(make, place: str) -> tuple:
@@ -161,8 +162,7 @@ def ask_provider(make, discovery: dict) -> tuple:
         workloadIdentityToken=make.workload, resourceCredentialProviderName=provider, scopes=[], oauth2Flow="M2M"
     )
     status, _, message = refusal(ask)
-    told = server.run("identity", "test-provider", provider, "--config", str(server.config_file), check=False)
-    return status >= 400, f"{message} {told.stdout} {told.stderr}"
+    return status >= 400, message
 
 
 def provider_discovery(make, place: str) -> tuple:

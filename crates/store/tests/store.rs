@@ -14,16 +14,11 @@ use std::sync::Arc;
 
 use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, AuthorizationSession,
-    AuthorizationStatus, Authorizer, CredentialKind, CredentialProvider, CredentialSettings, Decision,
-    Document, EventId, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, OAuth2Discovery,
-    OAuth2Settings, Outcome, PolicyAttachment, PolicyEngineId, PolicyMode, Region, RequestId, Scope, Secret,
-    SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken, Vendor, WorkloadIdentity,
-=======
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Authorizer, ClientId,
-    ClientOrigin, CredentialKind, CredentialProvider, CredentialSettings, Decision, Document, EventId,
-    Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder, Outcome, PolicyAttachment,
-    PolicyEngineId, PolicyMode, PoolClient, Region, RequestId, Scope, Secret, SystemRandom, Ticket,
-    TicketKind, Timestamp, UserPoolId,
+    AuthorizationStatus, Authorizer, ClientId, ClientOrigin, CredentialKind, CredentialProvider,
+    CredentialSettings, Decision, Document, EventId, Function, FunctionRuntime, Gateway, GatewayId,
+    GatewayStatus, Holder, OAuth2Discovery, OAuth2Settings, Outcome, PolicyAttachment, PolicyEngineId,
+    PolicyMode, PoolClient, Region, RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp,
+    TokenVault, UserPoolId, UserToken, Vendor, WorkloadIdentity,
 };
 use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Registrations, Remembered, Store, StoreError};
 
@@ -521,7 +516,6 @@ async fn whoever_guesses_waits_longer_each_time() {
     }
 }
 
-<<<<<<< HEAD
 fn session(request: &str, expires_at: i64) -> AuthorizationSession {
     AuthorizationSession {
         request: request.to_owned(),
