@@ -21,7 +21,7 @@ import shapes
 from keys import KMS
 from portcullis import ONCE
 from scenery import allow
-from surface_table import COGNITO, LAMBDA, NOBODY_SIGNS, ROWS, SECRETS, TABLE, Stage
+from surface_table import COGNITO, IAM, LAMBDA, NOBODY_SIGNS, ROWS, SECRETS, TABLE, Stage
 
 UNCHECKED = ONCE.merge(Config(parameter_validation=False))
 UNSIGNED = UNCHECKED.merge(Config(signature_version=botocore.UNSIGNED))
@@ -134,8 +134,9 @@ def test_callers_without_permission_are_refused(stage, stranger, row):
 
 def test_actions_without_a_resource_need_the_star(stage):
     """A policy about every pool, every function and every secret allows none of them, as on AWS."""
-    arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*", f"{SECRETS}:*", f"{KMS}:key/*", f"{KMS}:alias/*"]
-    actions = ["cognito-idp:*", "lambda:*", "secretsmanager:*", "kms:*"]
+    kms = [f"{KMS}:key/*", f"{KMS}:alias/*"]
+    arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*", f"{SECRETS}:*", f"{IAM}:*", *kms]
+    actions = ["cognito-idp:*", "lambda:*", "secretsmanager:*", "iam:*", "kms:*"]
     for resource, allowed in ((arns, False), ("*", True)):
         user = stage.user(allow(*actions, resource=resource))
         for row in ROWS:
@@ -262,7 +263,9 @@ def test_what_has_no_outcome_says_why():
         "RespondToAuthChallenge",
         "GetCallerIdentity",
     ]
-    assert [row.operation for row in ROWS if isinstance(row.malformed, str)] == ["GetCallerIdentity"]
+    federation = ("EnableOutboundWebIdentityFederation", "DisableOutboundWebIdentityFederation")
+    memberless = [*federation, "GetOutboundWebIdentityFederationInfo", "GetCallerIdentity"]
+    assert [row.operation for row in ROWS if isinstance(row.malformed, str)] == memberless
 
 
 @pytest.mark.parametrize(
