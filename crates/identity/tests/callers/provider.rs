@@ -8,15 +8,17 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use domain::{
-    AccountId, Actor, AuditEvent, AuditKind, ClientId, ClientOrigin, Decision, Document, FixedClock, Outcome,
-    PoolClient, PoolDomain, Random, Region, RequestId, ResourceServer, ResourceServerScope, Scope, Secret,
-    SystemRandom, ThirdParties, UserPool, UserPoolId,
+    AccountId, Actor, Arn, AuditEvent, AuditKind, ClientId, ClientOrigin, Decision, Document, FixedClock,
+    Outcome, PoolClient, PoolDomain, PreTokenTrigger, Random, Region, RequestId, ResourceServer,
+    ResourceServerScope, Scope, Secret, SystemRandom, ThirdParties, TriggerVersion, UserPool, UserPoolId,
 };
 use egress::{Client, Reach};
 use identity::issuer::Issuers;
 use identity::provider::{
-    IssuerStyle, Names, PoolHint, Provider, TokenAnswer, TokenRequest, generate_key, rotate_key,
+    Answered, IssuerStyle, Names, PoolHint, Provider, TokenAnswer, TokenRequest, TriggerError, Triggers,
+    generate_key, rotate_key,
 };
 use identity::token::KeySet;
 use serde_json::{Value, json};
@@ -732,4 +734,43 @@ async fn a_pool_that_is_not_here_publishes_nothing() {
     let label = UserPoolId::from_text(scene.pool.id.host_label());
     let metadata = scene.provider.metadata(&label).await.unwrap().unwrap();
     assert_eq!(metadata["issuer"], format!("{PUBLIC_URL}/{}", scene.pool.id));
+}
+
+/// A function that gives every client a department, or refuses.
+struct Departments(Option<&'static str>);
+
+impl Triggers for Departments {
+    fn invoke<'a>(&'a self, _: &'a UserPool, _: &'a Arn, event: Bytes) -> Answered<'a> {
+        Box::pin(async move {
+            let event: Value = serde_json::from_slice(&event).unwrap();
+            assert_eq!(event["triggerSource"], "TokenGeneration_ClientCredentials");
+            let Some(department) = self.0 else { return Err(TriggerError::failed("nobody\nworks here")) };
+            let claims = json!({ "department": department, "client_id": "forged" });
+            let access = json!({ "claimsToAddOrOverride": claims, "scopesToSuppress": ["tools/invoke"] });
+            let answer = json!({
+                "response": { "claimsAndScopeOverrideDetails": { "accessTokenGeneration": access } }
+            });
+            Ok(answer.to_string().into())
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_pool_whose_function_does_not_run_gives_no_tokens() {
+    let mut scene = Scene::new().await;
+    let function = Arn::function(&scene.pool.scope, "departments");
+    scene.pool.pre_token = Some(PreTokenTrigger { function, version: TriggerVersion::V3 });
+    let mut pool = scene.pool.clone();
+    scene.database.write(async |tx| tx.update_user_pool(&mut pool).await).await;
+    let told = refused(&scene.ask(&[]).await, 400, "invalid_request");
+    assert!(told.contains("PreTokenGeneration invocation failed"), "{told}");
+
+    scene.provider = scene.provider.with_triggers(Arc::new(Departments(Some("tools"))));
+    let claims = granted(&scene.ask(&[]).await);
+    assert_eq!((&claims["department"], &claims["scope"]), (&json!("tools"), &json!("tools/read")));
+    assert_eq!(claims["client_id"], scene.client.id.as_str());
+
+    scene.provider = scene.provider.with_triggers(Arc::new(Departments(None)));
+    let told = refused(&scene.ask(&[]).await, 400, "invalid_request");
+    assert!(told.contains("nobody works here"), "{told}");
 }

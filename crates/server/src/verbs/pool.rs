@@ -103,7 +103,7 @@ impl From<ThirdPartyError> for Failure {
             ThirdPartyError::UnknownPool(_) | ThirdPartyError::UnknownScope(_) => {
                 Self::usage(error.to_string())
             }
-            error => Self::new(error.to_string()),
+            error @ ThirdPartyError::Store(_) => Self::new(error.to_string()),
         }
     }
 }
