@@ -257,15 +257,16 @@ def test_a_gateway_has_an_identity_of_its_own(control, data, make):
     again = {member: seen[member] for member in members if member in seen}
     updated = control.update_gateway(gatewayIdentifier=gateway.id, **again)
     assert updated["workloadIdentityDetails"] == {"workloadIdentityArn": arn}
-    # It is the service's: nobody changes it, removes it, or gets a token for it by hand.
+    # It is the service's: nobody removes it, or gets a token for it by hand. Where its people are sent, its owner says.
+    app = ["https://app.example/callback"]
+    assert control.update_workload_identity(name=gateway.id, allowedResourceOauth2ReturnUrls=app)["allowedResourceOauth2ReturnUrls"] == app
     linked = "WorkloadIdentity is linked to a service and cannot"
     for call, request, what in (
-        (control.update_workload_identity, {"name": gateway.id, "allowedResourceOauth2ReturnUrls": []}, "be updated"),
         (control.delete_workload_identity, {"name": gateway.id}, "be deleted"),
         (data.get_workload_access_token, {"workloadName": gateway.id}, "retrieve an access token"),
         (data.get_workload_access_token_for_user_id, {"workloadName": gateway.id, "userId": "a"}, "retrieve an access token"),
     ):
-        assert refusal(call, **request) == (400, "ValidationException", f"{linked} {what} by the caller.")
+        assert refusal(call, **request) == (400, "ValidationException", f"{linked} {what} by the caller")
     control.delete_gateway(gatewayIdentifier=gateway.id)
     assert refusal(control.get_workload_identity, name=gateway.id)[:2] == (404, "ResourceNotFoundException")
 

@@ -74,7 +74,6 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         let allowed = authorize(context, &input.name)?;
         let mut tx = allowed.begin().await?;
         let mut identity = find(&mut tx, &context.scope, &input.name).await?;
-        is_the_callers(&identity, "be updated")?;
         identity.return_urls = given;
         identity.updated_at = context.now;
         tx.update_workload_identity(&mut identity).await?;
