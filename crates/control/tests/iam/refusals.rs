@@ -32,6 +32,7 @@ fn cases() -> Vec<Case> {
         sound: json!({}),
         malformed: Some(malformed),
     };
+    let memberless = |service, operation| Case { service, operation, sound: json!({}), malformed: None };
     vec![
         required("iam", "CreateUser", json!({"UserName": "u"})),
         optional("GetUser", json!({"UserName": "two words"})),
@@ -82,7 +83,15 @@ fn cases() -> Vec<Case> {
             "AssumeRole",
             json!({"RoleArn": "arn:aws:iam::000000000000:role/r", "RoleSessionName": "session"}),
         ),
-        Case { service: "sts", operation: "GetCallerIdentity", sound: json!({}), malformed: None },
+        memberless("iam", "EnableOutboundWebIdentityFederation"),
+        memberless("iam", "DisableOutboundWebIdentityFederation"),
+        memberless("iam", "GetOutboundWebIdentityFederationInfo"),
+        memberless("sts", "GetCallerIdentity"),
+        required(
+            "sts",
+            "GetWebIdentityToken",
+            json!({"Audience": ["https://api.example"], "SigningAlgorithm": "ES384"}),
+        ),
         required("ses", "SendEmail", mail),
     ]
 }
