@@ -15,7 +15,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import jwt
 import pytest
 import requests
 from cryptography import x509
@@ -264,19 +263,3 @@ def test_the_conformance_suite_is_content(place, chromium, tmp_path):
         "authorization-server-metadata-cimd": "SUCCESS",
         "authorization-code-grant": "SUCCESS",
     }, found
-
-
-def test_other_verifiers_accept_the_tokens_from_discovery_alone(place):
-    browser = place.browser()
-    tokens = browser.exchange(place.signed_in(browser, scope=f"openid {place.call}")["code"]).json()
-    for token, audience in ((tokens["access_token"], place.gateway.url), (tokens["id_token"], browser.client)):
-        discovered = requests.get(f"{place.base}/.well-known/openid-configuration", timeout=30).json()
-        key = jwt.PyJWKClient(discovered["jwks_uri"]).get_signing_key_from_jwt(token)
-        algorithms = discovered["id_token_signing_alg_values_supported"]
-        verified = jwt.decode(token, key, algorithms=algorithms, audience=audience, issuer=discovered["issuer"])
-        asked = json.dumps({"issuer": place.base, "token": token, "audience": audience})
-        answer = node.run(node.among_packages("verify_token.mjs"), input=asked, timeout=30)
-        assert answer.returncode == 0, answer.stderr
-        assert json.loads(answer.stdout) == verified == claims(token)
-        forged = asked.replace(audience, "https://elsewhere.example.com/mcp")
-        assert node.run(node.among_packages("verify_token.mjs"), input=forged, timeout=30).returncode != 0

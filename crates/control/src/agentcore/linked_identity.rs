@@ -1,5 +1,6 @@
-//! The workload identities that services make for what is theirs: a gateway has one, under its id. Whoever may change or
-//! delete the gateway changes it with that, and by no operation of its own ("Workload identities" in the developer guide).
+//! The workload identities that services make for what is theirs: a gateway has one, under its id, and it goes with the
+//! gateway. Nobody deletes it or gets a token for it by hand; where its people are sent, its owner says ("Get workload access
+//! token" in the developer guide).
 
 use aws::Fault;
 use domain::{Arn, EventId, Gateway, OAuthGrant, Outbound, Target, WorkloadIdentity};
