@@ -1,13 +1,57 @@
 //! `portcullis pool`: the keys of user pools, and what strangers may do in them.
 
+use clap::{Args, Subcommand};
 use domain::{DocumentHosts, ThirdParties, UserPoolId};
 use identity::provider::{
     PoolKeysError, ThirdPartyChange, ThirdPartyError, change_third_parties, revoke_former_keys, rotate_key,
 };
 
 use super::open::{block_on, open};
-use crate::command_line::{Pool, PoolVerb, ThirdPartiesOf};
+use crate::command_line::Settings;
 use crate::terminal::{Failure, say};
+
+#[derive(Args)]
+pub(crate) struct Pool {
+    #[command(subcommand)]
+    verb: PoolVerb,
+}
+
+#[derive(Subcommand)]
+enum PoolVerb {
+    /// Give a user pool a new key to sign with; what the former keys signed is still accepted
+    RotateKey {
+        #[command(flatten)]
+        settings: Settings,
+        /// The pool's id
+        pool: String,
+    },
+    /// Say what clients may do that no administrator of a user pool made, such as MCP clients; or show what holds
+    ThirdParties(ThirdPartiesOf),
+    /// Take a user pool's former keys away: what they signed is no longer accepted
+    RevokeFormerKeys {
+        #[command(flatten)]
+        settings: Settings,
+        /// The pool's id
+        pool: String,
+    },
+}
+
+#[derive(Args)]
+struct ThirdPartiesOf {
+    #[command(flatten)]
+    settings: Settings,
+    /// The pool's id
+    pool: String,
+    /// Whether clients may register themselves (RFC 7591)
+    #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
+    registration: Option<String>,
+    /// Whose metadata documents are clients: `off`, `any`, or hosts, with commas between them
+    #[arg(long, value_name = "off|any|HOST,…")]
+    client_documents: Option<String>,
+    /// A scope that they may ask for; repeat it for several. Without it: openid, email, profile
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+}
 
 /// Changes the keys of a pool.
 pub(crate) fn run(arguments: Pool) -> Result<(), Failure> {
