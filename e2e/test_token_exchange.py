@@ -11,10 +11,12 @@ import botocore.config
 import jwt
 import pytest
 
+import echo_service
 from exchange_server import ACCESS_TOKEN, BEARER, EXCHANGE, JWT, AuthorizationServer
-from outbound import assert_silent
+from outbound import VAULT, assert_silent, with_credential
 from portcullis import ONCE, Server
 from scenery import Scenery, name, refusal, trail
+from wire import Wire
 
 PROGRAM = """
 import asyncio, json, sys
@@ -236,3 +238,48 @@ def test_two_hundred_who_ask_at_once_make_one_request(server, control, data, wor
     grants = [form["grant_type"] for form in issuer.requests[before:]]
     assert len(set(got)) == 1
     assert grants == {"M2M": ["client_credentials"], "ON_BEHALF_OF_TOKEN_EXCHANGE": ["client_credentials", EXCHANGE]}[flow]
+
+
+@pytest.fixture
+def service():
+    running = echo_service.Service()
+    yield running
+    running.end()
+
+
+def test_a_gateway_calls_with_what_its_callers_token_became(server, make, control, issuer, service):
+    authorizer = {"customJWTAuthorizer": {"discoveryUrl": issuer.discovery_url, "allowedAudience": ["tools"]}}
+    gateway = make.gateway(authorizer, roleArn=make.vault_role())
+    made = provider(control, issuer, issuer.client(), M2M_ACTOR)
+    outbound = {
+        "providerArn": f"{VAULT}/oauth2credentialprovider/{made}",
+        "scopes": ["mail.read"],
+        "grantType": "TOKEN_EXCHANGE",
+        "customParameters": {"audience": "https://mail.example"},
+    }
+    credential = {"credentialProviderType": "OAUTH", "credentialProvider": {"oauthCredentialProvider": outbound}}
+    document = {"openApiSchema": {"inlinePayload": json.dumps(echo_service.document(service.url))}}
+    assert with_credential(gateway, "Echo", document, credential)["status"] == "READY"
+    before = len(issuer.requests)
+
+    def call(token: str) -> dict:
+        wire = Wire(gateway.url, token)
+        return wire.call("tools/call", {"name": "Echo___echo", "arguments": {"id": "1", "q": "2"}})["result"]
+
+    people = {sub: issuer.token(sub=sub) for sub in ("ada", "bob")}
+    for sub in ("ada", "ada", "bob"):
+        answer = call(people[sub])
+        assert not answer["isError"], answer
+        shown = service.seen[-1]["headers"]["authorization"].removeprefix("Bearer ")
+        said = jwt.decode(shown, issuer.key.public_key(), algorithms=["RS256"], audience="https://mail.example")
+        assert (said["sub"], said["scope"]) == (sub, "mail.read") and shown not in people.values()
+        for secret in (shown, people[sub]):
+            assert_silent("the answer", json.dumps(answer), secret)
+            assert_silent("the log", server.log(), secret)
+    # One exchange for each person, and one token of the client that acts for both.
+    assert sorted(form["grant_type"] for form in issuer.requests[before:]) == ["client_credentials", EXCHANGE, EXCHANGE]
+
+    # Where callers have no token of their own, there is nothing to exchange.
+    signed = make.gateway("AWS_IAM", roleArn=make.vault_role())
+    status, code, message = refusal(with_credential, signed, "Echo", document, credential)
+    assert (status, code) == (400, "ValidationException") and "TOKEN_EXCHANGE" in message and "CUSTOM_JWT" in message

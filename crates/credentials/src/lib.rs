@@ -201,6 +201,11 @@ impl Credentials {
             may_speak(role, &endpoint, self.clock.now()).map_err(Refused::new)?;
         }
         match self.outbound.credential(&ask(need, oauth)).await? {
+            // One of many people's: what others have is nothing that this call could carry.
+            Granted::Token { secret, .. } if oauth.grant == OAuthGrant::TokenExchange => {
+                let mask = mask::Mask::new([&secret]);
+                Credential::bearer(secret, mask)
+            }
             Granted::Token { secret, .. } => {
                 let mut secrets = self.outbound.secrets_of(need.scope, &oauth.provider).await?;
                 // Another call may have had it forgotten since.
@@ -264,10 +269,13 @@ fn ask<'a>(need: &Need<'a>, oauth: &'a OAuthOutbound) -> Ask<'a> {
         scope: need.scope,
         provider: &oauth.provider,
         need: outbound::Need::OAuth(wanted),
-        workload: None,
+        workload: Some(need.gateway.as_str()),
         user: None,
         // The role is who asks, where the token endpoint is to know.
-        brought: Known { caller: need.role.session(need.gateway).ok().map(|role| role.caller), token: None },
+        brought: Known {
+            caller: need.role.session(need.gateway).ok().map(|role| role.caller),
+            token: need.brought.token,
+        },
     }
 }
 

@@ -231,12 +231,14 @@ fn person_for(turn: &Turn, target: &TargetEntry) -> Option<WorkloadUser> {
     }
 }
 
-/// The token that the caller presented, for a target that gets it.
+/// The token that the caller presented, for a target that gets it, or another in its place.
 fn token(turn: &Turn, target: &TargetEntry) -> Option<Secret> {
-    match target.outbound {
-        domain::Outbound::JwtPassthrough => bearer(&turn.arrival.headers).map(Secret::new),
-        _ => None,
-    }
+    let is_needed = match &target.outbound {
+        domain::Outbound::JwtPassthrough => true,
+        domain::Outbound::OAuth(oauth) => oauth.grant == OAuthGrant::TokenExchange,
+        _ => false,
+    };
+    bearer(&turn.arrival.headers).filter(|_| is_needed).map(Secret::new)
 }
 
 #[cfg(test)]

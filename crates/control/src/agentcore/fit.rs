@@ -77,6 +77,17 @@ pub(super) fn check(
                 gateway.authorizer.type_name()
             ),
         )),
+        (
+            Outbound::OAuth(OAuthOutbound { grant: OAuthGrant::TokenExchange, .. }),
+            Authorizer::AwsIam | Authorizer::None,
+        ) => Err(invalid(
+            "credentialProviderConfigurations",
+            format!(
+                "The target {target} is called with TOKEN_EXCHANGE, and callers of a gateway with the authorizerType {} \
+                 present no token that could be exchanged: use CUSTOM_JWT.",
+                gateway.authorizer.type_name()
+            ),
+        )),
         _ => Ok(()),
     }
 }

@@ -226,12 +226,7 @@ fn oauth(upstream: &Upstream, given: &OAuthCredentialProvider) -> Result<OAuthOu
     match grant {
         OAuthGrant::ClientCredentials => {}
         OAuthGrant::AuthorizationCode => of_people(upstream, given)?,
-        OAuthGrant::TokenExchange => {
-            return Err(invalid(
-                FIELD,
-                format!("{} is not supported by Portcullis yet: use CLIENT_CREDENTIALS.", way.name()),
-            ));
-        }
+        OAuthGrant::TokenExchange => tools_are_known(upstream, "TOKEN_EXCHANGE")?,
     }
     Ok(OAuthOutbound {
         provider: arn(&given.provider_arn)?,
@@ -242,24 +237,19 @@ fn oauth(upstream: &Upstream, given: &OAuthCredentialProvider) -> Result<OAuthOu
     })
 }
 
-/// What targets that are called with tokens of people need: somewhere to send those, and tools that are known before anybody
-/// consented.
+/// Targets that are called with tokens of their callers need tools that are known before anybody calls.
+fn tools_are_known(upstream: &Upstream, grant: &str) -> Result<(), Failure> {
+    let told = match upstream {
+        Upstream::OpenApi | Upstream::Mcp(McpServer { static_tools: true, .. }) => return Ok(()),
+        Upstream::Mcp(_) => "needs tools that are known before anybody calls: give mcpToolSchema",
+        _ => "is supported for openApiSchema and mcpServer targets by Portcullis",
+    };
+    Err(invalid(FIELD, format!("{grant} {told}.")))
+}
+
+/// What targets that are called with what people consented to need: somewhere to send those, besides.
 fn of_people(upstream: &Upstream, given: &OAuthCredentialProvider) -> Result<(), Failure> {
-    match upstream {
-        Upstream::OpenApi | Upstream::Mcp(McpServer { static_tools: true, .. }) => {}
-        Upstream::Mcp(_) => {
-            return Err(invalid(
-                FIELD,
-                "AUTHORIZATION_CODE needs tools that are known before anybody consented: give mcpToolSchema.",
-            ));
-        }
-        _ => {
-            return Err(invalid(
-                FIELD,
-                "AUTHORIZATION_CODE is supported for openApiSchema and mcpServer targets by Portcullis.",
-            ));
-        }
-    }
+    tools_are_known(upstream, "AUTHORIZATION_CODE")?;
     let Some(url) = &given.default_return_url else {
         return Err(invalid(
             FIELD,

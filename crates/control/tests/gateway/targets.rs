@@ -96,9 +96,7 @@ async fn grants_for_users_say_what_they_need_and_unknown_providers_are_refused()
         json!([{ "credentialProviderType": "OAUTH", "credentialProvider": { "oauthCredentialProvider": {
             "providerArn": arn, "scopes": [], "grantType": grant } } }])
     };
-    for (grant, told) in
-        [("AUTHORIZATION_CODE", "defaultReturnUrl"), ("TOKEN_EXCHANGE", "not supported by Portcullis yet")]
-    {
+    for (grant, told) in [("AUTHORIZATION_CODE", "defaultReturnUrl"), ("TOKEN_EXCHANGE", "CUSTOM_JWT")] {
         let message = refusal(&root, request(&id, &pets(), Some(oauth(grant)))).await;
         assert!(message.contains(grant) && message.contains(told), "{message}");
     }
