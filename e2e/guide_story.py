@@ -73,6 +73,17 @@ def section_4_7():
     return lambda printed: re.fullmatch(told, printed.strip())
 
 
+def section_4_9():
+    """Its decorator is given an argument that the published SDK does not have: the SDK says so before anything is asked."""
+    names["user_id"] = "ada"
+    try:
+        paste("4_9")
+    except TypeError as error:
+        assert "unexpected keyword argument 'user_id'" in str(error), error
+    else:
+        raise AssertionError("the SDK took it")
+
+
 def section_5_2():
     role = boto3.client("iam").create_role(RoleName="app", AssumeRolePolicyDocument=json.dumps(FUNCTION_TRUST))["Role"]
     may = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"}]}
@@ -183,6 +194,7 @@ STORY = [
     section_4_4,
     section_4_5,
     section_4_7,
+    section_4_9,
     section_5_2,
     section_5_3,
     section_5_4,

@@ -29,6 +29,7 @@ BLOCKS = {
     "guide/section_4_5.py": [("4.5 Two-Layer", "from bedrock_agentcore.identity", "    return await _call_api_with_auth(user_input)")],
     "guide/section_4_7.py": [("4.7 Debugging", "import base64", 'print(f"Expiration:')],
     "guide/section_4_7_output.txt": [("4.7 Debugging", "$ python debug_jwt.py", "Issued at:")],
+    "guide/section_4_9.py": [("4.9 Three-Legged", "import requests", "    return response.json()")],
     "guide/section_5_2.py": [("5.2 Implementing", "# src/app.py", '    return {"status": "success"')],
     "guide/section_5_3.py": [
         ("5.3 Creating", "import boto3", '    return {"id": gateway_id'),
