@@ -219,7 +219,7 @@ class Stage(Scenery):
         key = f"{KMS}:key/{self.key()}"
         self.agentcore.set_token_vault_cmk(kmsConfiguration=customer_managed(key))
         lose(self.server, key)
-        for shared in ("shared_api_key", "shared_oauth2", "shared_token_provider"):
+        for shared in ("shared_api_key", "shared_oauth2", "shared_token_provider", "shared_agent"):
             self.__dict__.pop(shared, None)
 
     def create(self, service: str, operation: str, **changes) -> dict:

@@ -15,7 +15,9 @@ mod run;
 mod serve;
 mod tools;
 mod upstream;
+mod vault;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +47,11 @@ enum Part {
     },
     /// Call as the plan on standard input says, and report as JSON
     Load,
+    /// Read tokens of people out of a vault with few and with many, in a new database
+    Vault {
+        /// A folder for the database
+        folder: PathBuf,
+    },
     /// A Lambda function's bootstrap, which answers with its event
     Function {
         /// Where the Runtime API is: an address and a port
@@ -59,6 +66,7 @@ fn main() -> ExitCode {
         Part::Upstream => upstream::run(),
         Part::Proxy { upstream } => proxy::run(&upstream),
         Part::Load => load::run(),
+        Part::Vault { folder } => vault::run(&folder),
         Part::Function { api } => function::run(&api),
     };
     match done {
