@@ -54,6 +54,9 @@ impl From<StoreError> for Failure {
                 "The resource was changed by another request at the same time. Read it again and retry.",
             )),
             StoreError::KeyUnusable(why) => Self::Fault(Fault::new("ValidationException", sentence(&why))),
+            error @ StoreError::Nul => {
+                Self::Fault(Fault::new("ValidationException", sentence(&error.to_string())))
+            }
             error => Self::internal(&error),
         }
     }

@@ -73,6 +73,9 @@ impl Connection<'_> {
         sql: impl SqlSafeStr,
         params: &[Param<'_>],
     ) -> Result<u64, StoreError> {
+        if has_nul(params) {
+            return Err(StoreError::Nul);
+        }
         match self {
             Self::Sqlite(connection) => {
                 Ok(sqlite_query(sql, params)?.execute(&mut **connection).await?.rows_affected())
@@ -89,6 +92,10 @@ impl Connection<'_> {
         sql: &'static str,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>, StoreError> {
+        if has_nul(params) {
+            // No row has one: it is looked for in vain.
+            return Ok(Vec::new());
+        }
         match self {
             Self::Sqlite(connection) => {
                 let rows = sqlite_query(sql, params)?.fetch_all(&mut **connection).await?;
@@ -113,6 +120,14 @@ impl Connection<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a text has the character that PostgreSQL's texts cannot have, and that nothing here is called by.
+fn has_nul(params: &[Param<'_>]) -> bool {
+    params.iter().any(|param| match param {
+        Param::Text(text) | Param::MaybeText(Some(text)) => text.contains('\0'),
+        Param::Int(_) | Param::Bytes(_) | Param::MaybeText(None) | Param::MaybeBytes(_) => false,
+    })
 }
 
 fn sqlite_query<'q>(

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// now, or the secret was given up. The text is for whoever may use the secret, and says what to do.
     #[error("{0}")]
     KeyUnusable(String),
+    /// A text has the character NUL, which no text of a database may have.
+    #[error("a text has the character NUL (U+0000), which cannot be kept: take it out")]
+    Nul,
     /// The command that keeps the master key failed. The text holds nothing that it wrote to its output.
     #[error("the command that keeps the master key failed: {0}")]
     MasterKey(String),

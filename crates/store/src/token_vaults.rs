@@ -46,7 +46,7 @@ impl Tx {
         row.map(|row| row.document(0, "token_vaults")).transpose()
     }
 
-    /// Puts a vault under its key: all its data keys are wrapped anew. Whoever uses a secret of it is told.
+    /// Puts a vault under its key: all its data keys are wrapped anew, and what is not under one of them yet is. Whoever uses a secret of it is told.
     ///
     /// # Errors
     /// [`StoreError::KeyUnusable`] when the former key or the new one cannot be used.
@@ -67,7 +67,26 @@ impl Tx {
             )
             .await?;
         }
-        self.write_token_vault(vault).await
+        self.write_token_vault(vault).await?;
+        if vault.key.is_some() && self.has_seals_of_before(scope).await? {
+            if self.current_vault_key(scope).await?.is_none() {
+                self.make_vault_key(scope).await?;
+            }
+            self.continue_vault_rotation(scope, i64::MAX).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether secrets of a vault are still sealed by the server's key itself. They are of providers alone, and so are few.
+    async fn has_seals_of_before(&mut self, scope: &Scope) -> Result<bool, StoreError> {
+        let found = self
+            .fetch_one(
+                "SELECT name FROM credential_providers WHERE account = $1 AND region = $2 \
+                 AND length(secret) > 0 AND substr(secret, 1, 1) <> $3 LIMIT 1",
+                params![scope.account.as_str(), scope.region.as_str(), &[VERSION][..]],
+            )
+            .await?;
+        Ok(found.is_some())
     }
 
     /// Gives a vault up whose KMS key is gone: its secrets cannot be opened any more and are removed, and it is under the
@@ -138,7 +157,13 @@ impl Tx {
             return Err(StoreError::KeyUnusable(self.vault_obstacle(scope).await?));
         }
         let (head, seal) = sealed.split_at_checked(HEAD).ok_or(StoreError::Unsealable)?;
-        let [VERSION, id @ ..] = head else { return self.unseal(place, sealed) };
+        let [VERSION, id @ ..] = head else {
+            // It is of before vaults had keys; the key that its vault has now closes it all the same.
+            if let Some(key) = self.token_vault(scope).await?.and_then(|vault| vault.key) {
+                self.usable_material(&key).await?;
+            }
+            return self.unseal(place, sealed);
+        };
         let id = i64::from_be_bytes(<[u8; 8]>::try_from(id).map_err(|_| StoreError::Unsealable)?);
         let row = self
             .fetch_one(

@@ -19,7 +19,7 @@ use crate::idempotency::Attempt;
 use crate::paging::Paging;
 use crate::plane::ControlPlane;
 use crate::settle::{self, Work};
-use crate::{roles, settle::system_event};
+use crate::{kms, roles, settle::system_event};
 
 impl GatewayOperations<Context> for AgentCore {
     type Error = Failure;
@@ -103,6 +103,11 @@ impl GatewayOperations<Context> for AgentCore {
         }
         gateway.status = gateway.status.begin_update()?;
         settings.check_references(context, &mut tx).await?;
+        if let Some(former) =
+            gateway.kms_key.as_ref().filter(|former| settings.kms_key.as_ref() != Some(*former))
+        {
+            kms::openable_by_caller(&mut tx, context, former, "bedrock-agentcore").await?;
+        }
         settings.apply(&mut gateway, context.now);
         linked_identity::give(context, &mut tx, &mut gateway).await?;
         for target in tx.targets(&context.scope, &id, Page::ALL).await? {

@@ -17,6 +17,8 @@ use crate::kms;
 
 /// The one vault.
 const DEFAULT: &str = "default";
+/// The service by which KMS is asked (`kms:ViaService`).
+const SERVICE: &str = "bedrock-agentcore-identity";
 
 impl TokenVaultOperations<Context> for AgentCore {
     type Error = Failure;
@@ -46,7 +48,11 @@ impl TokenVaultOperations<Context> for AgentCore {
         let key = read_key(input.kms_configuration)?;
         let mut tx = allowed.begin().await?;
         if let Some(key) = &key {
-            kms::usable_by_caller(&mut tx, context, key, "bedrock-agentcore-identity").await?;
+            kms::usable_by_caller(&mut tx, context, key, SERVICE).await?;
+        }
+        let former = find(&mut tx, &context.scope).await?.key;
+        if let Some(former) = former.filter(|former| key.as_ref() != Some(former)) {
+            kms::openable_by_caller(&mut tx, context, &former, SERVICE).await?;
         }
         let vault = TokenVault { scope: context.scope.clone(), key, changed_at: context.now };
         tx.put_token_vault(&vault).await?;

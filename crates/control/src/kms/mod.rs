@@ -14,7 +14,7 @@ use aws::Fault;
 
 use crate::fault::Failure;
 
-pub(crate) use named::{check_usable, usable_by_caller};
+pub(crate) use named::{check_usable, openable_by_caller, usable_by_caller};
 
 /// The operations of the service.
 pub(crate) struct Kms;

@@ -86,6 +86,23 @@ pub(crate) async fn usable_by_caller(
     Ok(key)
 }
 
+/// Fails unless the caller may open what the key of an ARN protects, through `service`: whoever takes a key off something.
+pub(crate) async fn openable_by_caller(
+    tx: &mut Tx,
+    context: &Context,
+    arn: &Arn,
+    service: &str,
+) -> Result<(), Failure> {
+    let key = match arn.as_kms_key() {
+        Some((scope, id)) => tx.kms_key(&scope, id).await?,
+        None => None,
+    };
+    let via = format!("{service}.{}.amazonaws.com", context.scope.region);
+    context.require("kms:Decrypt", arn, |given| {
+        with_keys(given, key.as_ref()).with("kms:ViaService", via.as_str())
+    })
+}
+
 /// The condition keys that every call about a key has.
 fn with_keys(given: ::iam::Context, key: Option<&KmsKey>) -> ::iam::Context {
     let Some(key) = key else { return given };

@@ -123,11 +123,11 @@ impl ClientDocuments {
                 _ => {}
             }
         }
-        let fetched = self.fetch(client, id, now).await;
+        let former = known.filter(|kept| kept.metadata.is_some() && now.since(kept.fetched) < STALE);
+        let fetched = self.fetch(client, id, former.is_some(), now).await;
         if fetched == Err(DocumentError::Busy) {
-            return fetched;
+            return former.and_then(|kept| kept.metadata).ok_or(DocumentError::Busy);
         }
-        let former = known.filter(|kept| now.since(kept.fetched) < STALE);
         let kept = match (&fetched, former) {
             (Ok(metadata), _) => Kept { metadata: Some(Arc::clone(metadata)), fetched: now, asked: now },
             (Err(_), Some(former)) => Kept { asked: now, ..former },
@@ -141,10 +141,12 @@ impl ClientDocuments {
         &self,
         client: &Client,
         id: &str,
+        is_known: bool,
         now: Timestamp,
     ) -> Result<Arc<ClientMetadata>, DocumentError> {
         let _turn = self.turns.try_acquire().map_err(|_| DocumentError::Busy)?;
-        if !self.may_fetch(now) {
+        // Whoever asks for many that nobody knows does not shut out those who are known.
+        if !is_known && !self.may_fetch(now) {
             return Err(DocumentError::Busy);
         }
         let body = client.fetch(id, MAX_DOCUMENT, PATIENCE).await.map_err(|error| {

@@ -81,7 +81,10 @@ impl Provider {
         name: &str,
         password: Secret,
     ) -> Result<PoolUser, SignInError> {
-        if name.chars().count() > LONGEST_NAME || password.expose().chars().count() > LONGEST {
+        if name.contains('\0')
+            || name.chars().count() > LONGEST_NAME
+            || password.expose().chars().count() > LONGEST
+        {
             return Err(SignInError::Incorrect);
         }
         let turn = self.passwords.turn().await?;

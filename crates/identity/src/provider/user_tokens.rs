@@ -92,7 +92,11 @@ impl Provider {
             all.insert("jti".into(), json!(uuid(&*self.random)));
             all
         };
-        let scopes = bearer.shape.scopes(&sign_in.scopes);
+        let mut scopes = bearer.shape.scopes(&sign_in.scopes);
+        if bearer.client.origin.is_third_party() {
+            // A stranger's client gets what the person allowed it, whatever a function would add.
+            scopes.retain(|scope| sign_in.scopes.contains(scope));
+        }
         let access = json!({
             "client_id": bearer.client.id,
             "token_use": "access",

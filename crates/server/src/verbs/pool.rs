@@ -103,7 +103,7 @@ fn hosts(text: &str) -> Result<DocumentHosts, Failure> {
     }
     let named: Vec<String> = text.split(',').map(|host| host.trim().to_ascii_lowercase()).collect();
     let is_host = |host: &String| {
-        !host.is_empty()
+        !matches!(host.as_str(), "" | "any" | "off")
             && host
                 .bytes()
                 .all(|it| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b':' | b'[' | b']'))

@@ -33,7 +33,8 @@ enum VaultVerb {
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
     },
-    /// Put the database under a new master key, where the key is kept now
+    /// Put the database under a new master key, where the key is kept now; copy a key file away first, if backups are to stay
+    /// readable
     ChangeMasterKey {
         #[command(flatten)]
         settings: Settings,
@@ -63,10 +64,16 @@ pub(crate) fn run(arguments: Vault) -> Result<(), Failure> {
                 account.as_ref().is_none_or(|it| *it == scope.account)
                     && region.as_ref().is_none_or(|it| *it == scope.region)
             };
-            for scope in vaults.iter().filter(wanted) {
+            let chosen: Vec<_> = vaults.iter().filter(wanted).collect();
+            if chosen.is_empty() && (account.is_some() || region.is_some()) {
+                return Err(Failure::usage(
+                    "no vault of that account and region holds anything: nothing was rotated",
+                ));
+            }
+            for scope in &chosen {
                 rotate(&opened.store, scope, &*opened.clock, &*opened.random).await?;
             }
-            say("Every vault has a new data key.")
+            say(format!("Vaults with a new data key: {}.", chosen.len()))
         }),
         VaultVerb::ChangeMasterKey { settings, from, to_file } => block_on(async {
             let configuration = Configuration::read(&settings)?;

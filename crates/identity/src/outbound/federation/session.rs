@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::{
-    AuthorizationSession, AuthorizationStatus, CredentialSettings, RequestId, Scope, Secret, UserToken,
-    WorkloadUser,
+    AuthorizationSession, AuthorizationStatus, CredentialKind, CredentialSettings, RequestId, Scope, Secret,
+    UserToken, WorkloadUser,
 };
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
@@ -122,8 +122,21 @@ impl Pending {
     /// Puts what the code gave into the vault, for the person and the workload of the session. It can be done once.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] when it was done before, or there is nothing.
+    /// [`StoreError::Stale`] when it was done before, there is nothing, or the provider or the workload is another now: what
+    /// it gave would end with neither.
     pub async fn complete(mut self, tx: &mut Tx) -> Result<(), StoreError> {
+        let (scope, details) = (&self.session.scope, &self.details);
+        let provider = tx.credential_provider(scope, CredentialKind::OAuth2, &details.provider).await?;
+        let is_same = provider.is_some_and(|provider| match &provider.settings {
+            CredentialSettings::OAuth2(settings) => {
+                provider.id == details.provider_id && client_of(settings) == details.client
+            }
+            CredentialSettings::ApiKey => false,
+        });
+        let workload = tx.workload_identity(scope, &details.workload).await?;
+        if !is_same || workload.is_none_or(|workload| workload.id != details.workload_id) {
+            return Err(StoreError::Stale);
+        }
         let tokens = self.details.tokens.take().ok_or(StoreError::Stale)?;
         let token = UserToken {
             handle: self.details.handle.clone(),
