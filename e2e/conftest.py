@@ -21,10 +21,22 @@ def server(tmp_path_factory):
         shared.dispose()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make(server):
-    """Makes callers, pools, functions and gateways on the shared server."""
+    """Makes callers, pools, functions and gateways on the module's server: the shared one, unless it has its own."""
     return Scenery(server)
+
+
+@pytest.fixture(scope="module")
+def control(server):
+    """AgentCore's control plane, as root."""
+    return server.client("bedrock-agentcore-control")
+
+
+@pytest.fixture(scope="module")
+def data(server):
+    """AgentCore's data plane, as root."""
+    return server.client("bedrock-agentcore")
 
 
 @pytest.fixture

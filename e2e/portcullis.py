@@ -120,6 +120,16 @@ class Server:
 
     # --- the process ---------------------------------------------------------------------------------------------
 
+    def __enter__(self) -> "Server":
+        try:
+            return self.start()
+        except BaseException:
+            self.dispose()
+            raise
+
+    def __exit__(self, *_):
+        self.dispose()
+
     def start(self) -> "Server":
         """Starts the process and waits until it answers; a second start keeps the address of the first."""
         address = urllib.parse.urlsplit(self.endpoint).netloc if self.endpoint else "127.0.0.1:0"

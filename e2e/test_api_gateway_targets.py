@@ -10,16 +10,11 @@ from botocore.exceptions import ClientError
 import echo_service
 from outbound import KEY, api_key, assert_silent, signature_of, with_credential
 from portcullis import ACCOUNT, REGION
-from scenery import GATEWAY_TRUST, Scenery, allow, name, until
+from scenery import GATEWAY_TRUST, allow, name, until
 from wire import Wire
 
 EXPORTS = f"portcullis-apigateway-exports-{ACCOUNT}"
 ROLE = {"credentialProviderType": "GATEWAY_IAM_ROLE"}
-
-
-@pytest.fixture(scope="module")
-def make(server) -> Scenery:
-    return Scenery(server)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ import idp
 from canaries import Canaries, forms
 from outbound import VAULT, with_credential
 from portcullis import REGION, Server
-from scenery import Scenery, name, tool, until
+from scenery import name, tool, until
 from test_sign_in_pages import Browser, settings
 from wire import Wire
 
@@ -39,11 +39,8 @@ def issuer():
 def server(tmp_path_factory, issuer):
     """One that says everything it can say."""
     trusted = f'[identity]\ntrusted-issuers = ["{issuer.discovery_url}"]\n[log]\nfilter = "trace"\n'
-    own = Server(tmp_path_factory.mktemp("canaries"), settings=trusted, environment={"RUST_BACKTRACE": "full"})
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
+    with Server(tmp_path_factory.mktemp("canaries"), settings=trusted, environment={"RUST_BACKTRACE": "full"}) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")
@@ -51,21 +48,6 @@ def canaries(server):
     kept = Canaries()
     with kept.listening(server.endpoint):
         yield kept
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
-
-
-@pytest.fixture(scope="module")
-def control(server):
-    return server.client("bedrock-agentcore-control")
-
-
-@pytest.fixture(scope="module")
-def data(server):
-    return server.client("bedrock-agentcore")
 
 
 @pytest.fixture(scope="module")

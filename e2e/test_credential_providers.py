@@ -26,11 +26,8 @@ SERVER = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own, whose files are searched at the end."""
-    own = Server(tmp_path_factory.mktemp("credentials"))
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
+    with Server(tmp_path_factory.mktemp("credentials")) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

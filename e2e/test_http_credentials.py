@@ -11,22 +11,14 @@ from botocore.credentials import Credentials
 import echo_service
 from outbound import KEY, api_key, assert_silent, oauth
 from portcullis import REGION, Server
-from scenery import Scenery, allow, trail, until
+from scenery import allow, trail, until
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own; its log is searched."""
-    own = Server(tmp_path_factory.mktemp("http-credentials"), environment={"RUST_LOG": "debug"})
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("http-credentials"), environment={"RUST_LOG": "debug"}) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

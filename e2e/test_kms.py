@@ -19,11 +19,6 @@ def kms(server):
     return server.client("kms")
 
 
-@pytest.fixture(scope="module")
-def make(server):
-    return scenery.Scenery(server)
-
-
 def new_key(kms, **settings) -> str:
     return kms.create_key(**settings)["KeyMetadata"]["Arn"]
 

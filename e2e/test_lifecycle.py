@@ -18,11 +18,6 @@ from scenery import ECHO, audited, name, tool, until
 from wire import Wire, text_of
 
 
-@pytest.fixture
-def control(server):
-    return server.client("bedrock-agentcore-control")
-
-
 def code_of(error) -> str:
     return error.value.response["Error"]["Code"]
 

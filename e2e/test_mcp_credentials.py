@@ -8,7 +8,7 @@ import pytest
 
 from outbound import api_key, assert_silent, oauth, with_credential
 from portcullis import PROJECT, Server, plain_environment
-from scenery import Scenery, trail, until
+from scenery import trail, until
 from wire import Wire
 
 KEY = "mcp/key+that-no-model-may-see-0123456789"
@@ -48,16 +48,8 @@ def guarded():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own; its log is searched."""
-    own = Server(tmp_path_factory.mktemp("mcp-credentials"), environment={"RUST_LOG": "debug"})
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("mcp-credentials"), environment={"RUST_LOG": "debug"}) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,8 @@ NUL = "\0"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    running = Server(tmp_path_factory.mktemp("nul"))
-    try:
-        yield running.start()
-    finally:
-        running.dispose()
+    with Server(tmp_path_factory.mktemp("nul")) as running:
+        yield running
 
 
 def test_strangers_are_told_that_nobody_is_called_so(server):

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 import echo_service
 from outbound import KEY, VAULT, api_key, assert_silent, oauth, with_credential
 from portcullis import REGION, Server
-from scenery import GATEWAY_TRUST, Scenery, allow, name, trail, until
+from scenery import GATEWAY_TRUST, allow, name, trail, until
 from wire import Wire, text_of
 
 
@@ -26,11 +26,6 @@ def server(tmp_path_factory):
         assert "panicked" not in own.log()
     finally:
         own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
 
 
 @pytest.fixture(scope="module")

@@ -48,11 +48,6 @@ def changing():
     server.end()
 
 
-@pytest.fixture(scope="module")
-def make(server) -> Scenery:
-    return Scenery(server)
-
-
 def listed(gateway) -> dict:
     """The tools that clients see, and how they are described."""
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}

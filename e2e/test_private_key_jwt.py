@@ -25,21 +25,8 @@ def people():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, people):
     settings = f'[identity]\ntrusted-issuers = ["{people.discovery_url}"]'
-    running = Server(tmp_path_factory.mktemp("keys"), settings=settings)
-    try:
-        yield running.start()
-    finally:
-        running.dispose()
-
-
-@pytest.fixture(scope="module")
-def control(server):
-    return server.client("bedrock-agentcore-control")
-
-
-@pytest.fixture(scope="module")
-def data(server):
-    return server.client("bedrock-agentcore")
+    with Server(tmp_path_factory.mktemp("keys"), settings=settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -15,23 +15,15 @@ import pytest
 import converse
 from auth0 import Auth0
 from portcullis import PROJECT, REGION, Server, binary, plain_environment
-from scenery import Scenery, name
+from scenery import name
 from sources import packages, source
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own: the toolkit's role has one name."""
-    own = Server(tmp_path_factory.mktemp("suites"))
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("suites")) as own:
+        yield own
 
 
 def run(server, folder, *command, impatient=False, path=(), region=REGION, **environment) -> subprocess.CompletedProcess:

@@ -11,7 +11,6 @@ import requests
 
 from outbound import with_credential
 from portcullis import plain_environment
-from scenery import Scenery
 from test_real_upstreams import free_port, python_program
 from wire import Wire
 
@@ -41,11 +40,6 @@ def glances(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def make(server) -> Scenery:
-    return Scenery(server)
 
 
 def test_its_own_document_makes_tools_that_answer_as_it_does(server, make, glances):

@@ -33,11 +33,8 @@ OF_TENANTS = ["Okta", "OneLogin", "PingOne", "CyberArk", "FusionAuth", "Auth0", 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own, whose files are searched at the end."""
-    own = Server(tmp_path_factory.mktemp("secret-sources"), environment={"RUST_LOG": "debug"})
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
+    with Server(tmp_path_factory.mktemp("secret-sources"), environment={"RUST_LOG": "debug"}) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

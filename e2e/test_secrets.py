@@ -22,11 +22,8 @@ BYTES = b"\x00bytes-that-nobody-may-find-again\xff"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own, whose files are searched at the end."""
-    own = Server(tmp_path_factory.mktemp("secrets"))
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
+    with Server(tmp_path_factory.mktemp("secrets")) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from auth0 import Auth0
 from converse import Converse, calls
 from documents import extract
 from portcullis import PROJECT, REGION, Server, binary, plain_environment
-from scenery import Scenery, refusal
+from scenery import refusal
 from wire import Wire
 
 TENANT = "dev-example.us.auth0.com"
@@ -34,16 +34,8 @@ TENANT = "dev-example.us.auth0.com"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server whose issuers are written as AWS writes them, with nothing in it yet."""
-    own = Server(tmp_path_factory.mktemp("documents"), settings='[oidc]\nissuer-style = "aws"')
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("documents"), settings='[oidc]\nissuer-style = "aws"') as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 import echo_service
 from outbound import assert_silent, signature_of, with_credential
 from portcullis import REGION
-from scenery import GATEWAY_TRUST, Scenery, allow, name
+from scenery import GATEWAY_TRUST, allow, name
 from wire import Wire
 
 STRING = {"target": "smithy.api#String"}
@@ -172,11 +172,6 @@ def of_botocore(endpoint: str, service: str) -> dict:
     about = described["metadata"]
     protocol = "awsJson" + about["jsonVersion"].replace(".", "_")
     return model(endpoint, about["endpointPrefix"], protocol, shapes, called=about["targetPrefix"])
-
-
-@pytest.fixture(scope="module")
-def make(server) -> Scenery:
-    return Scenery(server)
 
 
 def smithy(document: dict) -> dict:

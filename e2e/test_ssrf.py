@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from portcullis import Server
-from scenery import Scenery, name, refusal, until
+from scenery import name, refusal, until
 from test_smithy_targets import things
 from wire import Wire
 
@@ -103,11 +103,6 @@ def server(tmp_path_factory):
         assert "panicked" not in own.log()
     finally:
         own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
 
 
 def coded(place: str) -> str:

@@ -15,7 +15,7 @@ import echo_service
 from exchange_server import ACCESS_TOKEN, BEARER, EXCHANGE, JWT, AuthorizationServer
 from outbound import VAULT, assert_silent, with_credential
 from portcullis import ONCE, Server
-from scenery import Scenery, name, refusal, trail
+from scenery import name, refusal, trail
 from wire import Wire
 
 PROGRAM = """
@@ -49,26 +49,8 @@ def issuer():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, issuer):
     settings = f'[identity]\ntrusted-issuers = ["{issuer.discovery_url}"]'
-    running = Server(tmp_path_factory.mktemp("exchange"), settings=settings)
-    try:
-        yield running.start()
-    finally:
-        running.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
-
-
-@pytest.fixture(scope="module")
-def control(server):
-    return server.client("bedrock-agentcore-control")
-
-
-@pytest.fixture(scope="module")
-def data(server):
-    return server.client("bedrock-agentcore")
+    with Server(tmp_path_factory.mktemp("exchange"), settings=settings) as running:
+        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import scenery
 from keys import KMS, NO_KEY, SERVICE_MANAGED, customer_managed, lose, rows
 from outbound import api_key
 from portcullis import ACCOUNT, REGION, Server
-from scenery import Scenery, allow
+from scenery import allow
 from test_adversity_start import serve
 from test_http_credentials import http_target
 
@@ -30,16 +30,8 @@ VAULT = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:token-vault/default"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own, whose files are searched."""
-    own = Server(tmp_path_factory.mktemp("vault"), environment={"PORTCULLIS_LOG": "debug"})
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("vault"), environment={"PORTCULLIS_LOG": "debug"}) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

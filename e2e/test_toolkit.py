@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 import scenery
 from portcullis import ACCOUNT, REGION, Server, pointed_at
-from scenery import Scenery, tool
+from scenery import tool
 from wire import Wire, text_of
 
 pytestmark = pytest.mark.usefixtures("module_as_root", "impatience")
@@ -22,16 +22,8 @@ pytestmark = pytest.mark.usefixtures("module_as_root", "impatience")
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """A server of this module's own: the toolkit's role has one name, and the toolkit changes what it did before."""
-    own = Server(tmp_path_factory.mktemp("toolkit"))
-    try:
-        yield own.start()
-    finally:
-        own.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("toolkit")) as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from authorization_server import AuthorizationServer, once_each
 from federation import RETURN, Agent, returned, step, to_callback, walk
 from outbound import VAULT, assert_silent, with_credential
 from portcullis import PROJECT, Server
-from scenery import Scenery, allow, name, refusal, tool, trail, until
+from scenery import allow, name, refusal, tool, trail, until
 from test_docs import free_port
 from test_pool_users import PASSWORD, Users
 from test_sign_in_pages import Browser
@@ -46,16 +46,8 @@ def abroad():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, issuer):
     settings = f'[identity]\ntrusted-issuers = ["{issuer.discovery_url}"]'
-    running = Server(tmp_path_factory.mktemp("federation"), settings=settings)
-    try:
-        yield running.start()
-    finally:
-        running.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("federation"), settings=settings) as running:
+        yield running
 
 
 @pytest.fixture

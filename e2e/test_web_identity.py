@@ -17,7 +17,7 @@ import echo_service
 from exchange_server import AuthorizationServer
 from outbound import VAULT, assert_silent
 from portcullis import ACCOUNT, ONCE, REGION, Server
-from scenery import GATEWAY_TRUST, Scenery, allow, name, refusal, trail
+from scenery import GATEWAY_TRUST, allow, name, refusal, trail
 from test_http_credentials import http_target
 from test_token_exchange import asker, claims, provider
 
@@ -46,16 +46,8 @@ def people():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, people):
     settings = f'[identity]\ntrusted-issuers = ["{people.discovery_url}"]'
-    running = Server(tmp_path_factory.mktemp("web-identity"), settings=settings)
-    try:
-        yield running.start()
-    finally:
-        running.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
+    with Server(tmp_path_factory.mktemp("web-identity"), settings=settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import idp
 from outbound import KEY, VAULT, api_key, assert_silent, oauth
 from portcullis import ACCOUNT, REGION, Server
-from scenery import Scenery, allow, name, refusal, trail
+from scenery import allow, name, refusal, trail
 
 DIRECTORY = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:workload-identity-directory/default"
 
@@ -43,26 +43,8 @@ def issuer():
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, issuer):
     settings = f'[identity]\ntrusted-issuers = ["{issuer.discovery_url}"]'
-    running = Server(tmp_path_factory.mktemp("workloads"), settings=settings)
-    try:
-        yield running.start()
-    finally:
-        running.dispose()
-
-
-@pytest.fixture(scope="module")
-def make(server):
-    return Scenery(server)
-
-
-@pytest.fixture(scope="module")
-def control(server):
-    return server.client("bedrock-agentcore-control")
-
-
-@pytest.fixture(scope="module")
-def data(server):
-    return server.client("bedrock-agentcore")
+    with Server(tmp_path_factory.mktemp("workloads"), settings=settings) as running:
+        yield running
 
 
 @pytest.fixture
