@@ -2,6 +2,7 @@
 and whoever steals the database has no secret of it, however written."""
 
 import base64
+import fcntl
 import json
 import re
 import shutil
@@ -461,6 +462,20 @@ def test_a_master_key_that_is_lost_or_wrong_changes_nothing(tmp_path):
         key.write_text(kept)
         own.start()
         assert keep_and_read(own, "kept") and not (own.data_dir / "master.next").exists()
+        own.stop()
+        # So is one that was moving the key into a file that was not there before.
+        shutil.move(key, own.data_dir / "master.next")
+        own.start()
+        assert keep_and_read(own, "kept") and key.exists()
+        # One changes it at a time.
+        with open(own.data_dir / "master.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            before = key.read_text()
+            done = own.run("vault", "change-master-key", "--config", str(own.config_file), check=False)
+            assert done.returncode == 1 and "somebody else" in done.stderr, done
+            assert key.read_text() == before
+        own.run("vault", "change-master-key", "--config", str(own.config_file))
+        assert key.read_text() != before and keep_and_read(own, "kept")
     finally:
         own.dispose()
 

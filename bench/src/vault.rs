@@ -6,10 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{
-    AccountId, Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, Random as _, Region, RequestId,
-    Scope, Secret, SystemRandom, Timestamp, UserToken,
-};
+use domain::{AccountId, AuditEvent, Random as _, Region, Scope, Secret, SystemRandom, Timestamp, UserToken};
 use store::{MasterKey, Store, StoreError};
 
 use crate::failure::Failure;
@@ -96,22 +93,5 @@ fn token(scope: &Scope, number: usize) -> UserToken {
 }
 
 fn event(scope: &Scope) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: Timestamp::from_seconds(1),
-        kind: AuditKind::Control,
-        scope: scope.clone(),
-        actor: Actor::System,
-        source_ip: None,
-        action: "bench".to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system("bench", scope, Timestamp::from_seconds(1), &SystemRandom)
 }

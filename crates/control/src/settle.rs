@@ -5,10 +5,7 @@
 
 use std::time::Duration;
 
-use domain::{
-    Actor, Arn, AuditEvent, AuditKind, Decision, EventId, GatewayId, Outcome, PolicyEngineId, PolicyId,
-    RequestId, Scope, TargetId,
-};
+use domain::{Arn, AuditEvent, GatewayId, PolicyEngineId, PolicyId, Scope, TargetId};
 
 use crate::{ControlPlane, agentcore};
 
@@ -63,22 +60,5 @@ impl ControlPlane {
 /// The audit event of something that Portcullis did by itself.
 pub(crate) fn system_event(plane: &ControlPlane, scope: &Scope, action: &str, resource: &Arn) -> AuditEvent {
     let random = &*plane.setup.random;
-    AuditEvent {
-        event_id: EventId::mint(random),
-        time: plane.setup.clock.now(),
-        kind: AuditKind::Control,
-        scope: scope.clone(),
-        actor: Actor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: Some(resource.to_string()),
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(random),
-    }
+    AuditEvent::of_system(action, scope, plane.setup.clock.now(), random).about(resource)
 }

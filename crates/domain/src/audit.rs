@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, RequestId, Scope, Timestamp};
+use crate::{Arn, EventId, Random, RequestId, Scope, Timestamp};
 
 /// One audit event. It never holds a secret, an argument or a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +47,37 @@ pub struct AuditEvent {
     pub latency_us: u64,
     /// The request's id, as the answer carries it.
     pub request_id: RequestId,
+}
+
+impl AuditEvent {
+    /// Something that nobody asked for over a wire, and that was done: background work, the command line.
+    #[must_use]
+    pub fn of_system(action: &str, scope: &Scope, now: Timestamp, random: &dyn Random) -> Self {
+        Self {
+            event_id: EventId::mint(random),
+            time: now,
+            kind: AuditKind::Control,
+            scope: scope.clone(),
+            actor: Actor::System,
+            source_ip: None,
+            action: action.to_owned(),
+            resource: None,
+            tool: None,
+            decision: Decision::None,
+            policies: Vec::new(),
+            reason: None,
+            outcome: Outcome::Success,
+            error: None,
+            latency_us: 0,
+            request_id: RequestId::mint(random),
+        }
+    }
+
+    /// The same, about a resource.
+    #[must_use]
+    pub fn about(self, resource: &Arn) -> Self {
+        Self { resource: Some(resource.to_string()), ..self }
+    }
 }
 
 /// The plane a request came to.

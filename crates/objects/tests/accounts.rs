@@ -17,8 +17,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Decision, Document,
-    EventId, FixedClock, Holder, Outcome, Region, RequestId, Scope, Secret, SystemRandom, Timestamp, User,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, Decision, Document, FixedClock,
+    Holder, Outcome, Region, Scope, Secret, SystemRandom, Timestamp, User,
 };
 use http::{Request, StatusCode};
 use http_body::Frame;
@@ -172,24 +172,7 @@ fn key(account: &str, holder: Holder) -> AccessKey {
 }
 
 fn made() -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: NOW,
-        kind: AuditKind::Control,
-        scope: Scope::global(&AccountId::first()),
-        actor: Actor::System,
-        source_ip: None,
-        action: "account.create".to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system("account.create", &Scope::global(&AccountId::first()), NOW, &SystemRandom)
 }
 
 fn signed(key: &AccessKey, method: &str, path: &str, body: &str) -> Request<Bytes> {

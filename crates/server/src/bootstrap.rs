@@ -7,8 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::Path;
 
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, Clock, Decision,
-    EventId, Holder, Outcome, Random, RequestId, Scope, Secret,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, Clock, Holder, Random, Scope, Secret,
 };
 use store::{Account, Store};
 
@@ -113,24 +112,7 @@ pub(crate) fn random_secret(random: &dyn Random) -> Secret {
 
 /// The audit event of something that the command line did.
 pub(crate) fn event(action: &str, account: &AccountId, clock: &dyn Clock, random: &dyn Random) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(random),
-        time: clock.now(),
-        kind: AuditKind::Control,
-        scope: Scope::global(account),
-        actor: Actor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(random),
-    }
+    AuditEvent::of_system(action, &Scope::global(account), clock.now(), random)
 }
 
 /// Writes the files that AWS's clients read: `credentials` and `config`, with the profile [`PROFILE`].

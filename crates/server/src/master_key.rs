@@ -14,6 +14,8 @@ use crate::terminal::Failure;
 const FILE: &str = "master.key";
 /// A key that is being changed to: in the file until the database is under it.
 const NEXT: &str = "master.next";
+/// Held by whoever changes the key: two at once would each put the database under a key that the other's file replaces.
+const LOCK: &str = "master.lock";
 
 /// Where the new key is to be, when the master key is changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,15 @@ pub(crate) async fn open_store(
 ) -> Result<Store, Failure> {
     let url = &configuration.database;
     let open = async |master: &Master| Store::open_with(url, master, Arc::clone(random)).await;
-    let mut opened = open(&master(configuration, random).await?).await;
     let next = configuration.data(NEXT);
-    if matches!(opened, Err(StoreError::Unsealable)) && uses_file(configuration) && next.exists() {
+    let cut_off = uses_file(configuration) && next.exists();
+    let mut opened = if cut_off && !configuration.data(FILE).exists() {
+        // The key was being moved here from elsewhere.
+        Err(StoreError::Unsealable)
+    } else {
+        open(&master(configuration, random).await?).await
+    };
+    if matches!(opened, Err(StoreError::Unsealable)) && cut_off {
         // The key was being changed, and what was left is to give its file its name.
         opened = open(&Master::Key(read_key(&next)?)).await;
         if opened.is_ok() {
@@ -63,11 +71,18 @@ pub(crate) async fn change(
     clock: &dyn domain::Clock,
     (from, target): (Option<&Path>, Target),
 ) -> Result<(), Failure> {
-    let former = match from {
-        Some(path) => Master::Key(read_key(path)?),
-        None => master(configuration, random).await?,
+    let _alone = alone(configuration)?;
+    let (former, store) = match from {
+        Some(path) => {
+            let former = Master::Key(read_key(path)?);
+            let store = Store::open_with(&configuration.database, &former, Arc::clone(random)).await?;
+            (former, store)
+        }
+        None => {
+            let store = open_store(configuration, random).await?;
+            (master(configuration, random).await?, store)
+        }
     };
-    let store = Store::open_with(&configuration.database, &former, Arc::clone(random)).await?;
     let event = event("vault.change-master-key", &domain::AccountId::first(), clock, &**random);
     let to_file = target == Target::File || uses_file(configuration);
     if to_file && from.is_none() {
@@ -85,6 +100,21 @@ pub(crate) async fn change(
     }
     let next = master(configuration, random).await?;
     Ok(store::rewrap(&store, &former, &next, &event).await?)
+}
+
+/// Keeps everybody else who uses this data directory from changing the key, until what is given back is dropped.
+fn alone(configuration: &Configuration) -> Result<std::fs::File, Failure> {
+    let path = configuration.data(LOCK);
+    let file = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+    let file = file.map_err(|error| cannot_write(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::new(
+            "the master key is being changed by somebody else at this moment: wait until they are done"
+                .to_owned(),
+        )),
+        Err(std::fs::TryLockError::Error(error)) => Err(cannot_write(&path, &error)),
+    }
 }
 
 fn settle(configuration: &Configuration) -> Result<(), Failure> {

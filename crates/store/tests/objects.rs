@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    AccountId, Actor, Attributes, AuditEvent, AuditKind, Bucket, Decision, EventId, Object, Outcome, Region,
-    RequestId, Scope, Segment, SystemRandom, Timestamp, Upload, UploadPart,
+    AccountId, Attributes, AuditEvent, Bucket, Object, Region, RequestId, Scope, Segment, SystemRandom,
+    Timestamp, Upload, UploadPart,
 };
 use store::{AuditFilter, BlobWriter, CHUNK, KeyRange, MasterKey, Page, Store, StoreError};
 
@@ -49,24 +49,7 @@ fn scope() -> Scope {
 }
 
 fn event(action: &str) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: NOW,
-        kind: AuditKind::Control,
-        scope: scope(),
-        actor: Actor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::Allow,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 1,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system(action, &scope(), NOW, &SystemRandom)
 }
 
 fn object(key: &str, segments: Vec<Segment>) -> Object {

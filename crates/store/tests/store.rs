@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor, AuditEvent, AuditKind, AuthorizationSession,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, AuthorizationSession,
     AuthorizationStatus, Authorizer, ClientId, ClientOrigin, CredentialKind, CredentialProvider,
-    CredentialSettings, Decision, Document, EventId, Function, FunctionRuntime, Gateway, GatewayId,
-    GatewayStatus, Holder, OAuth2Discovery, OAuth2Settings, Outcome, PolicyAttachment, PolicyEngineId,
-    PolicyMode, PoolClient, Region, RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp,
-    TokenVault, UserPoolId, UserToken, Vendor, WorkloadIdentity,
+    CredentialSettings, Document, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder,
+    OAuth2Discovery, OAuth2Settings, PolicyAttachment, PolicyEngineId, PolicyMode, PoolClient, Region,
+    RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken,
+    Vendor, WorkloadIdentity,
 };
 use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Registrations, Remembered, Store, StoreError};
 
@@ -58,24 +58,7 @@ fn scope() -> Scope {
 }
 
 fn event(action: &str) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: Timestamp::from_seconds(1_763_717_400),
-        kind: AuditKind::Control,
-        scope: scope(),
-        actor: Actor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::Allow,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 1,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system(action, &scope(), Timestamp::from_seconds(1_763_717_400), &SystemRandom)
 }
 
 fn gateway(name: &str) -> Gateway {

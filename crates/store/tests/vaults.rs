@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{
-    AccountId, Actor, AuditEvent, AuditKind, CredentialKind, CredentialProvider, CredentialSettings,
-    Decision, EventId, KmsKey, KmsKeyState, Outcome, Policy, PolicyEngine, PolicyEngineId, PolicyId,
-    PolicyStatus, PolicyValidation, Region, RequestId, Scope, Secret, SystemRandom, Timestamp, TokenVault,
+    AccountId, AuditEvent, CredentialKind, CredentialProvider, CredentialSettings, KmsKey, KmsKeyState,
+    Policy, PolicyEngine, PolicyEngineId, PolicyId, PolicyStatus, PolicyValidation, Region, RequestId, Scope,
+    Secret, SystemRandom, Timestamp, TokenVault,
 };
 use store::{
     KeyCommand, KeyWork, Master, MasterKey, Page, Store, StoreError, VaultRotation, has_data_key, rewrap,
@@ -51,24 +51,7 @@ fn scope() -> Scope {
 }
 
 fn event(action: &str) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: Timestamp::from_seconds(1_763_717_400),
-        kind: AuditKind::Control,
-        scope: scope(),
-        actor: Actor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::Allow,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 1,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system(action, &scope(), Timestamp::from_seconds(1_763_717_400), &SystemRandom)
 }
 
 fn provider(name: &str) -> CredentialProvider {

@@ -21,8 +21,8 @@ use std::time::Duration;
 use aws_shapes::{SERVICES, ServiceSpec};
 use control::{ControlPlane, Quotas, Setup, common_policies};
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Actor as AuditActor, AuditEvent, AuditKind, Clock,
-    Decision, EventId, FixedClock, Holder, Outcome, RequestId, Scope, Secret, SystemRandom, Timestamp,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, Clock, FixedClock, Holder, RequestId,
+    Scope, Secret, SystemRandom, Timestamp,
 };
 use functions::Functions;
 use identity::issuer::Issuers;
@@ -368,24 +368,7 @@ async fn root_of(store: &Store, number: &str) -> (String, String) {
 }
 
 fn system_event(action: &str) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: NOW,
-        kind: AuditKind::Control,
-        scope: Scope::global(&AccountId::first()),
-        actor: AuditActor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system(action, &Scope::global(&AccountId::first()), NOW, &SystemRandom)
 }
 
 /// What the composition root does with the change feed: forget what changed, then say how far it came.

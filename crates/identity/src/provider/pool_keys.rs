@@ -6,10 +6,7 @@
 
 use std::time::Duration;
 
-use domain::{
-    Actor, Arn, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, UserPool,
-    UserPoolId,
-};
+use domain::{Arn, AuditEvent, Clock, Random, UserPool, UserPoolId};
 use store::{Store, StoreError};
 
 use super::signer::{KeyGenerationError, generate_key};
@@ -73,25 +70,10 @@ pub async fn revoke_former_keys(
     Ok(PoolKeys { signing, former })
 }
 
-fn event(action: &str, pool: &UserPool, clock: &dyn Clock, random: &dyn Random) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(random),
-        time: clock.now(),
-        kind: AuditKind::Control,
-        scope: pool.scope.clone(),
-        actor: Actor::System,
-        source_ip: None,
-        action: action.to_owned(),
-        resource: Some(Arn::user_pool(&pool.scope, &pool.id).to_string()),
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(random),
-    }
+/// The audit event of what the command line did to a pool.
+pub(super) fn event(action: &str, pool: &UserPool, clock: &dyn Clock, random: &dyn Random) -> AuditEvent {
+    AuditEvent::of_system(action, &pool.scope, clock.now(), random)
+        .about(&Arn::user_pool(&pool.scope, &pool.id))
 }
 
 /// Why the keys of a pool were not changed.

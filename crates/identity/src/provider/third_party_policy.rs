@@ -1,12 +1,10 @@
 //! What a pool lets third parties do, as its operator sets it.
 
-use domain::{
-    Actor, Arn, AuditEvent, AuditKind, Clock, Decision, DocumentHosts, EventId, Outcome, Random, RequestId,
-    ResourceServer, ThirdParties, UserPool, UserPoolId,
-};
+use domain::{Clock, DocumentHosts, Random, ResourceServer, ThirdParties, UserPoolId};
 use store::{Page, Store, StoreError};
 
 use super::authorize::STANDARD;
+use super::pool_keys::event;
 
 /// The scopes that third parties may ask for where none are named.
 const USUAL_SCOPES: [&str; 3] = ["openid", "email", "profile"];
@@ -60,29 +58,8 @@ pub async fn change_third_parties(
     }
     found.updated_at = clock.now();
     tx.update_user_pool(&mut found).await?;
-    tx.commit(&event(&found, clock, random)).await?;
+    tx.commit(&event("pool.third-parties", &found, clock, random)).await?;
     Ok(found.third_parties)
-}
-
-fn event(pool: &UserPool, clock: &dyn Clock, random: &dyn Random) -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(random),
-        time: clock.now(),
-        kind: AuditKind::Control,
-        scope: pool.scope.clone(),
-        actor: Actor::System,
-        source_ip: None,
-        action: "pool.third-parties".to_owned(),
-        resource: Some(Arn::user_pool(&pool.scope, &pool.id).to_string()),
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(random),
-    }
 }
 
 /// Why it was not changed.

@@ -1,9 +1,6 @@
 //! The end of every access token of a workload.
 
-use domain::{
-    Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope,
-    WorkloadIdentity,
-};
+use domain::{AuditEvent, Clock, Random, Scope, WorkloadIdentity};
 use store::{Store, StoreError};
 
 /// Begins the next generation of a workload's access tokens, and leaves an audit event. Those of the former ones open nothing
@@ -24,24 +21,7 @@ pub async fn revoke_tokens(
         found.ok_or_else(|| RevocationError::Unknown { name: name.to_owned(), scope: scope.clone() })?;
     identity.generation += 1;
     tx.update_workload_identity(&mut identity).await?;
-    let event = AuditEvent {
-        event_id: EventId::mint(random),
-        time: clock.now(),
-        kind: AuditKind::Control,
-        scope: scope.clone(),
-        actor: Actor::System,
-        source_ip: None,
-        action: "identity.revoke".to_owned(),
-        resource: Some(identity.arn().to_string()),
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(random),
-    };
+    let event = AuditEvent::of_system("identity.revoke", scope, clock.now(), random).about(&identity.arn());
     tx.commit(&event).await?;
     Ok(identity)
 }

@@ -9,10 +9,7 @@ pub(crate) mod token_server;
 
 use std::sync::Arc;
 
-use domain::{
-    AccountId, Actor, AuditEvent, AuditKind, Decision, EventId, FixedClock, JwtAuthorizer, Outcome, Region,
-    RequestId, Scope, SystemRandom, Timestamp,
-};
+use domain::{AccountId, AuditEvent, FixedClock, JwtAuthorizer, Region, Scope, SystemRandom, Timestamp};
 use egress::{Client, Reach};
 use identity::issuer::Issuers;
 use identity::provider::{IssuerStyle, Names};
@@ -77,22 +74,5 @@ pub(crate) fn scope() -> Scope {
 }
 
 fn event() -> AuditEvent {
-    AuditEvent {
-        event_id: EventId::mint(&SystemRandom),
-        time: NOW,
-        kind: AuditKind::Control,
-        scope: scope(),
-        actor: Actor::System,
-        source_ip: None,
-        action: "test.prepare".to_owned(),
-        resource: None,
-        tool: None,
-        decision: Decision::None,
-        policies: Vec::new(),
-        reason: None,
-        outcome: Outcome::Success,
-        error: None,
-        latency_us: 0,
-        request_id: RequestId::mint(&SystemRandom),
-    }
+    AuditEvent::of_system("test.prepare", &scope(), NOW, &SystemRandom)
 }
