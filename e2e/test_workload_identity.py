@@ -223,6 +223,14 @@ def test_what_a_provider_cannot_give_is_said(server, make, data, workload):
     assert refused[:2] == (400, "ValidationException") and "grant_type" in refused[2]
     two = {"resources": ["https://a.example", "https://b.example"]}
     assert refusal(as_token, provider=provider, **two)[:2] == (400, "ValidationException")
+    for wrong, field in (
+        ({"scopes": ['tools/"read"']}, "scopes"),
+        ({"resources": ["api.example"]}, "resources"),
+        ({"resources": ["https://a.example/#part"]}, "resources"),
+        ({"resources": ["https://a.example"], "customParameters": {"resource": "https://b.example"}}, "say it once"),
+    ):
+        refused = refusal(as_token, provider=provider, **wrong)
+        assert refused[:2] == (400, "ValidationException") and field in refused[2], refused
     # One that nobody else asked for is another token.
     assert as_token(provider, scopes=client.scopes)["accessToken"]
 

@@ -147,6 +147,14 @@ pub struct OAuth2Settings {
     pub client_key: Option<Box<ClientKey>>,
 }
 
+impl OAuth2Settings {
+    /// A client of a server; how it proves who it is, and whether it acts for people, is left to the vendor and its metadata.
+    #[must_use]
+    pub fn new(vendor: Vendor, discovery: OAuth2Discovery, client_id: String) -> Self {
+        Self { vendor, discovery, client_id, authentication: None, on_behalf_of: None, client_key: None }
+    }
+}
+
 /// Where an authorization server's metadata are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

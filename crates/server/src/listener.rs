@@ -27,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::composition::House;
+use crate::oidc::Purpose;
 use crate::route::{self, Route};
 use crate::terminal::Failure;
 use crate::{consent, control_edge, oidc, response, sign_in};
@@ -227,7 +228,9 @@ impl Worker {
             Route::Control | Route::Objects => {
                 Box::pin(control_edge::answer(&self.house, request, peer)).await
             }
-            Route::Token(hint) => Box::pin(oidc::token(&self.house, hint, request, peer)).await,
+            Route::Token(hint) => {
+                Box::pin(oidc::submission(&self.house, Purpose::Token, hint, request, peer)).await
+            }
             Route::Provider(endpoint, hint) => {
                 Box::pin(sign_in::answer(&self.house, endpoint, hint, request, peer)).await
             }

@@ -70,25 +70,21 @@ pub(crate) async fn client_keys(house: &House, scope: &Scope, name: &str) -> Res
     document(house, found.await)
 }
 
-/// The token endpoint.
-pub(crate) async fn token(
-    house: &House,
-    hint: PoolHint,
-    request: Request<Incoming>,
-    peer: IpAddr,
-) -> Response<Body> {
-    let request_id = RequestId::mint(&*house.random);
-    let (head, body) = match posted(request, &request_id).await {
-        Ok(posted) => posted,
-        Err(refused) => return *refused,
-    };
-    let answer = house.provider.token(form(&head, &body, hint, peer, &request_id)).await;
-    written(&answer, &request_id)
+/// What a client sends a form for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    /// To get tokens.
+    Token,
+    /// To give a refresh token back.
+    Revocation,
+    /// To register itself.
+    Registration,
 }
 
-/// Where a client gives a refresh token back.
-pub(crate) async fn revoke(
+/// Answers what a client sends by itself, without a browser.
+pub(crate) async fn submission(
     house: &House,
+    purpose: Purpose,
     hint: PoolHint,
     request: Request<Incoming>,
     peer: IpAddr,
@@ -98,23 +94,12 @@ pub(crate) async fn revoke(
         Ok(posted) => posted,
         Err(refused) => return *refused,
     };
-    let answer = house.provider.revoke(form(&head, &body, hint, peer, &request_id)).await;
-    written(&answer, &request_id)
-}
-
-/// Where a client registers itself.
-pub(crate) async fn register(
-    house: &House,
-    hint: PoolHint,
-    request: Request<Incoming>,
-    peer: IpAddr,
-) -> Response<Body> {
-    let request_id = RequestId::mint(&*house.random);
-    let (head, body) = match posted(request, &request_id).await {
-        Ok(posted) => posted,
-        Err(refused) => return *refused,
+    let form = form(&head, &body, hint, peer, &request_id);
+    let answer = match purpose {
+        Purpose::Token => house.provider.token(form).await,
+        Purpose::Revocation => house.provider.revoke(form).await,
+        Purpose::Registration => house.provider.register(form).await,
     };
-    let answer = house.provider.register(form(&head, &body, hint, peer, &request_id)).await;
     written(&answer, &request_id)
 }
 

@@ -14,6 +14,7 @@ use identity::token::bearer;
 use serde_json::json;
 
 use crate::composition::House;
+use crate::oidc::Purpose;
 use crate::route::Endpoint;
 use crate::{oidc, response};
 
@@ -30,8 +31,8 @@ pub(crate) async fn answer(
     peer: IpAddr,
 ) -> Response<Body> {
     match endpoint {
-        Endpoint::Revoke => oidc::revoke(house, hint, request, peer).await,
-        Endpoint::Register => oidc::register(house, hint, request, peer).await,
+        Endpoint::Revoke => oidc::submission(house, Purpose::Revocation, hint, request, peer).await,
+        Endpoint::Register => oidc::submission(house, Purpose::Registration, hint, request, peer).await,
         Endpoint::UserInfo => user_info(house, &hint, &request.into_parts().0).await,
         endpoint => browser(house, endpoint, hint, request, peer).await,
     }

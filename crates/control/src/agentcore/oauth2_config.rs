@@ -46,17 +46,7 @@ pub(super) fn read(
             } = given;
             let secret = secret(&place, client_secret, client_secret_config, client_secret_source)?;
             let discovery = of_vendor(vendor, "").ok_or_else(|| no_address(name))?;
-            Ok((
-                OAuth2Settings {
-                    vendor,
-                    discovery,
-                    client_id,
-                    authentication: None,
-                    on_behalf_of: None,
-                    client_key: None,
-                },
-                secret,
-            ))
+            Ok((OAuth2Settings::new(vendor, discovery, client_id), secret))
         }
         Configuration::Tenant(given) => {
             let MicrosoftOauth2ProviderConfigInput {
@@ -70,17 +60,7 @@ pub(super) fn read(
             let tenant = tenant_id.as_deref().unwrap_or(EVERY_TENANT);
             check_tenant(&format!("{place}/tenantId"), tenant)?;
             let discovery = of_vendor(vendor, tenant).ok_or_else(|| no_address(name))?;
-            Ok((
-                OAuth2Settings {
-                    vendor,
-                    discovery,
-                    client_id,
-                    authentication: None,
-                    on_behalf_of: None,
-                    client_key: None,
-                },
-                secret,
-            ))
+            Ok((OAuth2Settings::new(vendor, discovery, client_id), secret))
         }
         Configuration::Included(given) => included(&place, vendor, name, given),
     }
@@ -154,12 +134,10 @@ fn custom(place: &str, given: CustomOauth2ProviderConfigInput) -> Result<(OAuth2
         on_behalf_of_token_exchange_config.map(|given| on_behalf_of::read(&exchange, given)).transpose()?;
     Ok((
         OAuth2Settings {
-            vendor: Vendor::Custom,
-            discovery,
-            client_id,
             authentication,
             on_behalf_of,
             client_key,
+            ..OAuth2Settings::new(Vendor::Custom, discovery, client_id)
         },
         secret,
     ))
@@ -216,17 +194,7 @@ fn included(
             return Err(invalid(place, message));
         }
     };
-    Ok((
-        OAuth2Settings {
-            vendor,
-            discovery,
-            client_id,
-            authentication: None,
-            on_behalf_of: None,
-            client_key: None,
-        },
-        secret,
-    ))
+    Ok((OAuth2Settings::new(vendor, discovery, client_id), secret))
 }
 
 fn secret(

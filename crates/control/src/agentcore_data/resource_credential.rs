@@ -38,6 +38,7 @@ impl ResourceCredentialOperations<Context> for AgentCoreData {
     ) -> Result<GetResourceOauth2TokenResponse, Failure> {
         let grant = opened(context, &input.workload_identity_token).await?;
         let name = &input.resource_credential_provider_name;
+        check_scopes(&input.scopes)?;
         let parameters = parameters(&input)?;
         let way = match input.oauth2_flow {
             Oauth2FlowType::M2M => Grant::ClientCredentials,
@@ -53,6 +54,33 @@ impl ResourceCredentialOperations<Context> for AgentCoreData {
     }
 }
 
+/// Holds scopes against what may stand in one (RFC 6749, section 3.3). Several in one element, with spaces between, are the
+/// same request.
+fn check_scopes(scopes: &[String]) -> Result<(), Failure> {
+    let sound = |byte: u8| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~');
+    match scopes.iter().find(|scope| !scope.bytes().all(sound)) {
+        None => Ok(()),
+        Some(_) => Err(invalid(
+            "scopes",
+            "Each element of scopes is printable ASCII, without quotes and backslashes.",
+        )),
+    }
+}
+
+/// A resource is named by an absolute URI without a fragment (RFC 8707, section 2).
+fn check_resource(resource: &str) -> Result<(), Failure> {
+    let scheme = resource.split_once(':').map_or("", |(scheme, _)| scheme);
+    let absolute = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if absolute && resource.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Ok(());
+    }
+    Err(invalid(
+        "resources",
+        "Each element of resources is an absolute URI without a fragment, such as https://api.example.com.",
+    ))
+}
+
 /// What goes into the token request besides the scopes: the caller's own parameters, the resource (RFC 8707) and the
 /// audience (RFC 8693, section 2.1).
 fn parameters(input: &GetResourceOauth2TokenRequest) -> Result<BTreeMap<String, String>, Failure> {
@@ -66,7 +94,13 @@ fn parameters(input: &GetResourceOauth2TokenRequest) -> Result<BTreeMap<String, 
         match values.as_deref().unwrap_or_default() {
             [] => {}
             [one] => {
-                parameters.insert(name.to_owned(), one.clone());
+                if name == "resource" {
+                    check_resource(one)?;
+                }
+                if parameters.insert(name.to_owned(), one.clone()).is_some_and(|other| other != *one) {
+                    let message = format!("customParameters has another {name} than {field}: say it once.");
+                    return Err(invalid(field, message));
+                }
             }
             _ => return Err(invalid(field, format!("{field} may have one element: a token is for one."))),
         }
