@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -509,6 +510,27 @@ def test_mcp_servers_are_shown_what_callers_allowed(make, agent, abroad, issuer,
     # It is no MCP server, but it sees what one would.
     calls(gateway, ada)
     assert service.seen and all(seen["headers"]["authorization"] == f"Bearer {abroad.given[0]}" for seen in service.seen)
+
+
+def test_a_token_that_its_target_refuses_is_replaced(make, agent, abroad, issuer, service):
+    authorizer = {"customJWTAuthorizer": {"discoveryUrl": issuer.discovery_url, "allowedAudience": ["tools"]}}
+    gateway = make.gateway(authorizer, roleArn=make.vault_role())
+    assert with_credential(gateway, "Echo", document(service), of_people(agent))["status"] == "READY"
+    ada = issuer.token(sub="ada")
+    agent.completes(walk(page_of(calls(gateway, ada)))["session_id"], userToken=ada)
+    assert not calls(gateway, ada)["result"]["isError"]
+    # A token that has just come is not replaced, whatever its target says.
+    service.accept(lambda seen: seen["headers"]["authorization"] != f"Bearer {abroad.given[0]}")
+    assert calls(gateway, ada)["result"]["isError"] and len(abroad.exchanged) == 1
+    time.sleep(5.1)
+    assert not calls(gateway, ada)["result"]["isError"]
+    assert [form["grant_type"] for form in abroad.exchanged] == ["authorization_code", "refresh_token"]
+    assert make.audited(lambda event: event["action"] == "refuse_token" and event["resource"].endswith(agent.provider))
+    # Where its server gives no other, the person is asked again.
+    service.accept(lambda _: False)
+    abroad.refresh_tokens.clear()
+    time.sleep(5.1)
+    page_of(calls(gateway, ada))
 
 
 def test_targets_of_people_say_what_they_need(make, agent, issuer, service):

@@ -128,13 +128,17 @@ impl Credentials {
     }
 
     /// Forgets a credential that its target answered with 401. Answers whether asking again may give another.
-    #[must_use]
-    pub fn forget(&self, need: &Need<'_>, refused: &Credential) -> bool {
+    ///
+    /// # Errors
+    /// [`Refused`] when it was allowed by a person, and the vault cannot be asked.
+    pub async fn forget(&self, need: &Need<'_>, refused: &Credential) -> Result<bool, Refused> {
         match (need.outbound, refused.token()) {
-            (Outbound::OAuth(oauth), Some(token)) if oauth.grant != OAuthGrant::AuthorizationCode => {
-                self.outbound.forget(&ask(need, oauth), token)
+            (Outbound::OAuth(oauth), Some(token)) if oauth.grant == OAuthGrant::AuthorizationCode => {
+                let ask = of_caller(need, oauth)?;
+                Ok(Box::pin(self.outbound.refused_of_caller(&ask, token)).await?)
             }
-            _ => false,
+            (Outbound::OAuth(oauth), Some(token)) => Ok(self.outbound.forget(&ask(need, oauth), token)),
+            _ => Ok(false),
         }
     }
 
@@ -223,23 +227,7 @@ impl Credentials {
 
     /// What the caller allowed at somebody else's authorization server.
     async fn of_person(&self, need: &Need<'_>, oauth: &OAuthOutbound) -> Result<Credential, Refused> {
-        let user = need.brought.person.ok_or_else(|| {
-            Refused::new("the caller's token says of nobody who it is, so there is nobody who could consent")
-        })?;
-        let return_url = need.brought.return_url.or(oauth.default_return_url.as_deref());
-        let return_url = return_url.ok_or_else(|| Refused::new("the target has no defaultReturnUrl"))?;
-        let (_, workload) = need.gateway.as_str().rsplit_once('/').unwrap_or_default();
-        let ask = CallerAsk {
-            scope: need.scope,
-            workload,
-            provider: &oauth.provider,
-            user,
-            scopes: &oauth.scopes,
-            parameters: &oauth.custom_parameters,
-            return_url,
-            anew: need.brought.anew,
-        };
-        match self.outbound.of_caller(&ask).await? {
+        match self.outbound.of_caller(&of_caller(need, oauth)?).await? {
             Allowed::Token(token) => {
                 let mask = mask::Mask::new([&token]);
                 Credential::bearer(token, mask)
@@ -256,6 +244,26 @@ impl Credentials {
         let provider = self.outbound.provider(need.scope, provider).await?;
         may_use(role, &provider, self.clock.now()).map_err(Refused::new)
     }
+}
+
+/// What is asked of the vault for the person who calls.
+fn of_caller<'a>(need: &Need<'a>, oauth: &'a OAuthOutbound) -> Result<CallerAsk<'a>, Refused> {
+    let user = need.brought.person.ok_or_else(|| {
+        Refused::new("the caller's token says of nobody who it is, so there is nobody who could consent")
+    })?;
+    let return_url = need.brought.return_url.or(oauth.default_return_url.as_deref());
+    let return_url = return_url.ok_or_else(|| Refused::new("the target has no defaultReturnUrl"))?;
+    let (_, workload) = need.gateway.as_str().rsplit_once('/').unwrap_or_default();
+    Ok(CallerAsk {
+        scope: need.scope,
+        workload,
+        provider: &oauth.provider,
+        user,
+        scopes: &oauth.scopes,
+        parameters: &oauth.custom_parameters,
+        return_url,
+        anew: need.brought.anew,
+    })
 }
 
 fn ask<'a>(need: &Need<'a>, oauth: &'a OAuthOutbound) -> Ask<'a> {

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use credentials::{Brought, Credential, Need};
+use credentials::{Brought, Credential, Need, Refused};
 use domain::{Actor, OAuthGrant, Secret, WorkloadUser};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
@@ -48,9 +48,10 @@ impl<'a> Carried<'a> {
             // It is the interceptor's that was refused: a token of ours would not have been shown.
             return Ok(false);
         }
-        let token = token(self.turn, self.target);
-        let need = need(self.turn, self.target, token.as_ref(), None);
-        if !self.turn.lane.plane.setup.credentials.forget(&need, &self.credential) {
+        let (token, person) = (token(self.turn, self.target), person_for(self.turn, self.target));
+        let need = need(self.turn, self.target, token.as_ref(), person.as_ref());
+        let forgotten = self.turn.lane.plane.setup.credentials.forget(&need, &self.credential).await;
+        if !forgotten.map_err(|refused| failed(self.target, refused))? {
             return Ok(false);
         }
         self.credential = credential(self.turn, self.target).await?;
@@ -186,12 +187,14 @@ async fn credential(turn: &Turn, target: &TargetEntry) -> Result<Credential, Fai
     let (token, person) = (token(turn, target), person_for(turn, target));
     let need = need(turn, target, token.as_ref(), person.as_ref());
     let found = turn.lane.plane.setup.credentials.of(&need).await;
-    found.map_err(|refused| {
-        let detail = format!("the credential for the target {} cannot be had: {}", target.name, refused.why);
-        let mut failed = Failed::of_credential(detail, refused.endpoint, refused.status);
-        failed.consent = refused.consent;
-        failed
-    })
+    found.map_err(|refused| failed(target, refused))
+}
+
+fn failed(target: &TargetEntry, refused: Refused) -> Failed {
+    let detail = format!("the credential for the target {} cannot be had: {}", target.name, refused.why);
+    let mut failed = Failed::of_credential(detail, refused.endpoint, refused.status);
+    failed.consent = refused.consent;
+    failed
 }
 
 fn need<'a>(

@@ -75,7 +75,7 @@ async fn lists(plane: &ControlPlane, target: &Target, server: &McpServer) -> Res
     let mut credential = credentials.of(&need).await.map_err(|refused| failed(&refused))?;
     let mut listed = asked(plane, endpoint, &credential).await;
     if let Err(UpstreamError::Status(StatusCode::UNAUTHORIZED)) = listed
-        && credentials.forget(&need, &credential)
+        && credentials.forget(&need, &credential).await.unwrap_or_default()
     {
         // A token that its server withdrew; a fresh one may be better.
         credential = credentials.of(&need).await.map_err(|refused| failed(&refused))?;

@@ -21,7 +21,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long after a failure the next attempt waits.
 const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 /// How old a token must be to be replaced because it was refused where it was shown.
-const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 
 /// What tells the tokens of a provider apart.
 #[derive(Clone, PartialEq, Eq, Hash)]

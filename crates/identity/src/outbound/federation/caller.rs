@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Actor, Arn, RequestId, Scope, Secret, WorkloadUser};
+use domain::{Actor, Arn, CredentialProvider, RequestId, Scope, Secret, WorkloadIdentity, WorkloadUser};
 
 use super::UserAsk;
 use super::record::About;
@@ -46,16 +46,8 @@ impl Outbound {
     /// [`Refusal`] when the provider cannot be used, or the caller may not be sent where it would be.
     pub async fn of_caller(&self, ask: &CallerAsk<'_>) -> Result<Allowed, Refusal> {
         let held = self.find(ask.scope, ask.provider).await?;
-        let workload = self.store.read().await?.workload_identity(ask.scope, ask.workload).await?;
-        let workload = workload.filter(|it| it.return_urls.iter().any(|url| url == ask.return_url));
-        let workload = workload.ok_or_else(|| Refusal::ReturnUrl(ask.workload.to_owned()))?;
-        let wanted = UserAsk {
-            provider: &held.provider,
-            workload: &workload,
-            user: ask.user,
-            scopes: ask.scopes,
-            parameters: ask.parameters,
-        };
+        let workload = self.workload_of(ask).await?;
+        let wanted = ask.wanted(&held.provider, &workload);
         if !ask.anew
             && let Some(token) = self.user_token(&wanted).await?
         {
@@ -78,5 +70,29 @@ impl Outbound {
             About { action: "authorization_request", scope: ask.scope, provider, actor, source_ip: None };
         tx.commit(&self.event(about, None, &RequestId::mint(&*self.servers.random))).await?;
         Ok(Allowed::Ask { url: new.url })
+    }
+
+    /// Takes out of use what a caller allowed, because its target answered it with 401. Answers whether asking again may give
+    /// another token, or the page where to consent again.
+    ///
+    /// # Errors
+    /// [`Refusal`] as for [`Outbound::of_caller`].
+    pub async fn refused_of_caller(&self, ask: &CallerAsk<'_>, refused: &Secret) -> Result<bool, Refusal> {
+        let held = self.find(ask.scope, ask.provider).await?;
+        let workload = self.workload_of(ask).await?;
+        self.refuse_user_token(&ask.wanted(&held.provider, &workload), refused).await
+    }
+
+    /// The gateway's workload identity, if its callers may be sent where they would be.
+    async fn workload_of(&self, ask: &CallerAsk<'_>) -> Result<WorkloadIdentity, Refusal> {
+        let workload = self.store.read().await?.workload_identity(ask.scope, ask.workload).await?;
+        let workload = workload.filter(|it| it.return_urls.iter().any(|url| url == ask.return_url));
+        workload.ok_or_else(|| Refusal::ReturnUrl(ask.workload.to_owned()))
+    }
+}
+
+impl<'a> CallerAsk<'a> {
+    fn wanted(&self, provider: &'a CredentialProvider, workload: &'a WorkloadIdentity) -> UserAsk<'a> {
+        UserAsk { provider, workload, user: self.user, scopes: self.scopes, parameters: self.parameters }
     }
 }

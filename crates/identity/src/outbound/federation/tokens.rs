@@ -13,7 +13,7 @@ use super::record::About;
 use super::{UserAsk, client_of, parameters};
 use crate::outbound::client_form::ClientForm;
 use crate::outbound::grant_request::GrantRequest;
-use crate::outbound::tokens::Issued;
+use crate::outbound::tokens::{Issued, REFUSED_PAUSE};
 use crate::outbound::vault::Held;
 use crate::outbound::{Outbound, Refusal};
 
@@ -125,6 +125,45 @@ impl Outbound {
             Some(found) => tx.delete_user_token(&found).await,
             None => Ok(()),
         }
+    }
+
+    /// Takes a person's access token out of use, because it was not accepted where it was shown. Answers whether asking again
+    /// may give another: a token that is seconds old is not replaced. One without a refresh token is forgotten, so that the
+    /// person is asked again.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the provider cannot be read or the store fails.
+    pub async fn refuse_user_token(&self, ask: &UserAsk<'_>, refused: &Secret) -> Result<bool, Refusal> {
+        let mut tx = self.store.begin().await?;
+        let Some(mut found) = tx.user_token(ask.scope(), &ask.handle()?).await? else { return Ok(true) };
+        let (mut tokens, now) = (Tokens::open(&found)?, self.clock.now());
+        if !Secret::new(tokens.access.as_str()).same_as(refused) {
+            return Ok(true);
+        }
+        if now.since(tokens.asked) < REFUSED_PAUSE {
+            return Ok(false);
+        }
+        let done = if tokens.refresh.is_some() {
+            tokens.expires = Some(now);
+            found.tokens = tokens.sealed()?;
+            tx.update_user_token(&found).await
+        } else {
+            tx.delete_user_token(&found).await
+        };
+        match done {
+            // Somebody else was faster.
+            Err(StoreError::Stale) => return Ok(true),
+            done => done?,
+        }
+        let about = About {
+            action: "refuse_token",
+            scope: ask.scope(),
+            provider: &ask.provider.name,
+            actor: Actor::System,
+            source_ip: None,
+        };
+        tx.commit(&self.event(about, None, &RequestId::mint(&*self.servers.random))).await?;
+        Ok(true)
     }
 
     /// Refreshes tokens in a task of its own: what the server gave must be kept, also when the caller hangs up, because it may
