@@ -67,9 +67,9 @@ static PRINCIPALS: LazyLock<Vec<Principal>> = LazyLock::new(|| {
 /// What Cedar is told of the caller, written down once more.
 fn entity_of(principal: &Principal) -> Value {
     let (kind, tags) = match principal.id() {
-        "u1" => ("OAuthUser", json!({"role": "admin", "level": "7"})),
-        "u2" => ("OAuthUser", json!({"role": "clerk", "scope": "read write"})),
-        "u3" => ("OAuthUser", json!({})),
+        "u1" => ("OAuthUser", json!({"sub": "u1", "role": "admin", "level": "7"})),
+        "u2" => ("OAuthUser", json!({"sub": "u2", "role": "clerk", "scope": "read write"})),
+        "u3" => ("OAuthUser", json!({"sub": "u3"})),
         _ => ("IamEntity", json!({})),
     };
     json!({
