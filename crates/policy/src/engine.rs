@@ -17,7 +17,7 @@ use crate::nesting::on_a_deep_stack;
 use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
 use crate::schema::GatewayTools;
-use crate::slice::{Index, Slice};
+use crate::slice::{Index, Purpose, Slice};
 use crate::statement::Statement;
 
 /// The policies that guard one gateway.
@@ -95,17 +95,26 @@ impl Engine {
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
+        Self::compile_for(Purpose::Decide, gateway, policies)
+    }
+
+    pub(crate) fn compile_for<S: AsRef<str>>(
+        purpose: Purpose,
+        gateway: &GatewayTools<'_>,
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
         let policies: Vec<(PolicyId, String)> =
             policies.into_iter().map(|(id, statement)| (id, statement.as_ref().to_owned())).collect();
-        on_a_deep_stack(|| Self::compile_here(gateway, &policies))
+        on_a_deep_stack(|| Self::compile_here(purpose, gateway, &policies))
             .unwrap_or_else(|| Err(CompileError::Internal("the compiler did not finish".to_owned())))
     }
 
     fn compile_here(
+        purpose: Purpose,
         gateway: &GatewayTools<'_>,
         policies: &[(PolicyId, String)],
     ) -> Result<Self, CompileError> {
-        let index = index(gateway.arn, policies)?;
+        let index = index(purpose, gateway.arn, policies)?;
         let definitions = || gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
         let mut inputs = Inputs::default();
         let mut slices = index.slices(definitions().map(|tool| tool.name));
@@ -152,8 +161,8 @@ impl Engine {
 }
 
 /// Parses the policies and files those that are about the gateway.
-fn index(gateway: &str, policies: &[(PolicyId, String)]) -> Result<Index, CompileError> {
-    let mut index = Index::default();
+fn index(purpose: Purpose, gateway: &str, policies: &[(PolicyId, String)]) -> Result<Index, CompileError> {
+    let mut index = Index::new(purpose);
     let mut seen = BTreeSet::new();
     for (id, text) in policies {
         if !seen.insert(id) {
