@@ -21,6 +21,7 @@ mod limit;
 
 mod intercept;
 
+mod recording;
 mod resolve;
 
 mod arguments;
@@ -47,4 +48,5 @@ mod snapshot;
 pub use body::Body;
 pub use limit::Traffic;
 pub use pipeline::{Lane, Plane, Setup};
+pub use recording::Recorder;
 pub use snapshot::{Loader, Snapshot};

@@ -184,8 +184,12 @@ impl Verdict {
 }
 
 impl Decision {
-    fn deny(reason: Reason) -> Self {
-        Self { allow: false, determining: Vec::new(), errors: Vec::new(), reason }
+    pub(crate) fn deny(reason: Reason) -> Self {
+        Self::by(false, Vec::new(), reason)
+    }
+
+    pub(crate) fn by(allow: bool, determining: Vec<PolicyId>, reason: Reason) -> Self {
+        Self { allow, determining, errors: Vec::new(), reason }
     }
 }
 

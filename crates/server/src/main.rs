@@ -14,6 +14,7 @@ mod key_command;
 mod listener;
 mod master_key;
 mod oidc;
+mod recordings;
 mod response;
 mod route;
 mod sign_in;

@@ -34,6 +34,7 @@ mod objects;
 mod policies;
 mod pools;
 mod rate_limits;
+mod recorded_calls;
 mod sealed_documents;
 mod secrets;
 mod tags;
@@ -44,7 +45,7 @@ mod web_identity_issuers;
 mod workload_identities;
 
 pub use accounts::Account;
-pub use audit::{AuditFilter, StoredEvent};
+pub use audit::{AuditFilter, Recorded, StoredEvent};
 pub use audit_log::AuditLog;
 pub use changes::{Change, ChangeKind};
 pub use error::StoreError;

@@ -7,12 +7,14 @@
 mod credentials;
 mod keys;
 mod pool_users;
+mod recordings;
 mod third_parties;
 mod web_identity;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
 use pool_users::POOL_USERS;
+use recordings::RECORDINGS;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
 
@@ -33,6 +35,7 @@ const SCRIPTS: &[&str] = &[
     THIRD_PARTIES,
     KEYS,
     WEB_IDENTITY,
+    RECORDINGS,
 ];
 
 /// The version that this Portcullis writes.

@@ -20,7 +20,9 @@ use domain::{
     PolicyMode, PoolClient, Region, RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp,
     TokenVault, UserPoolId, UserToken, Vendor, WorkloadIdentity,
 };
-use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Registrations, Remembered, Store, StoreError};
+use store::{
+    AuditFilter, Change, ChangeKind, MasterKey, Page, Recorded, Registrations, Remembered, Store, StoreError,
+};
 
 /// A database of its own for one test.
 struct Place {
@@ -76,6 +78,10 @@ fn event(action: &str) -> AuditEvent {
         latency_us: 1,
         request_id: RequestId::mint(&SystemRandom),
     }
+}
+
+fn recorded(events: &[AuditEvent]) -> Vec<Recorded> {
+    events.iter().map(|event| Recorded { event: event.clone(), recording: None }).collect()
 }
 
 fn gateway(name: &str) -> Gateway {
@@ -262,7 +268,7 @@ async fn batches_of_events_are_appended_whole() {
     for place in places().await {
         let store = place.open().await;
         let events: Vec<_> = (0..150).map(|at| event(&format!("call-{at}"))).collect();
-        store.append_events(&events).await.unwrap();
+        store.append_events(&recorded(&events)).await.unwrap();
         let found = store.events(&AuditFilter::default(), 1000).await.unwrap();
         assert_eq!(found.iter().map(|it| it.event.clone()).collect::<Vec<_>>(), events);
         let start = store.place_before_last(10).await.unwrap();

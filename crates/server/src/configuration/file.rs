@@ -38,6 +38,7 @@ pub(crate) struct File {
     pub(crate) objects: Objects,
     pub(crate) log: Log,
     pub(crate) vault: Vault,
+    pub(crate) policy: Policy,
 }
 
 /// A value that is written as text and read by its own type, so that what is wrong with it is shown with its line too.
@@ -127,6 +128,30 @@ pub(crate) struct Oidc {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Vault {
     pub(crate) master_key_command: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Policy {
+    pub(crate) recording: Recording,
+}
+
+/// What is recorded of calls besides their audit events.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Recording {
+    pub(crate) claims: Switch,
+    pub(crate) arguments: Switch,
+    pub(crate) gateways: Vec<String>,
+    pub(crate) retention_days: Option<NonZeroU32>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Switch {
+    #[default]
+    Off,
+    On,
 }
 
 impl Vault {
