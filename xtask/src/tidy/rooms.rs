@@ -88,6 +88,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "mask",
             "objects",
             "openapi",
+            "policy",
             "smithy",
             "store",
         ],
