@@ -6,6 +6,7 @@
 
 mod credentials;
 mod keys;
+mod policies;
 mod pool_users;
 mod recordings;
 mod third_parties;
@@ -13,6 +14,7 @@ mod web_identity;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
+use policies::POLICY_SUMMARIES;
 use pool_users::POOL_USERS;
 use recordings::RECORDINGS;
 use third_parties::THIRD_PARTIES;
@@ -35,6 +37,7 @@ const SCRIPTS: &[&str] = &[
     THIRD_PARTIES,
     KEYS,
     WEB_IDENTITY,
+    POLICY_SUMMARIES,
     RECORDINGS,
 ];
 
