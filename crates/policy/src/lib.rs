@@ -34,6 +34,7 @@ mod number;
 mod partial;
 mod principal;
 mod reason;
+mod rehearse;
 mod slice;
 
 mod names;
@@ -49,6 +50,7 @@ pub use partial::{Depends, KnownCaller, PartialCall, PartialDecision};
 pub use principal::{InvalidPrincipal, Principal};
 pub use problem::{Location, Problem, ProblemKind};
 pub use reason::DENIED;
+pub use rehearse::{PolicySetOnTrial, Rehearsal, Replayed};
 pub use schema::{GatewayTools, MAX_SCHEMA_BYTES, Schema, SchemaError, ToolDefinition, UnreadableArgument};
 pub use split::{Piece, split};
 pub use statement::{Effect, ResourceScope};

@@ -3,7 +3,11 @@
 
 mod support;
 
-use policy::{Call, Depends, KnownCaller, PartialCall, PartialDecision, Principal, Reason};
+use domain::PolicyId;
+use policy::{
+    Call, Depends, KnownCaller, PartialCall, PartialDecision, PolicySetOnTrial, Principal, Reason, Rehearsal,
+    Replayed,
+};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -190,13 +194,13 @@ fn arguments() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// What is certain of a call is what is decided of it, whoever of that name calls with whatever arguments.
     #[test]
     fn what_is_certain_is_what_is_decided(
         statements in prop::collection::vec(statement(), 1..6),
-        calls in prop::collection::vec(arguments(), 1..6),
+        calls in prop::collection::vec(arguments(), 1..4),
     ) {
         let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
         let engine = house().engine(&statements);
@@ -232,4 +236,106 @@ proptest! {
             }
         }
     }
+
+    /// Calls that are decided again by the policies that decided them are decided as they were, whatever was recorded.
+    #[test]
+    fn the_same_policies_change_nothing(
+        statements in prop::collection::vec(statement(), 1..6),
+        calls in prop::collection::vec(arguments(), 1..4),
+    ) {
+        let texts: Vec<&str> = statements.iter().map(String::as_str).collect();
+        let engine = house().engine(&texts);
+        let rehearsal = Rehearsal { present: Some(on_trial(&texts)), candidate: on_trial(&texts) };
+        let unaided = Rehearsal { present: None, candidate: on_trial(&texts) };
+        for tool in TOOLS {
+            for principal in callers() {
+                for arguments in &calls {
+                    let arguments = arguments.to_string();
+                    let decided = engine.decide(&principal, &Call { tool, arguments: &arguments, now: NOON });
+                    let named = KnownCaller::Named(principal.kind(), principal.id());
+                    for caller in [KnownCaller::Whole(&principal), named] {
+                        for arguments in [Some(arguments.as_str()), None] {
+                            let call = PartialCall { tool, arguments, now: NOON };
+                            let replayed = rehearsal.replay(caller, &call, decided.allow);
+                            prop_assert!(
+                                matches!(replayed, Replayed::Same | Replayed::Unaffected),
+                                "{:?}", replayed
+                            );
+                            let replayed = unaided.replay(caller, &call, decided.allow);
+                            prop_assert!(
+                                matches!(replayed, Replayed::Same | Replayed::Undecidable(_)),
+                                "{:?}", replayed
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is said to change by other policies, with little recorded, is what they decide.
+    #[test]
+    fn what_is_said_to_change_changes(
+        before in prop::collection::vec(statement(), 1..4),
+        more in prop::collection::vec(statement(), 1..3),
+        arguments in arguments(),
+    ) {
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let after: Vec<&str> = before.iter().copied().chain(more.iter().map(String::as_str)).collect();
+        let (engine, candidate) = (house().engine(&before), house().engine(&after));
+        let rehearsal = Rehearsal { present: Some(on_trial(&before)), candidate: on_trial(&after) };
+        let text = arguments.to_string();
+        for tool in TOOLS {
+            for principal in callers() {
+                let call = Call { tool, arguments: &text, now: NOON };
+                let was = engine.decide(&principal, &call).allow;
+                let would = candidate.decide(&principal, &call).allow;
+                let named = KnownCaller::Named(principal.kind(), principal.id());
+                for caller in [KnownCaller::Whole(&principal), named] {
+                    for arguments in [Some(text.as_str()), None] {
+                        let call = PartialCall { tool, arguments, now: NOON };
+                        match rehearsal.replay(caller, &call, was) {
+                            Replayed::Same | Replayed::Unaffected => prop_assert_eq!(was, would),
+                            Replayed::NewlyAllowed(_) => prop_assert!(!was && would),
+                            Replayed::NewlyDenied(_) => prop_assert!(was && !would),
+                            Replayed::Undecidable(_) => {}
+                            Replayed::ToolGone => prop_assert!(false, "{tool}"),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn on_trial(statements: &[&str]) -> PolicySetOnTrial {
+    let named = statements.iter().enumerate();
+    let policies =
+        named.map(|(number, text)| (PolicyId::from_text(format!("p{number}")), (*text).to_owned()));
+    PolicySetOnTrial::compile(&house().gateway(), policies.collect()).unwrap()
+}
+
+#[test]
+fn a_rehearsal_says_what_changes_and_what_nobody_can_say() {
+    let manager = permit(MANAGER);
+    let forbidden = forbid("principal.id == \"u1\"");
+    let small = forbid("context.input.n > 3");
+    let rehearse = |after: &[&str], caller, arguments, allowed| {
+        let (present, candidate) = (Some(on_trial(&[&manager])), on_trial(after));
+        let call = PartialCall { tool: TOOLS[0], arguments, now: NOON };
+        Rehearsal { present, candidate }.replay(caller, &call, allowed)
+    };
+    assert!(matches!(rehearse(&[&manager, &forbidden], anybody(), None, true), Replayed::NewlyDenied(_)));
+    // Nobody knows whether u2 is a manager, but that is so with both.
+    let other = KnownCaller::Named(policy::PrincipalKind::OAuthUser, "u2");
+    assert_eq!(rehearse(&[&manager, &forbidden], other, None, true), Replayed::Unaffected);
+    let Replayed::Undecidable(depends) = rehearse(&[&manager, &small], other, None, true) else { panic!() };
+    assert!(depends.on_claims && depends.on_arguments);
+    let known = rehearse(&[&manager, &small], other, Some(r#"{"n": 7}"#), true);
+    assert!(matches!(known, Replayed::NewlyDenied(_)), "{known:?}");
+    let everybody = permit("true");
+    assert!(matches!(rehearse(&[&everybody], other, None, false), Replayed::NewlyAllowed(_)));
+    let call = PartialCall { tool: "Gone___tool", arguments: None, now: NOON };
+    let rehearsal = Rehearsal { present: None, candidate: on_trial(&[]) };
+    assert_eq!(rehearsal.replay(other, &call, true), Replayed::ToolGone);
 }

@@ -26,6 +26,11 @@ impl Failure {
         Self { what: what.into(), code: 2 }
     }
 
+    /// The same as trouble of a verb that answers with 0 and 1, as `diff` does: 2.
+    pub(crate) fn as_trouble(self) -> Self {
+        Self { code: 2, ..self }
+    }
+
     /// A command could not be run; the codes are those of shells (POSIX, "Exit Status for Commands").
     pub(crate) fn of_command(what: impl Into<String>, kind: std::io::ErrorKind) -> Self {
         Self { what: what.into(), code: if kind == std::io::ErrorKind::NotFound { 127 } else { 126 } }

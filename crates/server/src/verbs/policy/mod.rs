@@ -3,9 +3,14 @@
 //! The verbs look and do not change anything. Tools come from a gateway of the data directory, or from files, so that
 //! most verbs work in CI beside no server at all; `sources.rs` says which. One file a verb.
 
+mod candidate;
 mod files;
+mod period;
+mod replay;
 mod schema;
 mod sources;
+mod tally;
+mod traffic;
 
 use clap::{Args, Subcommand};
 
@@ -21,11 +26,14 @@ pub(crate) struct Policy {
 enum PolicyVerb {
     /// Print the Cedar schema that policies are checked against
     Schema(schema::Arguments),
+    /// Decide the calls of the past again by other policies: what would change, for whom
+    Replay(replay::Arguments),
 }
 
 /// Does the verb.
 pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
     match arguments.verb {
         PolicyVerb::Schema(arguments) => schema::run(&arguments),
+        PolicyVerb::Replay(arguments) => replay::run(&arguments),
     }
 }

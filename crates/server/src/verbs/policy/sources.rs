@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{Gateway, PolicyEngineId, PolicyId, Scope};
+use domain::{Gateway, Policy, PolicyEnforcement, PolicyEngineId, PolicyId, Scope};
 use policy::{Engine, GatewayTools, Offered, Schema, named_gateways};
 use serde_json::Value;
 use store::{Page, Tx};
@@ -87,7 +87,7 @@ impl Sources {
     pub(super) async fn ground(&self) -> Result<Ground, Failure> {
         let Which { gateway, engine, schema, tools } = &self.which;
         match (gateway, engine, schema, tools) {
-            (Some(id), ..) => self.of_gateway(id).await,
+            (Some(id), ..) => of_gateway(&self.settings, id).await,
             (_, Some(id), ..) => self.of_engine(id).await,
             (_, _, Some(file), _) => self.of_schema(file),
             (_, _, _, Some(file)) => self.of_tools(file),
@@ -95,18 +95,6 @@ impl Sources {
                 Err(Failure::usage("say where the tools are: with --gateway, --engine, --schema or --tools"))
             }
         }
-    }
-
-    async fn of_gateway(&self, id: &str) -> Result<Ground, Failure> {
-        let opened = open(&self.settings).await?;
-        let mut tx = opened.store.read().await?;
-        let gateway = find_gateway(&mut tx, id).await?;
-        let engine = gateway.policy.as_ref().map(|attached| {
-            PolicyEngineId::from_text(
-                attached.engine.resource().strip_prefix("policy-engine/").unwrap_or_default(),
-            )
-        });
-        gather(opened, tx, gateway.scope.clone(), vec![gateway], engine).await
     }
 
     async fn of_engine(&self, id: &str) -> Result<Ground, Failure> {
@@ -138,6 +126,19 @@ impl Sources {
         let offered = Offered::by_tools(self.arn.clone().unwrap_or_default(), tools);
         Ok(Ground { offered: vec![offered], policies: Vec::new(), store: None, written: None })
     }
+}
+
+/// The tools of a gateway, and the policies that guard it.
+pub(super) async fn of_gateway(settings: &Settings, id: &str) -> Result<Ground, Failure> {
+    let opened = open(settings).await?;
+    let mut tx = opened.store.read().await?;
+    let gateway = find_gateway(&mut tx, id).await?;
+    let engine = gateway.policy.as_ref().map(|attached| {
+        PolicyEngineId::from_text(
+            attached.engine.resource().strip_prefix("policy-engine/").unwrap_or_default(),
+        )
+    });
+    gather(opened, tx, gateway.scope.clone(), vec![gateway], engine).await
 }
 
 impl Ground {
@@ -217,7 +218,8 @@ async fn gather(
         Some(engine) => tx.policies(&scope, engine, Page::ALL).await?,
         None => Vec::new(),
     };
-    let in_force = policies.into_iter().filter(|policy| policy.status.decides());
+    let binds = |policy: &Policy| policy.status.decides() && policy.enforcement == PolicyEnforcement::Active;
+    let in_force = policies.into_iter().filter(binds);
     let policies = in_force.filter_map(|policy| {
         Some(Standing { id: policy.id, name: policy.name, statement: policy.in_force? })
     });
