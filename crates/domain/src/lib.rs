@@ -39,7 +39,7 @@ mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
-pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome, RATE_LIMITED};
+pub use audit::{Actor, AuditEvent, AuditKind, Decision, LogOnly, Outcome, RATE_LIMITED};
 pub use caller::{Caller, Principal};
 pub use client_key::{ClientKey, ClientKeyAlgorithm};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};

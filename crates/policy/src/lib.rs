@@ -3,7 +3,7 @@
 //! The crate knows Cedar so that no other one has to: a schema is derived from tools ([`Schema`]), a statement
 //! is checked against it before it becomes a policy ([`check`]), a gateway's policies are compiled into an
 //! immutable value ([`Engine`]), and that value decides calls ([`Engine::decide`]) and says which tools a
-//! caller may see ([`Engine::visible`]). Nothing here does I/O, and no type of Cedar's is part of the API, so
+//! caller may see ([`Engine::visible`]). Policies that do not bind are watched beside it ([`Observer`]). Nothing here does I/O, and no type of Cedar's is part of the API, so
 //! that the pinned set of Cedar's crates can move as one.
 //!
 //! Promises, each a property test: an indexed decision is the decision of the whole policy set; a forbid is
@@ -31,6 +31,7 @@ mod input;
 mod list;
 mod model;
 mod number;
+mod observe;
 mod partial;
 mod principal;
 mod reason;
@@ -45,6 +46,7 @@ pub use engine::{CompileError, Engine};
 pub use findings::{Finding, FindingKind};
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
+pub use observe::{Observation, Observer};
 pub use offered::Offered;
 pub use partial::{Depends, KnownCaller, PartialCall, PartialDecision};
 pub use principal::{InvalidPrincipal, Principal};

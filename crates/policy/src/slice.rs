@@ -99,9 +99,19 @@ impl Slice {
     }
 }
 
+/// What compiled policies are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Whether a call may be made.
+    Decide,
+    /// Which of them match it. Every one of them is a permit then, because an answer that names forbids names no
+    /// permits; what it would do is in [`Layer::effects`].
+    Observe,
+}
+
 /// The policies of an engine, before the tools are known.
-#[derive(Default)]
 pub(crate) struct Index {
+    purpose: Purpose,
     policies: Vec<Filed>,
     actions: BTreeSet<String>,
     depth: usize,
@@ -114,8 +124,15 @@ struct Filed {
 }
 
 impl Index {
+    pub(crate) fn new(purpose: Purpose) -> Self {
+        Self { purpose, policies: Vec::new(), actions: BTreeSet::new(), depth: 0 }
+    }
+
     pub(crate) fn add(&mut self, statement: Statement) -> Result<(), pst::PstConstructionError> {
-        let policy = statement.without_answered_scope()?;
+        let policy = match self.purpose {
+            Purpose::Decide => statement.without_answered_scope()?,
+            Purpose::Observe => statement.as_question()?,
+        };
         let literals = policy.entity_literals();
         let actions = literals.iter().filter(|uid| uid.type_name().to_string() == ACTION);
         self.actions.extend(actions.map(|uid| AsRef::<str>::as_ref(uid.id()).to_owned()));
@@ -212,7 +229,8 @@ impl Slices {
         for policy in filed() {
             layer.add(policy)?;
         }
-        if !layer.reads.is_empty() {
+        // Nobody lists by policies that do not bind.
+        if self.index.purpose == Purpose::Decide && !layer.reads.is_empty() {
             for policy in filed() {
                 layer.ask(policy)?;
             }

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::bootstrap;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Metrics};
 use crate::master_key;
 use crate::recordings;
 use crate::terminal::Failure;
@@ -43,6 +43,8 @@ pub(crate) struct House {
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,
     pub(crate) random: Arc<dyn Random>,
+    /// Who may read the metrics.
+    pub(crate) metrics: Metrics,
     /// The root credentials of the first account.
     pub(crate) root: AccessKey,
     functions: Functions,
@@ -174,6 +176,7 @@ impl House {
                 largest_payload: configuration.largest_payload,
                 traffic: configuration.traffic,
                 recorder: configuration.recording.recorder.clone(),
+                prompts_and_resources: configuration.prompts_and_resources,
             },
             client,
         );
@@ -188,6 +191,7 @@ impl House {
             lane,
             names,
             random,
+            metrics: configuration.metrics,
             root,
             functions,
             audit,

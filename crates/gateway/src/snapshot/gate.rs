@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::{Arn, Gateway, PolicyMode};
 use mcp::Version;
-use policy::{Engine, Principal};
+use policy::{Engine, Observer, Principal};
 use quick_cache::sync::Cache;
 
 use super::{Catalogue, RoleAccess, Visible};
@@ -12,6 +12,7 @@ use crate::authenticate::Caller;
 use crate::challenge::Challenge;
 use crate::intercept::Interceptors;
 use crate::limit::Limits;
+use crate::meter::Meter;
 
 /// How many callers of one gateway are remembered.
 const CALLERS: usize = 10_000;
@@ -37,6 +38,8 @@ pub(crate) struct Gate {
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     /// The one caller of a gateway that asks nobody who they are.
     pub(crate) anyone: OnceLock<Arc<Caller>>,
+    /// Counts what the policies decide.
+    pub(crate) meter: Arc<Meter>,
     lists: Cache<Vec<bool>, Arc<Visible>>,
 }
 
@@ -45,8 +48,8 @@ pub(crate) struct Gate {
 pub(crate) enum Guard {
     /// Nothing but the authorizer.
     Open,
-    /// Policies.
-    Policies { mode: PolicyMode, rules: Rules },
+    /// Policies; `watched` are those of them that do not bind, where there are any.
+    Policies { mode: PolicyMode, rules: Rules, watched: Option<Arc<Observer>> },
 }
 
 /// Policies, compiled.
@@ -66,6 +69,7 @@ impl Gate {
         limits: Limits,
         interceptors: Arc<Interceptors>,
         challenge: Challenge,
+        meter: Arc<Meter>,
     ) -> Self {
         let supported = gateway.mcp.as_ref().and_then(|mcp| mcp.supported_versions.as_ref());
         let speaks = |version: &Version| {
@@ -84,6 +88,7 @@ impl Gate {
             challenge,
             callers: Cache::new(CALLERS),
             anyone: OnceLock::new(),
+            meter,
             lists: Cache::new(LISTS),
         }
     }
@@ -92,7 +97,8 @@ impl Gate {
     pub(crate) fn with_role(&self, role: RoleAccess, challenge: Challenge) -> Self {
         let (gateway, catalogue) = (self.gateway.clone(), Arc::clone(&self.catalogue));
         let (limits, interceptors) = (self.limits.clone(), Arc::clone(&self.interceptors));
-        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge)
+        let meter = Arc::clone(&self.meter);
+        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge, meter)
     }
 
     /// Whether a host is the one that AWS would give this gateway.
