@@ -38,14 +38,24 @@ mod reason;
 mod rehearse;
 mod slice;
 
+mod conjuncts;
+mod explain;
+mod nearest;
+mod remedy;
+mod shown;
+mod source;
+
 mod names;
 
 pub use check::{Checked, Validation, annotated_id, check, named_gateways};
+pub use conjuncts::{Holds, Part};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};
+pub use explain::{Account, Condition, Explanation, Seen};
 pub use findings::{Finding, FindingKind};
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
+pub use nearest::Nearest;
 pub use observe::{Observation, Observer};
 pub use offered::Offered;
 pub use partial::{Depends, KnownCaller, PartialCall, PartialDecision};
