@@ -40,6 +40,7 @@ pub use engine::{CompileError, Engine};
 pub use findings::{Finding, FindingKind};
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
+pub use nesting::keep_shallow;
 pub use principal::{InvalidPrincipal, Principal};
 pub use problem::{Location, Problem, ProblemKind};
 pub use reason::DENIED;
