@@ -89,6 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "mask",
             "objects",
             "openapi",
+            "policy",
             "smithy",
             "store",
         ],
