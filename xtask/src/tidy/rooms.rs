@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mcp", &["domain", "strict-json", "egress"]),
     ("openapi", &["strict-json"]),
     ("policy", &["domain"]),
+    ("prover", &["policy"]),
     ("search", &[]),
     ("smithy", &["domain", "strict-json"]),
     ("store", &["domain"]),
@@ -98,12 +99,13 @@ const ROOMS: &[(&str, &[&str])] = &[
 /// Crates of others that only some rooms may know.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
-    ("cedar-policy", &["policy"]),
+    ("cedar-policy", &["policy", "prover"]),
+    ("cedar-policy-symcc", &["prover"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
     ("quick-xml", &["aws", "objects", "openapi", "smithy"]),
     ("serde-saphyr", &["openapi"]),
-    ("rustix", &["compute", "exec"]),
+    ("rustix", &["compute", "exec", "prover"]),
     ("rcgen", &["exec"]),
     ("tokio-rustls", &["exec"]),
 ];
@@ -113,6 +115,7 @@ const NEVER_IN: &[(&str, &[&str])] = &[
     ("domain", &["serde_json", "tokio", "http", "hyper", "sqlx", "bytes"]),
     ("openapi", &["tokio", "hyper", "sqlx"]),
     ("policy", &["tokio", "http", "hyper"]),
+    ("prover", &["sqlx", "http", "hyper"]),
     ("mask", &["tokio", "http", "hyper"]),
     ("search", &["tokio", "http", "hyper"]),
     ("smithy", &["tokio", "hyper"]),
