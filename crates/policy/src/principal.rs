@@ -62,6 +62,14 @@ impl Principal {
         Self::new(PrincipalKind::IamEntity, without_session(arn), std::iter::empty())
     }
 
+    /// A caller with AWS credentials, by the id that policies compare, whatever it is: for a request that was made up.
+    ///
+    /// # Errors
+    /// [`InvalidPrincipal`] when Cedar refuses the entity, which it has no reason to do.
+    pub fn iam_named(id: &str) -> Result<Self, InvalidPrincipal> {
+        Self::named(PrincipalKind::IamEntity, id)
+    }
+
     /// A caller of either kind without claims. An OAuth caller has claims: this is one of whom they are known to be none.
     pub(crate) fn named(kind: PrincipalKind, id: &str) -> Result<Self, InvalidPrincipal> {
         Self::new(kind, id, std::iter::empty())

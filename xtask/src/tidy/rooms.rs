@@ -90,6 +90,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "objects",
             "openapi",
             "policy",
+            "prover",
             "smithy",
             "store",
         ],
@@ -105,7 +106,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap", &["server"]),
     ("quick-xml", &["aws", "objects", "openapi", "smithy"]),
     ("serde-saphyr", &["openapi"]),
-    ("rustix", &["compute", "exec", "prover"]),
+    ("rustix", &["compute", "exec", "prover", "server"]),
     ("rcgen", &["exec"]),
     ("tokio-rustls", &["exec"]),
 ];

@@ -39,7 +39,6 @@ pub(crate) struct File {
     pub(crate) objects: Objects,
     pub(crate) log: Log,
     pub(crate) vault: Vault,
-    pub(crate) policy: Policy,
 }
 
 /// A value that is written as text and read by its own type, so that what is wrong with it is shown with its line too.
@@ -85,6 +84,7 @@ pub(crate) struct Gateway {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Policy {
     pub(crate) prompts_and_resources: Option<Written<PromptsAndResources>>,
+    pub(crate) recording: Recording,
 }
 
 /// What one account may have.
@@ -149,12 +149,6 @@ pub(crate) struct Oidc {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Vault {
     pub(crate) master_key_command: Option<Vec<String>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Policy {
-    pub(crate) recording: Recording,
 }
 
 /// What is recorded of calls besides their audit events.

@@ -189,6 +189,19 @@ fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 
+/// Who is at the command line, for the audit trail: the user that the process runs as, and what that user is called here.
+pub(crate) fn operator() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let name = variable("LOGNAME").or_else(|| variable("USER"));
+    let plain = |name: &String| {
+        name.len() <= 64 && name.chars().all(|it| it.is_alphanumeric() || "-_.@".contains(it))
+    };
+    match name.filter(plain) {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}
+
 fn log_filter() -> Result<Option<LogFilter>, Failure> {
     const NAME: &str = "PORTCULLIS_LOG";
     let read = |text: String| text.parse().map_err(|error| Failure::usage(format!("{NAME}: {error}")));

@@ -38,7 +38,9 @@ impl Candidate {
             let before = policies.len();
             policies.retain(|policy| policy.name != *unwanted && policy.id.as_str() != unwanted);
             if policies.len() == before {
-                return Err(Failure::usage(format!("no policy `{unwanted}` is in force: GetPolicy shows names and ids")));
+                return Err(Failure::usage(format!(
+                    "no policy `{unwanted}` is in force: GetPolicy shows names and ids"
+                )));
             }
         }
         if !self.with.is_empty() {
@@ -57,7 +59,7 @@ impl Candidate {
 }
 
 /// Nothing is rehearsed that could not be in force.
-fn accepted(policies: Vec<Standing>, schema: &Schema) -> Result<Vec<Standing>, Failure> {
+pub(super) fn accepted(policies: Vec<Standing>, schema: &Schema) -> Result<Vec<Standing>, Failure> {
     let mut problems = Vec::new();
     for policy in &policies {
         if let Err(found) = check(&policy.statement, schema, Validation::IgnoreAllFindings) {

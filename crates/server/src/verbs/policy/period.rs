@@ -31,7 +31,11 @@ impl FromStr for Since {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no period: write it like 90m, 24h or 7d, or as a moment like 2026-11-21T09:30:00Z");
+        let wrong = || {
+            format!(
+                "`{text}` is no period: write it like 90m, 24h or 7d, or as a moment like 2026-11-21T09:30:00Z"
+            )
+        };
         if let Some(moment) = Timestamp::parse(text) {
             return Ok(Self::At(moment));
         }
@@ -58,7 +62,9 @@ mod tests {
     fn a_period_is_a_number_and_a_unit_or_a_moment() {
         let now = Timestamp::from_seconds(1_000_000);
         let before = |text: &str| text.parse::<Since>().map(|since| since.before(now).seconds());
-        for (text, wanted) in [("90s", 999_910), ("90m", 994_600), ("24h", 913_600), ("7d", 395_200), ("1w", 395_200)] {
+        for (text, wanted) in
+            [("90s", 999_910), ("90m", 994_600), ("24h", 913_600), ("7d", 395_200), ("1w", 395_200)]
+        {
             assert_eq!(before(text), Ok(wanted), "{text}");
         }
         assert_eq!(before("1970-01-02T00:00:00Z"), Ok(86_400));

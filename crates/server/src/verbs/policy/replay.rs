@@ -183,11 +183,15 @@ impl Findings {
                 shown.add_row([without, caller, tool, calls, first, last, visible(&policies.join(", "))]);
             }
             say(shown)?;
-            remark("what is not recorded cannot be decided again: see [policy.recording] in the configuration");
+            remark(
+                "what is not recorded cannot be decided again: see [policy.recording] in the configuration",
+            );
         }
         let beyond = self.changed.beyond + self.undecided.beyond;
         if beyond > 0 {
-            remark(format!("{beyond} more calls are of callers and tools beyond the 10,000 that are told apart"));
+            remark(format!(
+                "{beyond} more calls are of callers and tools beyond the 10,000 that are told apart"
+            ));
         }
         say(format!(
             "{} calls: {} as before, {} would change, {} undecidable, {} of tools that are gone.",

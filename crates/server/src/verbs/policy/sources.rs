@@ -184,11 +184,16 @@ pub(super) struct Guarded {
 impl Guarded {
     /// The policies, compiled for the gateway.
     pub(super) fn engine(&self, policies: &[Standing]) -> Result<Engine, Failure> {
+        self.engine_at(&self.arn, policies)
+    }
+
+    /// The policies, compiled for a gateway of this ARN with the same tools.
+    pub(super) fn engine_at(&self, arn: &str, policies: &[Standing]) -> Result<Engine, Failure> {
         let statements = policies.iter().map(|policy| (policy.id.clone(), &policy.statement));
         let compiled = match &self.schema {
-            Some(schema) => Engine::compile_typed(&self.arn, schema, statements),
+            Some(schema) => Engine::compile_typed(arn, schema, statements),
             None => {
-                let tools = GatewayTools { arn: &self.arn, ..self.offered.tools() };
+                let tools = GatewayTools { arn, ..self.offered.tools() };
                 Engine::compile(&tools, statements)
             }
         };
