@@ -111,6 +111,7 @@ def test_promote_shows_what_was_not_denied_yet_and_lets_it_be(make, tmp_path):
     code, _, said = house.verb("promote", "--gateway", house.gateway.id, json_too=False)
     assert code == 2 and "--yes" in said, said
     assert house.call(house.clerk, large) == [False]
+    house.events(7)
     code, done, _ = house.verb("promote", "--gateway", house.gateway.id, "--yes")
     assert code == 0 and done["result"] == "binds now", done
     until("the denial", lambda: house.call(house.clerk, large), lambda seen: seen == [True], 10)
@@ -169,7 +170,7 @@ def test_calls_that_were_recorded_are_decided_again(make, tmp_path):
     assert by_caller(found["changes"], ("change", "newly denied")) == {(house.clerk.id, "Money___move"): 1}, found
     # Everything for clerks, nothing for managers.
     clerks = house.permit("move", MANAGER.replace("manager", "clerk"))
-    code, found, _ = replay(file(tmp_path, clerks))
+    code, found, _ = replay(file(tmp_path, clerks, "clerks.cedar"))
     assert code == 1
     assert by_caller(found["changes"], ("change", "newly allowed")) == {(house.clerk.id, "Money___move"): 1}, found
     assert by_caller(found["changes"], ("change", "newly denied")) == {(house.manager.id, "Money___move"): 2}, found
@@ -180,12 +181,14 @@ def test_calls_that_were_recorded_are_decided_again(make, tmp_path):
     assert code == 1 and found["changed"] == 2, found
     code, text, _ = house.verb("replay", new, "--gateway", house.gateway.id, json_too=False)
     assert code == 1 and "newly denied" in text and "5 calls: 4 as before, 1 would change" in text, text
-    # Nothing so long ago, and what cannot be in force is not tried.
-    code, nothing, _ = replay("--since", "2020-01-01T00:00:00Z", new)
-    assert code == 1 and nothing["calls"] == 5
+    code, found, _ = replay("--since", "2020-01-01T00:00:00Z", new)
+    assert code == 1 and found["calls"] == 5, found
+    code, nothing, _ = replay("--since", "2100-01-01T00:00:00Z", new)
+    assert code == 0 and nothing["calls"] == 0, nothing
+    # What cannot be in force is not tried.
     for arguments, what in (
-        ([file(tmp_path, house.permit("move", "context.input.nothing == 1"))], "nothing"),
-        ([file(tmp_path, "permit(")], "cannot be in force"),
+        ([file(tmp_path, house.permit("move", "context.input.nothing == 1"), "wrong.cedar")], "nothing"),
+        ([file(tmp_path, "permit(", "half.cedar")], "cannot be in force"),
         (["--without", "nobody"], "no policy `nobody`"),
         (["--since", "soon"], "is no period"),
         ([str(tmp_path / "absent.cedar")], "cannot read"),
