@@ -131,7 +131,7 @@ impl Watched<'_> {
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         if let Some(event) = self.finished() {
-            self.context.setup().audit.record_without_waiting(event);
+            self.context.setup().audit.record_without_waiting(event, None);
         }
     }
 }

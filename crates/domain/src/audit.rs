@@ -52,6 +52,9 @@ pub struct AuditEvent {
     pub request_id: RequestId,
 }
 
+/// What the reason of an event begins with that a rate limit turned away.
+pub const RATE_LIMITED: &str = "the rate limit ";
+
 impl AuditEvent {
     /// Something that nobody asked for over a wire, and that was done: background work, the command line.
     #[must_use]
@@ -81,6 +84,22 @@ impl AuditEvent {
     #[must_use]
     pub fn about(self, resource: &Arn) -> Self {
         Self { resource: Some(resource.to_string()), ..self }
+    }
+
+    /// Whether policies decided about the call of a tool, or about a request to an HTTP target, that this event records.
+    /// A gateway without policies allows without any, and a rate limit denies for a reason of its own.
+    #[must_use]
+    pub fn is_policy_decision(&self) -> bool {
+        let is_call = self.action == "tools/call" || !self.action.contains('/');
+        if self.kind != AuditKind::Gateway || self.tool.is_none() || !is_call {
+            return false;
+        }
+        match self.decision {
+            Decision::Allow => !self.policies.is_empty(),
+            Decision::Deny => self.reason.as_ref().is_some_and(|reason| !reason.starts_with(RATE_LIMITED)),
+            Decision::WouldDeny => true,
+            Decision::None => false,
+        }
     }
 }
 

@@ -28,6 +28,7 @@ mod pool_trigger;
 mod pool_user;
 mod random;
 mod rate_limit;
+mod recording;
 mod secret;
 mod state;
 mod target;
@@ -38,7 +39,7 @@ mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
-pub use audit::{Actor, AuditEvent, AuditKind, Decision, LogOnly, Outcome};
+pub use audit::{Actor, AuditEvent, AuditKind, Decision, LogOnly, Outcome, RATE_LIMITED};
 pub use caller::{Caller, Principal};
 pub use client_key::{ClientKey, ClientKeyAlgorithm};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
@@ -72,6 +73,7 @@ pub use pool_trigger::{PreTokenTrigger, TriggerVersion};
 pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};
 pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
+pub use recording::{LONGEST_RECORDING, Recording};
 pub use secret::Secret;
 pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
 pub use target::{

@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, LogOnly, Outcome, PolicyId, RequestId};
+use domain::{
+    Actor, AuditEvent, AuditKind, Decision, EventId, LogOnly, Outcome, PolicyId, RATE_LIMITED, Recording,
+    RequestId,
+};
 use http::StatusCode;
 
 use mcp::jsonrpc::{CallParams, Message};
@@ -23,6 +26,8 @@ pub(crate) struct Record {
     began: Instant,
     /// Taken when the record is handed over.
     event: Option<AuditEvent>,
+    /// What is recorded besides the event.
+    recording: Option<Recording>,
     request_id: RequestId,
 }
 
@@ -55,7 +60,7 @@ impl Record {
             latency_us: 0,
             request_id: request_id.clone(),
         };
-        Self { plane: Arc::clone(plane), began, event: Some(event), request_id }
+        Self { plane: Arc::clone(plane), began, event: Some(event), recording: None, request_id }
     }
 
     /// A record of its own for each message of the request.
@@ -65,6 +70,7 @@ impl Record {
             plane: Arc::clone(&self.plane),
             began: self.began,
             event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event.clone() }),
+            recording: None,
             request_id: self.request_id.clone(),
         };
         (0..messages).map(own).collect()
@@ -98,7 +104,7 @@ impl Record {
     pub(crate) fn throttled(&mut self, limit: &str) {
         self.set(|event| {
             event.decision = Decision::Deny;
-            event.reason = Some(format!("the rate limit {limit}"));
+            event.reason = Some(format!("{RATE_LIMITED}{limit}"));
         });
     }
 
@@ -125,6 +131,11 @@ impl Record {
             Ruling::Unknown => return,
         };
         self.decided(decided, undecided);
+    }
+
+    /// What is recorded of the call besides the event.
+    pub(crate) fn recording(&mut self, recording: Option<Recording>) {
+        self.recording = recording;
     }
 
     /// What was decided about a request to an HTTP target.
@@ -165,7 +176,7 @@ impl Record {
             }
         });
         if let Some(event) = self.finished() {
-            self.plane.setup.audit.record(event).await;
+            self.plane.setup.audit.record_with(event, self.recording.take()).await;
         }
     }
 
@@ -180,7 +191,7 @@ impl Record {
             event.error.clone_from(&reply.error);
         });
         if let Some(event) = self.finished() {
-            self.plane.setup.audit.record(event).await;
+            self.plane.setup.audit.record_with(event, self.recording.take()).await;
         }
     }
 
@@ -210,7 +221,7 @@ fn log_only(observed: &Observation) -> Box<LogOnly> {
 impl Drop for Record {
     fn drop(&mut self) {
         if let Some(event) = self.finished() {
-            self.plane.setup.audit.record_without_waiting(event);
+            self.plane.setup.audit.record_without_waiting(event, self.recording.take());
         }
     }
 }

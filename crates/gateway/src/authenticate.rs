@@ -25,6 +25,7 @@ use policy::Principal;
 use crate::answer::Reply;
 use crate::limit::{self, Key};
 use crate::pipeline::Lane;
+use crate::recording;
 use crate::snapshot::{Gate, Visible};
 
 /// How long a body may take to arrive.
@@ -46,6 +47,8 @@ pub(crate) struct Caller {
     visible: OnceLock<Arc<Visible>>,
     /// What it signs with, for targets that are called in its name.
     signing: Option<Credentials>,
+    /// Its claims as they are recorded, written down once.
+    claims_text: OnceLock<Option<Arc<str>>>,
 }
 
 impl Caller {
@@ -72,6 +75,12 @@ impl Caller {
         &self.claims
     }
 
+    /// Its claims as they are recorded, where they are.
+    pub(crate) fn claims_text(&self) -> Option<Arc<str>> {
+        let text = || self.principal.as_ref().and_then(recording::claims_text);
+        self.claims_text.get_or_init(text).clone()
+    }
+
     /// The tools of the gateway that this caller may see. A caller belongs to one gate, so they do not change.
     pub(crate) fn visible(&self, gate: &Gate) -> &Arc<Visible> {
         self.visible.get_or_init(|| gate.visible_to(self.principal.as_ref()))
@@ -79,7 +88,7 @@ impl Caller {
 
     fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
         let (key, claims, visible) = (key_of(&actor), BTreeMap::new(), OnceLock::new());
-        Self { actor, key, principal, until, claims, visible, signing: None }
+        Self { actor, key, principal, until, claims, visible, signing: None, claims_text: OnceLock::new() }
     }
 }
 

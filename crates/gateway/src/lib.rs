@@ -21,6 +21,7 @@ mod limit;
 
 mod intercept;
 
+mod recording;
 mod resolve;
 
 mod arguments;
@@ -49,4 +50,5 @@ pub use authorize::PromptsAndResources;
 pub use body::Body;
 pub use limit::Traffic;
 pub use pipeline::{Lane, Plane, Setup};
+pub use recording::Recorder;
 pub use snapshot::{Loader, Snapshot};

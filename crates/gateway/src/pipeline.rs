@@ -28,6 +28,7 @@ use crate::body::Body;
 use crate::intercept::Seen;
 use crate::limit::{Quotas, Traffic};
 use crate::message::{Messages, Written};
+use crate::recording::Recorder;
 use crate::session::Sessions;
 use crate::snapshot::{Gate, Snapshot};
 use crate::suspend::Suspensions;
@@ -66,6 +67,8 @@ pub struct Setup {
     pub largest_payload: usize,
     /// How much may be asked.
     pub traffic: Traffic,
+    /// What is recorded of calls besides their audit events.
+    pub recorder: Recorder,
     /// What becomes of prompts and resources where policies guard.
     pub prompts_and_resources: PromptsAndResources,
 }
@@ -321,8 +324,10 @@ async fn call(turn: &Turn, id: &str, call: CallParams<'_>, record: &mut Record) 
         return Box::pin(search::find(turn, id, &call, record)).await;
     }
     let tool = resolve::tool(&turn.gate, &call.name);
-    let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, turn.now());
+    let now = turn.now();
+    let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, now);
     record.ruling(&ruling);
+    record.recording(turn.lane.plane.setup.recorder.call(&turn.gate, &turn.caller, &call, now));
     match ruling {
         Ruling::Permitted(permitted, _) => match modern::check_param_headers(turn, id, &permitted) {
             Ok(()) => upstream::call(turn, &permitted, id).await,

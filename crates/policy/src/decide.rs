@@ -188,13 +188,17 @@ impl Verdict {
 }
 
 impl Decision {
-    fn deny(reason: Reason) -> Self {
-        Self { allow: false, determining: Vec::new(), errors: Vec::new(), reason }
+    pub(crate) fn deny(reason: Reason) -> Self {
+        Self::by(false, Vec::new(), reason)
+    }
+
+    pub(crate) fn by(allow: bool, determining: Vec<PolicyId>, reason: Reason) -> Self {
+        Self { allow, determining, errors: Vec::new(), reason }
     }
 }
 
 /// What went wrong. Some of Cedar's messages repeat values, and an argument is not for the audit trail.
-fn describe(error: &cedar_policy::EvaluationError) -> String {
+pub(crate) fn describe(error: &cedar_policy::EvaluationError) -> String {
     use cedar_policy::EvaluationError as Error;
     match error {
         Error::EntityAttrDoesNotExist(_) | Error::RecordAttrDoesNotExist(_) | Error::RecursionLimit(_) => {

@@ -4,20 +4,21 @@
 //! kind of caller, what they read of the arguments, and how those are typed. Afterwards a decision costs what
 //! its few candidate policies cost, however many others there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Authorizer, Entity, EntityUid};
 use domain::PolicyId;
 
 use crate::input::{ContextPlan, project};
-use crate::input_type::{self, Record};
+use crate::input_type::{self, Record, ToolInput};
 use crate::model::Models;
 use crate::names::{CALL_TOOL, MCP, PrincipalKind, action_uid, gateway_uid, is_built_in, target_of};
 use crate::nesting::on_a_deep_stack;
 use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
-use crate::schema::GatewayTools;
+use crate::schema::{GatewayTools, Schema, ToolDefinition};
 use crate::slice::{Index, Purpose, Slice};
+use crate::source::{Source, Sources};
 use crate::statement::Statement;
 
 /// The policies that guard one gateway.
@@ -30,6 +31,8 @@ pub struct Engine {
     pub(crate) models: Models,
     /// How deep the deepest policy is at most.
     pub(crate) depth: usize,
+    /// All statements, for whoever asks why.
+    pub(crate) sources: Sources,
 }
 
 /// A tool with everything that a decision about it needs.
@@ -103,37 +106,59 @@ impl Engine {
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
+        let read = |tool: &ToolDefinition<'_>| (tool.name.to_owned(), input_type::read(tool.input_schema));
+        let named = gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
+        Self::compile_all(purpose, gateway.arn, &|| named.clone().map(read).collect(), policies)
+    }
+
+    /// The same for a gateway whose tools only their schema describes.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_typed<S: AsRef<str>>(
+        gateway: &str,
+        schema: &Schema,
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
+        Self::compile_all(Purpose::Decide, gateway, &|| schema.inputs(gateway), policies)
+    }
+
+    fn compile_all<S: AsRef<str>>(
+        purpose: Purpose,
+        gateway: &str,
+        inputs: &(dyn Fn() -> Vec<(String, ToolInput)> + Sync),
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
         let policies: Vec<(PolicyId, String)> =
             policies.into_iter().map(|(id, statement)| (id, statement.as_ref().to_owned())).collect();
-        on_a_deep_stack(|| Self::compile_here(purpose, gateway, &policies))
+        on_a_deep_stack(|| Self::compile_here(purpose, gateway, &inputs(), &policies))
             .unwrap_or_else(|| Err(CompileError::Internal("the compiler did not finish".to_owned())))
     }
 
     fn compile_here(
         purpose: Purpose,
-        gateway: &GatewayTools<'_>,
+        gateway: &str,
+        offered: &[(String, ToolInput)],
         policies: &[(PolicyId, String)],
     ) -> Result<Self, CompileError> {
-        let index = index(purpose, gateway.arn, policies)?;
-        let definitions = || gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
+        let (index, sources) = index(purpose, gateway, policies)?;
         let mut inputs = Inputs::default();
-        let mut slices = index.slices(definitions().map(|tool| tool.name));
-        let mut tools: Vec<Tool> = Vec::with_capacity(gateway.tools.len());
-        for definition in definitions() {
-            let input = input_type::read(definition.input_schema);
+        let mut slices = index.slices(offered.iter().map(|(name, _)| name.as_str()));
+        let mut tools: Vec<Tool> = Vec::with_capacity(offered.len());
+        for (name, input) in offered {
             let record = &input.record;
             let mut candidates = |kind| -> Result<Candidates, CompileError> {
-                let slice = slices.slice(definition.name, kind).map_err(CompileError::Internal)?;
+                let slice = slices.slice(name, kind).map_err(CompileError::Internal)?;
                 let plan = ContextPlan::new(record, slice.reads());
-                let unseen = slice.unseen_by_a_forbid(&input);
+                let unseen = slice.unseen_by_a_forbid(input);
                 Ok(Candidates { slice, plan, unseen })
             };
             let (oauth, iam) = (candidates(PrincipalKind::OAuthUser)?, candidates(PrincipalKind::IamEntity)?);
             tools.push(Tool {
                 position: tools.len(),
-                name: definition.name.to_owned(),
-                action: action_uid(definition.name),
-                entity: Entity::new_no_attrs(action_uid(definition.name), groups(definition.name)),
+                name: name.clone(),
+                action: action_uid(name),
+                entity: Entity::new_no_attrs(action_uid(name), groups(name)),
                 input: inputs.intern(record, [&oauth.slice, &iam.slice]),
                 oauth,
                 iam,
@@ -141,12 +166,13 @@ impl Engine {
         }
         let actions = slices.actions().map(str::to_owned).collect();
         Ok(Self {
-            gateway: gateway_uid(gateway.arn),
+            gateway: gateway_uid(gateway),
             models: Models::new(inputs.records, tools.len(), actions),
             by_name: tools.iter().map(|tool| (tool.name.clone(), tool.position)).collect(),
             tools,
             authorizer: Authorizer::new(),
             depth: slices.depth(),
+            sources,
         })
     }
 
@@ -161,13 +187,14 @@ impl Engine {
 }
 
 /// Parses the policies and files those that are about the gateway.
-fn index(purpose: Purpose, gateway: &str, policies: &[(PolicyId, String)]) -> Result<Index, CompileError> {
+fn index(
+    purpose: Purpose,
+    gateway: &str,
+    policies: &[(PolicyId, String)],
+) -> Result<(Index, Sources), CompileError> {
     let mut index = Index::new(purpose);
-    let mut seen = BTreeSet::new();
+    let mut sources = Sources::new();
     for (id, text) in policies {
-        if !seen.insert(id) {
-            return Err(CompileError::Repeated(id.clone()));
-        }
         let statement = Statement::parse(id.as_str(), text).map_err(|problems| {
             let unknown = || Problem::new(ProblemKind::Internal, "nothing is known");
             CompileError::Statement {
@@ -175,11 +202,14 @@ fn index(purpose: Purpose, gateway: &str, policies: &[(PolicyId, String)]) -> Re
                 problem: problems.into_iter().next().unwrap_or_else(unknown),
             }
         })?;
+        if sources.insert(id.clone(), Source::new(text, &statement)).is_some() {
+            return Err(CompileError::Repeated(id.clone()));
+        }
         if statement.resource.may_match(gateway) {
             index.add(statement).map_err(|error| CompileError::Internal(error.to_string()))?;
         }
     }
-    Ok(index)
+    Ok((index, sources))
 }
 
 fn groups(tool: &str) -> HashSet<EntityUid> {

@@ -88,6 +88,16 @@ impl ContextPlan {
         })
     }
 
+    /// Plans for all of `record`, and the time.
+    pub(crate) fn whole(record: Record) -> Self {
+        Self { input: Some(record), system: true }
+    }
+
+    /// Plans for the time and nothing else.
+    pub(crate) fn time_alone() -> Self {
+        Self { input: None, system: true }
+    }
+
     /// The context of a call. `arguments` is the JSON text of an object.
     pub(crate) fn context(&self, arguments: &str, now: Timestamp) -> Result<Context, ArgumentError> {
         let mut pairs = Vec::with_capacity(2);

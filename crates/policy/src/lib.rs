@@ -10,15 +10,19 @@
 //! never outvoted; a tool that some call could reach is never hidden, and one that none can is never shown.
 
 mod input_type;
+mod offered;
 mod schema;
+mod schema_read;
 mod schema_text;
 
 mod check;
 mod constant;
 mod findings;
 mod nesting;
+mod outline;
 mod problem;
 mod reads;
+mod split;
 mod statement;
 mod suggest;
 
@@ -27,23 +31,43 @@ mod engine;
 mod input;
 mod list;
 mod model;
+mod normal;
 mod number;
 mod observe;
+mod partial;
 mod principal;
 mod reason;
+mod rehearse;
 mod slice;
+
+mod conjuncts;
+mod explain;
+mod nearest;
+mod remedy;
+mod shown;
+mod source;
 
 mod names;
 
-pub use check::{Checked, Validation, check, named_gateways};
+pub use check::{Checked, Validation, annotated_id, check, named_gateways};
+pub use conjuncts::{Holds, Part};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};
+pub use explain::{Account, Condition, Explanation, Seen};
 pub use findings::{Finding, FindingKind};
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
+pub use nearest::Nearest;
+pub use nesting::keep_shallow;
+pub use normal::normalised;
 pub use observe::{Observation, Observer};
+pub use offered::Offered;
+pub use outline::{Conditions, Outline};
+pub use partial::{Depends, KnownCaller, PartialCall, PartialDecision};
 pub use principal::{InvalidPrincipal, Principal};
 pub use problem::{Location, Problem, ProblemKind};
 pub use reason::DENIED;
+pub use rehearse::{PolicySetOnTrial, Rehearsal, Replayed};
 pub use schema::{GatewayTools, MAX_SCHEMA_BYTES, Schema, SchemaError, ToolDefinition, UnreadableArgument};
+pub use split::{Piece, split};
 pub use statement::{Effect, ResourceScope};

@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use cedar_policy::{Entities, Entity, EntityUid, PartialEntities, PartialEntityUid, PartialRequest, Schema};
+use cedar_policy::{
+    Context, Entities, Entity, EntityUid, PartialEntities, PartialEntityUid, PartialRequest, Schema,
+};
 
 use crate::engine::Tool;
 use crate::input_type::Record;
@@ -28,9 +30,19 @@ pub(crate) struct Model {
 impl Model {
     /// A call by `principal` of which neither arguments nor time are known.
     pub(crate) fn request(&self, principal: &Principal, gateway: &EntityUid) -> Option<PartialRequest> {
-        let concrete = |uid: &EntityUid| PartialEntityUid::from_concrete(uid.clone());
-        let (caller, gateway) = (concrete(&principal.uid), concrete(gateway));
-        PartialRequest::new(caller, self.action.clone(), gateway, None, &self.schema).ok()
+        self.request_by(principal.uid.clone(), gateway, None)
+    }
+
+    /// A call of which the context may be known: all of it, as the schema has it.
+    pub(crate) fn request_by(
+        &self,
+        caller: EntityUid,
+        gateway: &EntityUid,
+        context: Option<Context>,
+    ) -> Option<PartialRequest> {
+        let (caller, gateway) =
+            (PartialEntityUid::from_concrete(caller), PartialEntityUid::from_concrete(gateway.clone()));
+        PartialRequest::new(caller, self.action.clone(), gateway, context, &self.schema).ok()
     }
 
     /// What is known of the caller and the gateway.
@@ -52,6 +64,8 @@ pub(crate) struct Models {
     records: Vec<Record>,
     actions: Vec<String>,
 }
+
+static NOTHING: Record = Record { fields: BTreeMap::new() };
 
 /// How many inputs share a schema. One schema for each takes longer to make, one for all longer to use.
 const CHUNK: usize = 16;
@@ -81,10 +95,27 @@ impl Models {
         self.inputs.get(tool.input?)?.as_ref()
     }
 
+    /// The model for a layer, also for one that reads nothing of the context.
+    pub(crate) fn for_layer(&self, tool: &Tool, mentions_action: bool) -> Option<&Model> {
+        match tool.input {
+            Some(_) if !mentions_action => self.of_input(tool),
+            // A schema for one tool is one whatever it takes.
+            _ => self.of_tool(tool),
+        }
+    }
+
+    /// What policies read of a tool's input; nothing where none does.
+    pub(crate) fn record(&self, tool: &Tool) -> Option<&Record> {
+        match tool.input {
+            Some(input) => self.records.get(input),
+            None => Some(&NOTHING),
+        }
+    }
+
     /// The model for layers that do.
     pub(crate) fn of_tool(&self, tool: &Tool) -> Option<&Model> {
         let make = || {
-            let record = self.records.get(tool.input?)?;
+            let record = self.record(tool)?;
             Some(Model {
                 schema: parse(&BTreeMap::from([(tool.name.as_str(), record)]), &self.actions)?,
                 action: tool.action.clone(),

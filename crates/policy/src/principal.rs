@@ -6,9 +6,10 @@
 //! text, and no tag for `null`. `sub` is a tag too, because AWS's own sample asks for it there. A caller with
 //! AWS credentials is `AgentCore::IamEntity`, named by ARN without a session name, and has no tags.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entities, Entity, EntityUid, EvalResult, RestrictedExpression};
 use domain::Arn;
 use serde_json::{Map, Value};
 
@@ -59,6 +60,29 @@ impl Principal {
     /// [`InvalidPrincipal`] when Cedar refuses the entity, which it has no reason to do.
     pub fn iam(arn: &Arn) -> Result<Self, InvalidPrincipal> {
         Self::new(PrincipalKind::IamEntity, without_session(arn), std::iter::empty())
+    }
+
+    /// A caller with AWS credentials, by the id that policies compare, whatever it is: for a request that was made up.
+    ///
+    /// # Errors
+    /// [`InvalidPrincipal`] when Cedar refuses the entity, which it has no reason to do.
+    pub fn iam_named(id: &str) -> Result<Self, InvalidPrincipal> {
+        Self::named(PrincipalKind::IamEntity, id)
+    }
+
+    /// A caller of either kind without claims. An OAuth caller has claims: this is one of whom they are known to be none.
+    pub(crate) fn named(kind: PrincipalKind, id: &str) -> Result<Self, InvalidPrincipal> {
+        Self::new(kind, id, std::iter::empty())
+    }
+
+    /// The caller's tags: the claims, each as the text that policies compare. They are about a person.
+    #[must_use]
+    pub fn tags(&self) -> BTreeMap<String, String> {
+        let text = |value| match value {
+            Ok(EvalResult::String(text)) => Some(text),
+            _ => None,
+        };
+        self.entity.tags().filter_map(|(name, value)| Some((name.to_owned(), text(value)?))).collect()
     }
 
     /// Which kind of caller it is.
@@ -115,7 +139,6 @@ fn without_session(arn: &Arn) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use cedar_policy::EvalResult;
     use serde_json::json;
 
     use super::*;

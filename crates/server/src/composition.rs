@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use crate::bootstrap;
 use crate::configuration::{Configuration, Metrics};
 use crate::master_key;
+use crate::recordings;
 use crate::terminal::Failure;
 
 /// How long functions have to end when the server does.
@@ -154,6 +155,11 @@ impl House {
         control.resume().await?;
         runtime.spawn(control.clone().sweep_secrets_for_ever());
         runtime.spawn(control.clone().sweep_keys_for_ever());
+        runtime.spawn(recordings::prune_for_ever(
+            store.clone(),
+            Arc::clone(&clock),
+            configuration.recording.retention,
+        ));
         let lane = Lane::new(
             gateway::Setup {
                 snapshot,
@@ -169,6 +175,7 @@ impl House {
                 call_timeout: configuration.call_timeout,
                 largest_payload: configuration.largest_payload,
                 traffic: configuration.traffic,
+                recorder: configuration.recording.recorder.clone(),
                 prompts_and_resources: configuration.prompts_and_resources,
             },
             client,

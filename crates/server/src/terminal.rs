@@ -26,6 +26,11 @@ impl Failure {
         Self { what: what.into(), code: 2 }
     }
 
+    /// The same as trouble of a verb that answers with 0 and 1, as `diff` does: 2.
+    pub(crate) fn as_trouble(self) -> Self {
+        Self { code: 2, ..self }
+    }
+
     /// A command could not be run; the codes are those of shells (POSIX, "Exit Status for Commands").
     pub(crate) fn of_command(what: impl Into<String>, kind: std::io::ErrorKind) -> Self {
         Self { what: what.into(), code: if kind == std::io::ErrorKind::NotFound { 127 } else { 126 } }
@@ -49,6 +54,12 @@ pub(crate) fn complain(failure: &Failure) -> ExitCode {
     let red = Style::new().fg_color(Some(AnsiColor::Red.into())).bold();
     let _ = writeln!(anstream::stderr(), "{red}error{red:#}: {failure}");
     ExitCode::from(failure.code)
+}
+
+/// Says beside the output what somebody should know.
+pub(crate) fn remark(line: impl fmt::Display) {
+    let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    let _ = writeln!(anstream::stderr(), "{yellow}note{yellow:#}: {line}");
 }
 
 /// Writes a line to standard output. A closed pipe ends the output, not the program's good sense.

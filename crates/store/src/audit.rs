@@ -1,6 +1,6 @@
 //! The audit trail: events are appended and read, never changed.
 
-use domain::AuditEvent;
+use domain::{AuditEvent, Recording, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use crate::backend::{Param, params, written};
@@ -8,6 +8,8 @@ use crate::{Store, StoreError, Tx};
 
 /// How many events one statement appends: enough to spread its cost, few enough for every database's parameters.
 const ROWS: usize = 64;
+/// How long after a request's arrival its event is written, in milliseconds: calls of upstreams take as long as they may.
+const LATEST: i64 = 60 * 60 * 1000;
 
 /// An event and its place in the trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,15 @@ pub struct StoredEvent {
     pub seq: i64,
     /// The event.
     pub event: AuditEvent,
+}
+
+/// An event that is yet to be appended, and what is recorded besides it.
+#[derive(Clone)]
+pub struct Recorded {
+    /// The event.
+    pub event: AuditEvent,
+    /// What was recorded of the call, if anything.
+    pub recording: Option<Recording>,
 }
 
 /// Which events are wanted.
@@ -50,13 +61,20 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database fails; then none of them is in it.
-    pub async fn append_events(&self, events: &[AuditEvent]) -> Result<(), StoreError> {
+    pub async fn append_events(&self, events: &[Recorded]) -> Result<(), StoreError> {
+        // Sealed before the turn among the writers begins.
+        let mut calls = Vec::new();
+        for Recorded { event, recording } in events {
+            if let Some(recording) = recording {
+                calls.push(self.seal_recording(event, recording)?);
+            }
+        }
         let mut tx = self.begin().await?;
         for batch in events.chunks(ROWS) {
             let documents: Vec<String> =
-                batch.iter().map(|event| written(event, "audit_events")).collect::<Result<_, _>>()?;
+                batch.iter().map(|it| written(&it.event, "audit_events")).collect::<Result<_, _>>()?;
             let mut values: Vec<Param<'_>> = Vec::with_capacity(batch.len() * 5);
-            for (event, document) in batch.iter().zip(&documents) {
+            for (Recorded { event, .. }, document) in batch.iter().zip(&documents) {
                 values.extend_from_slice(params![
                     event.time.millis(),
                     event.scope.account.as_str(),
@@ -67,6 +85,7 @@ impl Store {
             }
             tx.connection().execute(AssertSqlSafe(insert(batch.len())), &values).await?;
         }
+        tx.insert_recordings(&calls).await?;
         tx.end().await
     }
 
@@ -86,6 +105,72 @@ impl Store {
         rows.iter()
             .map(|row| Ok(StoredEvent { seq: row.int(0)?, event: row.document(1, "audit_events")? }))
             .collect()
+    }
+
+    /// The events of gateways of an account about which policies decided, in their order, from those after the place
+    /// `after`, with what was recorded of them. At most `limit` events are looked at; answers those that fit, and the
+    /// place of the last that was looked at: `None` when there are no more.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn decided_calls(
+        &self,
+        account: &str,
+        after: i64,
+        limit: i64,
+        wanted: impl Fn(&AuditEvent) -> bool,
+    ) -> Result<(Vec<Recorded>, Option<i64>), StoreError> {
+        let mut tx = self.read().await?;
+        let rows = tx
+            .fetch(
+                "SELECT seq, document FROM audit_events \
+                 WHERE seq > $1 AND account = $2 AND kind = 'gateway' ORDER BY seq LIMIT $3",
+                params![after, account, limit],
+            )
+            .await?;
+        let last = rows.last().map(|row| row.int(0)).transpose()?;
+        let mut events = Vec::new();
+        for row in &rows {
+            let event: AuditEvent = row.document(1, "audit_events")?;
+            if event.is_policy_decision() && wanted(&event) {
+                events.push(event);
+            }
+        }
+        let ids: Vec<_> = events.iter().map(|event| event.event_id.as_str()).collect();
+        let mut recordings = tx.recordings(self, &ids).await?;
+        let with_recording = |event: AuditEvent| {
+            let recording = recordings.remove(event.event_id.as_str());
+            Recorded { event, recording }
+        };
+        Ok((events.into_iter().map(with_recording).collect(), last))
+    }
+
+    /// A place before every event that was written at `time` or later, found without reading all that is before: events
+    /// are in the order in which they were written, each at its request's arrival or `LATEST` after it at most.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn place_before(&self, time: Timestamp) -> Result<i64, StoreError> {
+        let mut tx = self.read().await?;
+        let bound = time.millis().saturating_sub(LATEST);
+        let last = tx.fetch_one("SELECT MAX(seq) FROM audit_events", params![]).await?;
+        // There is no greatest one of none.
+        let Some(Ok(last)) = last.map(|row| row.int(0)) else { return Ok(0) };
+        let (mut before, mut end) = (0, last);
+        while before < end {
+            let middle = before + (end - before) / 2;
+            let row = tx
+                .fetch_one(
+                    "SELECT seq, time FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT 1",
+                    params![middle],
+                )
+                .await?;
+            match row {
+                Some(row) if row.int(1)? < bound => before = row.int(0)?,
+                _ => end = middle,
+            }
+        }
+        Ok(before)
     }
 
     /// The place before the last `count` events: where a reader begins who wants only those.

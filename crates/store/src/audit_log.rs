@@ -5,13 +5,15 @@
 //! away, those who record wait, and with them their callers. A service that cannot say what it did does not go on doing
 //! it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::AuditEvent;
+use domain::{AuditEvent, Recording};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Store;
+use crate::{Recorded, Store};
 
 /// How many events may wait to be written.
 const WAITING: usize = 8_192;
@@ -22,14 +24,20 @@ const GATHER: Duration = Duration::from_millis(50);
 /// How long a failed batch waits before it is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How many bytes of recordings may wait to be written. Those that find no room are left out: events wait, what is recorded
+/// besides them does not.
+const ROOM: usize = 32 * 1024 * 1024;
+
 /// Where events are handed over.
 #[derive(Clone)]
 pub struct AuditLog {
     sender: mpsc::Sender<Handed>,
+    /// How many bytes of recordings wait.
+    waiting: Arc<AtomicUsize>,
 }
 
 enum Handed {
-    Event(Box<AuditEvent>),
+    Event(Box<Recorded>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -39,19 +47,25 @@ impl AuditLog {
     #[must_use]
     pub fn start(store: Store, runtime: &Handle) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        runtime.spawn(write(store, receiver));
-        Self { sender }
+        let waiting = Arc::default();
+        runtime.spawn(write(store, receiver, Arc::clone(&waiting)));
+        Self { sender, waiting }
     }
 
     /// Hands an event over; waits only while the log is full.
     pub async fn record(&self, event: AuditEvent) {
+        self.record_with(event, None).await;
+    }
+
+    /// Hands an event over with what is recorded besides it.
+    pub async fn record_with(&self, event: AuditEvent, recording: Option<Recording>) {
         // The writer outlives every sender.
-        let _ = self.sender.send(Handed::Event(Box::new(event))).await;
+        let _ = self.sender.send(self.handed(event, recording)).await;
     }
 
     /// Hands an event over where nobody can wait. Should the log be full, the event waits by itself.
-    pub fn record_without_waiting(&self, event: AuditEvent) {
-        let refused = self.sender.try_send(Handed::Event(Box::new(event)));
+    pub fn record_without_waiting(&self, event: AuditEvent, recording: Option<Recording>) {
+        let refused = self.sender.try_send(self.handed(event, recording));
         if let (Err(mpsc::error::TrySendError::Full(handed)), Ok(runtime)) = (refused, Handle::try_current())
         {
             let sender = self.sender.clone();
@@ -59,6 +73,14 @@ impl AuditLog {
                 let _ = sender.send(handed).await;
             });
         }
+    }
+
+    fn handed(&self, event: AuditEvent, recording: Option<Recording>) -> Handed {
+        let recording = recording.filter(|recording| {
+            let more = |waiting: usize| waiting.checked_add(recording.len()).filter(|sum| *sum <= ROOM);
+            self.waiting.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        });
+        Handed::Event(Box::new(Recorded { event, recording }))
     }
 
     /// Waits until everything that was handed over before is written.
@@ -70,7 +92,7 @@ impl AuditLog {
     }
 }
 
-async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>) {
+async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>, room: Arc<AtomicUsize>) {
     let mut handed = Vec::with_capacity(BATCH);
     let mut events = Vec::with_capacity(BATCH);
     loop {
@@ -98,6 +120,8 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>) {
             tracing::error!(%error, events = events.len(), "Audit events cannot be written; trying again.");
             tokio::time::sleep(PAUSE).await;
         }
+        let recordings = events.iter().filter_map(|it: &Recorded| it.recording.as_ref());
+        room.fetch_sub(recordings.map(Recording::len).sum(), Ordering::Relaxed);
         events.clear();
         for done in waiting {
             let _ = done.send(());

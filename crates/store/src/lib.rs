@@ -35,6 +35,7 @@ mod policies;
 mod policy_summaries;
 mod pools;
 mod rate_limits;
+mod recorded_calls;
 mod sealed_documents;
 mod secrets;
 mod tags;
@@ -45,7 +46,7 @@ mod web_identity_issuers;
 mod workload_identities;
 
 pub use accounts::Account;
-pub use audit::{AuditFilter, StoredEvent};
+pub use audit::{AuditFilter, Recorded, StoredEvent};
 pub use audit_log::AuditLog;
 pub use changes::{Change, ChangeKind};
 pub use error::StoreError;

@@ -8,6 +8,7 @@ mod credentials;
 mod keys;
 mod policies;
 mod pool_users;
+mod recordings;
 mod third_parties;
 mod web_identity;
 
@@ -15,6 +16,7 @@ use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
 use policies::POLICY_SUMMARIES;
 use pool_users::POOL_USERS;
+use recordings::RECORDINGS;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
 
@@ -36,6 +38,7 @@ const SCRIPTS: &[&str] = &[
     KEYS,
     WEB_IDENTITY,
     POLICY_SUMMARIES,
+    RECORDINGS,
 ];
 
 /// The version that this Portcullis writes.

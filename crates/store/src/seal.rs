@@ -5,6 +5,7 @@
 //! (NIST SP 800-38D).
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Random;
@@ -40,6 +41,24 @@ impl MasterKey {
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         Zeroizing::new(STANDARD.encode(*self.0))
+    }
+}
+
+/// Makes a key of its own for each row of a table that has very many: one key seals 2^32 rows with random nonces at most
+/// (NIST SP 800-38D, section 8.3), and a busy gateway records more than that in a few months.
+pub(crate) struct RowKeys(Prk);
+
+impl RowKeys {
+    /// The keys of the rows of one table, derived from the data key (RFC 5869).
+    pub(crate) fn derive(data_key: &[u8], table: &str) -> Self {
+        Self(Salt::new(HKDF_SHA256, table.as_bytes()).extract(data_key))
+    }
+
+    /// The key of the row that `place` names.
+    pub(crate) fn of(&self, place: &str) -> Result<Sealer, StoreError> {
+        let info = [place.as_bytes()];
+        let key = self.0.expand(&info, &AES_256_GCM).map_err(|_| StoreError::Unsealable)?;
+        Ok(Sealer { key: LessSafeKey::new(UnboundKey::from(key)) })
     }
 }
 
@@ -117,6 +136,17 @@ mod tests {
         }
         let stranger = Sealer::under(&MasterKey::generate(&SystemRandom)).unwrap();
         assert!(stranger.open("keys|1", &sealed).is_err());
+    }
+
+    #[test]
+    fn a_row_has_a_key_of_its_own() {
+        let keys = RowKeys::derive(&[7; 32], "table");
+        let sealed = keys.of("1").unwrap().seal(&SystemRandom, "1", b"secret").unwrap();
+        assert_eq!(&**keys.of("1").unwrap().open("1", &sealed).unwrap(), b"secret");
+        assert!(keys.of("2").unwrap().open("1", &sealed).is_err());
+        for (key, table) in [([7; 32], "other"), ([8; 32], "table")] {
+            assert!(RowKeys::derive(&key, table).of("1").unwrap().open("1", &sealed).is_err());
+        }
     }
 
     #[test]

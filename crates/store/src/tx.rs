@@ -11,7 +11,8 @@ use crate::StoreError;
 use crate::backend::{Connection, Param, Row, params};
 use crate::database::Database;
 use crate::master::{self, Master};
-use crate::seal::{MasterKey, Sealer};
+use crate::recorded_calls::TABLE;
+use crate::seal::{MasterKey, RowKeys, Sealer};
 
 /// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
 const WRITE_LOCK: i64 = 0x5043_4C53;
@@ -25,6 +26,7 @@ pub struct Store {
 struct Inner {
     database: Database,
     sealer: Sealer,
+    recorded: RowKeys,
     random: Arc<dyn Random>,
     changed: watch::Sender<i64>,
 }
@@ -51,14 +53,20 @@ impl Store {
         let last = store.read().await?.last_change().await?;
         let inner = Arc::into_inner(store.inner).ok_or(StoreError::Unsealable)?;
         inner.changed.send_replace(last);
-        Ok(Self { inner: Arc::new(Inner { sealer: Sealer::new(&data_key)?, ..inner }) })
+        let (sealer, recorded) = (Sealer::new(&data_key)?, RowKeys::derive(&data_key, TABLE));
+        Ok(Self { inner: Arc::new(Inner { sealer, recorded, ..inner }) })
     }
 
     /// A database whose data key is not known: what is sealed in it cannot be opened.
     pub(crate) fn unopened(database: Database, random: &Arc<dyn Random>) -> Result<Self, StoreError> {
-        let sealer = Sealer::new(&[0; 32])?;
-        let random = Arc::clone(random);
-        Ok(Self { inner: Arc::new(Inner { database, sealer, random, changed: watch::channel(0).0 }) })
+        let (sealer, recorded) = (Sealer::new(&[0; 32])?, RowKeys::derive(&[0; 32], TABLE));
+        let (random, changed) = (Arc::clone(random), watch::channel(0).0);
+        Ok(Self { inner: Arc::new(Inner { database, sealer, recorded, random, changed }) })
+    }
+
+    /// The keys of what was recorded of calls.
+    pub(crate) fn recorded(&self) -> &RowKeys {
+        &self.inner.recorded
     }
 
     pub(crate) fn random(&self) -> &dyn Random {

@@ -20,7 +20,9 @@ use domain::{
     RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken,
     Vendor, WorkloadIdentity,
 };
-use store::{AuditFilter, Change, ChangeKind, MasterKey, Page, Registrations, Remembered, Store, StoreError};
+use store::{
+    AuditFilter, Change, ChangeKind, MasterKey, Page, Recorded, Registrations, Remembered, Store, StoreError,
+};
 
 /// A database of its own for one test.
 struct Place {
@@ -59,6 +61,10 @@ fn scope() -> Scope {
 
 fn event(action: &str) -> AuditEvent {
     AuditEvent::of_system(action, &scope(), Timestamp::from_seconds(1_763_717_400), &SystemRandom)
+}
+
+fn recorded(events: &[AuditEvent]) -> Vec<Recorded> {
+    events.iter().map(|event| Recorded { event: event.clone(), recording: None }).collect()
 }
 
 fn gateway(name: &str) -> Gateway {
@@ -245,7 +251,7 @@ async fn batches_of_events_are_appended_whole() {
     for place in places().await {
         let store = place.open().await;
         let events: Vec<_> = (0..150).map(|at| event(&format!("call-{at}"))).collect();
-        store.append_events(&events).await.unwrap();
+        store.append_events(&recorded(&events)).await.unwrap();
         let found = store.events(&AuditFilter::default(), 1000).await.unwrap();
         assert_eq!(found.iter().map(|it| it.event.clone()).collect::<Vec<_>>(), events);
         let start = store.place_before_last(10).await.unwrap();
@@ -411,7 +417,7 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE pool_registrations; DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
          DROP TABLE authorization_sessions; DROP TABLE user_tokens; \
          DROP TABLE kms_keys; DROP TABLE kms_aliases; DROP TABLE token_vaults; DROP TABLE vault_keys; \
-         DROP TABLE web_identity_issuers; \
+         DROP TABLE web_identity_issuers; DROP TABLE recorded_calls; ALTER TABLE policies DROP COLUMN summary; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \

@@ -92,8 +92,10 @@ impl Lane {
             Ok(SeenHttp::Answered(response)) => return Ok(response),
             Err(failed) => return Err(failed.into_http(gate)),
         };
-        let passage = pass(gate, &turn.caller, place.target, turn.now());
+        let now = turn.now();
+        let passage = pass(gate, &turn.caller, place.target, now);
         record.passage(&passage);
+        record.recording(self.plane.setup.recorder.passage(gate, &turn.caller, now));
         let passable = match passage {
             Passage::Permitted(passable, _) => passable,
             Passage::Unknown => return Err(no_target(place.target)),

@@ -84,6 +84,7 @@ pub(crate) struct Gateway {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Policy {
     pub(crate) prompts_and_resources: Option<Written<PromptsAndResources>>,
+    pub(crate) recording: Recording,
 }
 
 /// What one account may have.
@@ -148,6 +149,24 @@ pub(crate) struct Oidc {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Vault {
     pub(crate) master_key_command: Option<Vec<String>>,
+}
+
+/// What is recorded of calls besides their audit events.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Recording {
+    pub(crate) claims: Switch,
+    pub(crate) arguments: Switch,
+    pub(crate) gateways: Vec<String>,
+    pub(crate) retention_days: Option<NonZeroU32>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Switch {
+    #[default]
+    Off,
+    On,
 }
 
 impl Vault {

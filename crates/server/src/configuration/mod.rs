@@ -7,7 +7,7 @@ mod log;
 mod names;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ use control::Quotas;
 use control::pinning::Pins;
 use domain::{Region, Secret};
 use egress::Reach;
-use gateway::{PromptsAndResources, Traffic};
+use gateway::{PromptsAndResources, Recorder, Traffic};
 use identity::provider::IssuerStyle;
 
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
+use file::Switch;
 pub(crate) use file::{File, Metrics};
 pub(crate) use log::{LogFilter, LogFormat};
 pub(crate) use names::PublicUrl;
@@ -36,6 +37,8 @@ const MAX_PAYLOAD_MEGABYTES: usize = 6;
 const MEGABYTE: usize = 1024 * 1024;
 /// The largest object of the object store.
 const MAX_OBJECT_MEGABYTES: u64 = 100;
+/// How long what is recorded of calls is kept.
+const RETENTION_DAYS: u32 = 30;
 
 /// Everything that can be set.
 pub(crate) struct Configuration {
@@ -71,6 +74,7 @@ pub(crate) struct Configuration {
     pub(crate) master_key: Option<Secret>,
     /// The command that keeps the master key, instead of the file.
     pub(crate) master_key_command: Option<MasterKeyCommand>,
+    pub(crate) recording: Recording,
     /// `PORTCULLIS_ROOT_ACCESS_KEY_ID` and `PORTCULLIS_ROOT_SECRET_ACCESS_KEY`, instead of those that are made.
     pub(crate) root: Option<(String, Secret)>,
     /// Where interpreters are looked for.
@@ -86,6 +90,12 @@ pub(crate) struct Functions {
     pub(crate) max_instances_per_function: Option<usize>,
     /// The user whom functions run as; the server's own when there is none.
     pub(crate) run_as: Option<RunAs>,
+}
+
+/// What is recorded of calls besides their audit events, and how long it is kept.
+pub(crate) struct Recording {
+    pub(crate) recorder: Recorder,
+    pub(crate) retention: Duration,
 }
 
 impl Configuration {
@@ -157,6 +167,7 @@ impl Configuration {
             log_format: file.log.format,
             master_key,
             master_key_command,
+            recording: recording(file.policy.recording),
             root: root()?,
             path: path(),
         })
@@ -178,10 +189,35 @@ fn path() -> std::ffi::OsString {
     std::env::var_os("PATH").unwrap_or_default()
 }
 
+/// Who is at the command line, for the audit trail: the user that the process runs as, and what that user is called here.
+pub(crate) fn operator() -> String {
+    let uid = rustix::process::getuid().as_raw();
+    let name = variable("LOGNAME").or_else(|| variable("USER"));
+    let plain = |name: &String| {
+        name.len() <= 64 && name.chars().all(|it| it.is_alphanumeric() || "-_.@".contains(it))
+    };
+    match name.filter(plain) {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}
+
 fn log_filter() -> Result<Option<LogFilter>, Failure> {
     const NAME: &str = "PORTCULLIS_LOG";
     let read = |text: String| text.parse().map_err(|error| Failure::usage(format!("{NAME}: {error}")));
     variable(NAME).map(read).transpose()
+}
+
+fn recording(file: file::Recording) -> Recording {
+    let days = file.retention_days.map_or(RETENTION_DAYS, NonZeroU32::get);
+    Recording {
+        recorder: Recorder {
+            claims: file.claims == Switch::On,
+            arguments: file.arguments == Switch::On,
+            gateways: file.gateways,
+        },
+        retention: Duration::from_secs(u64::from(days) * 24 * 60 * 60),
+    }
 }
 
 fn root() -> Result<Option<(String, Secret)>, Failure> {
