@@ -17,6 +17,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where in the statement.
     pub location: Option<Location>,
+    /// How many characters of the line there it is about; at least one.
+    pub width: usize,
 }
 
 /// The sort of a [`Problem`].
@@ -45,7 +47,7 @@ pub struct Location {
 
 impl Problem {
     pub(crate) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, location: None }
+        Self { kind, message: message.into(), help: None, location: None, width: 1 }
     }
 
     /// A problem that Cedar found.
@@ -57,7 +59,13 @@ impl Problem {
         };
         let label = error.source_locations.first();
         let help = error.help.clone().or_else(|| label.and_then(|label| label.label.clone()));
-        Self { kind, message, help, location: label.map(|label| locator.locate(label.loc.start)) }
+        Self {
+            kind,
+            message,
+            help,
+            location: label.map(|label| locator.locate(label.loc.start)),
+            width: label.map_or(1, |label| locator.width(label.loc.start, label.loc.end)),
+        }
     }
 
     pub(crate) fn at(mut self, locator: &Locator<'_>, offset: usize) -> Self {
@@ -94,6 +102,12 @@ pub(crate) struct Locator<'a> {
 impl<'a> Locator<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         Self { text }
+    }
+
+    /// How many characters stand between two offsets, on the first's line.
+    fn width(&self, start: usize, end: usize) -> usize {
+        let text = self.text.get(start..end).unwrap_or_default();
+        text.lines().next().unwrap_or_default().chars().count().max(1)
     }
 
     /// An offset past the end, or inside a character, is taken for the nearest place before it.

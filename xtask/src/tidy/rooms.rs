@@ -99,6 +99,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("cedar-policy", &["policy"]),
+    ("cedar-policy-formatter", &["policy"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
     ("quick-xml", &["aws", "objects", "openapi", "smithy"]),
