@@ -62,3 +62,4 @@ pub use reason::DENIED;
 pub use schema::{GatewayTools, MAX_SCHEMA_BYTES, Schema, SchemaError, ToolDefinition, UnreadableArgument};
 pub use split::{Piece, split};
 pub use statement::{Effect, ResourceScope};
+pub use suggest::suggest;

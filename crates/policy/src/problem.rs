@@ -36,6 +36,20 @@ pub enum ProblemKind {
     Internal,
 }
 
+impl ProblemKind {
+    /// The sort in one word; a finding has the word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Scope => "scope",
+            Self::Schema => "schema",
+            Self::Finding(kind) => kind.as_str(),
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// A place in a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
