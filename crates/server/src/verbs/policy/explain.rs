@@ -50,6 +50,11 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
+    /// Whether files were named.
+    pub(super) fn are_given(&self) -> bool {
+        !self.policies.is_empty()
+    }
+
     /// The policies that decide.
     pub(super) fn of(&self, ground: &Ground) -> Result<Vec<Standing>, Failure> {
         if !self.policies.is_empty() {
@@ -87,9 +92,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         all: arguments.all,
     };
     if arguments.json {
-        say(report.json())?
+        say(report.json())?;
     } else {
-        report.show(&guarded)?
+        report.show(&guarded)?;
     }
     match explanation.decision.allow {
         true => Ok(()),
