@@ -11,6 +11,7 @@ use policy::{Call, Observation, Observer};
 use serde_json::value::RawValue;
 
 use crate::authenticate::Caller;
+use crate::denial;
 use crate::snapshot::{Gate, Guard, OfferEntry, Rules, TargetEntry, ToolEntry};
 
 /// A call that may be made.
@@ -156,7 +157,8 @@ pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Times
             let decision = engine.decide(principal, &call);
             let observed = watched.as_ref().map(|watched| watched.observe(principal, &call, &decision));
             alarm(gate, *mode, target, &decision);
-            Decided { observed, ..Decided::of(decision, binds) }
+            let reason = denial::reason(engine, principal, &call, &decision);
+            Decided { observed, ..Decided::of(decision, reason, binds) }
         }
     };
     gate.meter.decided(*mode, &decided);
@@ -181,13 +183,11 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    fn of(decision: policy::Decision, binds: bool) -> Self {
-        // Nothing more for a plain permit, whose policies say it all.
-        let telling = !decision.allow || !decision.errors.is_empty();
+    fn of(decision: policy::Decision, reason: Option<String>, binds: bool) -> Self {
         Self {
             allowed: Some(decision.allow),
             binds,
-            reason: telling.then(|| decision.audit_text()),
+            reason,
             failed: decision.errors.into_iter().map(|error| error.policy).collect(),
             policies: decision.determining,
             observed: None,
@@ -252,10 +252,9 @@ fn guarded<'a>(
             let arguments = call.arguments.map_or("{}", RawValue::get);
             let asked = Call { tool: &tool.name, arguments, now };
             if !caller.visible(gate).contains(tool.place) {
-                // Nothing more has to be decided, unless somebody watches what policies would change.
-                let observed = watched
-                    .map(|watched| watched.observe(principal, &asked, &engine.decide(principal, &asked)));
-                Decided { observed, ..denied(binds, policy::DENIED) }
+                let decision = engine.decide(principal, &asked);
+                let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
+                Decided { observed, ..denial::unlisted(engine, principal, &asked, decision, binds) }
             } else if let Err(problem) = tool.arguments.check(call.arguments) {
                 // The tool is in the caller's own list, so it may be told what is wrong with the call.
                 let reason = Some("the arguments do not fit the tool's input schema".to_owned());
@@ -264,7 +263,8 @@ fn guarded<'a>(
                 let decision = engine.decide(principal, &asked);
                 let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
                 alarm(gate, mode, &tool.name, &decision);
-                Decided { observed, ..Decided::of(decision, binds) }
+                let reason = denial::reason(engine, principal, &asked, &decision);
+                Decided { observed, ..Decided::of(decision, reason, binds) }
             }
         }
     };

@@ -12,95 +12,113 @@ use crate::shown::shown;
 /// How long a quoted part may be, in characters.
 const MAX_QUOTED: usize = 300;
 
-/// What has to be so for `expression` to hold: "claim `scope` would have to contain `tools/manager`".
+/// What would have to be so for `expression` to hold: "claim `scope` would have to contain `tools/manager`".
 pub(crate) fn remedy(expression: &Expr) -> String {
-    words(expression, Wanted::True)
+    Voice { must: "would have to", must_not: "would have not to" }.words(expression, Wanted::True)
 }
 
-fn words(expression: &Expr, wanted: Wanted) -> String {
-    match expression {
-        Expr::UnaryOp { op: UnaryOp::Not, expr } => words(expr, wanted.contrary()),
-        Expr::UnaryOp { op: UnaryOp::IsEmpty, expr } => would(&subject(expr), wanted, "be empty"),
-        Expr::BinaryOp { op, left, right } => binary(*op, left, right, wanted, expression),
-        Expr::HasAttr { expr, attrs } => {
-            let names: Vec<&str> = attrs.iter().map(|name| &**name).collect();
-            has(expr, &names.join("."), wanted)
-        }
-        Expr::Like { expr, pattern } => would(&subject(expr), wanted, &like(pattern)),
-        Expr::Is { expr, entity_type, in_expr: None } => {
-            would(&subject(expr), wanted, &kind(&entity_type.to_string()))
-        }
-        Expr::IfThenElse { .. } => quoted(expression, wanted),
-        // An attribute that is true or false by itself.
-        Expr::GetAttr { .. } => {
-            let be = if wanted == Wanted::True { "true" } else { "false" };
-            format!("{} would have to be {be}", subject(expression))
-        }
-        _ => quoted(expression, wanted),
-    }
+/// What has to be so for `expression` to hold, of whoever calls: "claim `scope` has to contain `tools/manager`".
+pub(crate) fn requirement(expression: &Expr) -> String {
+    Voice { must: "has to", must_not: "must not" }.words(expression, Wanted::True)
 }
 
-fn binary(op: BinaryOp, left: &Expr, right: &Expr, wanted: Wanted, whole: &Expr) -> String {
-    let compared = |words: &str| would(&subject(left), wanted, &format!("{words} {}", value(right)));
-    // What is written the other way round (`1000 > context.input.amount`) is said about the attribute all the same.
-    let turned = |words: &str| would(&subject(right), wanted, &format!("{words} {}", value(left)));
-    let is_turned = matches!(left, Expr::Literal(_)) && !matches!(right, Expr::Literal(_));
-    match (op, wanted) {
-        (BinaryOp::And, Wanted::True) | (BinaryOp::Or, Wanted::False) => {
-            format!("{}, and {}", words(left, wanted), words(right, wanted))
-        }
-        (BinaryOp::And, Wanted::False) | (BinaryOp::Or, Wanted::True) => {
-            format!("either {}, or {}", words(left, wanted), words(right, wanted))
-        }
-        (BinaryOp::Eq, _) => {
-            if is_turned {
-                turned("be")
-            } else {
-                compared("be")
+/// How a demand is worded.
+struct Voice {
+    must: &'static str,
+    must_not: &'static str,
+}
+
+impl Voice {
+    fn words(&self, expression: &Expr, wanted: Wanted) -> String {
+        match expression {
+            Expr::UnaryOp { op: UnaryOp::Not, expr } => self.words(expr, wanted.contrary()),
+            Expr::UnaryOp { op: UnaryOp::IsEmpty, expr } => self.would(&subject(expr), wanted, "be empty"),
+            Expr::BinaryOp { op, left, right } => self.binary(*op, left, right, wanted, expression),
+            Expr::HasAttr { expr, attrs } => {
+                let names: Vec<&str> = attrs.iter().map(|name| &**name).collect();
+                self.has(expr, &names.join("."), wanted)
             }
+            Expr::Like { expr, pattern } => self.would(&subject(expr), wanted, &like(pattern)),
+            Expr::Is { expr, entity_type, in_expr: None } => {
+                self.would(&subject(expr), wanted, &kind(&entity_type.to_string()))
+            }
+            Expr::IfThenElse { .. } => self.quoted(expression, wanted),
+            // An attribute that is true or false by itself.
+            Expr::GetAttr { .. } => {
+                let be = if wanted == Wanted::True { "true" } else { "false" };
+                format!("{} {} be {be}", subject(expression), self.must)
+            }
+            _ => self.quoted(expression, wanted),
         }
-        (BinaryOp::NotEq, _) => {
-            let (about, other) = if is_turned { (right, left) } else { (left, right) };
-            would(&subject(about), wanted.contrary(), &format!("be {}", value(other)))
+    }
+
+    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr, wanted: Wanted, whole: &Expr) -> String {
+        let compared = |words: &str| self.would(&subject(left), wanted, &format!("{words} {}", value(right)));
+        // What is written the other way round (`1000 > context.input.amount`) is said about the attribute all the same.
+        let turned = |words: &str| self.would(&subject(right), wanted, &format!("{words} {}", value(left)));
+        let is_turned = matches!(left, Expr::Literal(_)) && !matches!(right, Expr::Literal(_));
+        match (op, wanted) {
+            (BinaryOp::And, Wanted::True) | (BinaryOp::Or, Wanted::False) => {
+                format!("{}, and {}", self.words(left, wanted), self.words(right, wanted))
+            }
+            (BinaryOp::And, Wanted::False) | (BinaryOp::Or, Wanted::True) => {
+                format!("either {}, or {}", self.words(left, wanted), self.words(right, wanted))
+            }
+            (BinaryOp::Eq, _) => {
+                if is_turned {
+                    turned("be")
+                } else {
+                    compared("be")
+                }
+            }
+            (BinaryOp::NotEq, _) => {
+                let (about, other) = if is_turned { (right, left) } else { (left, right) };
+                self.would(&subject(about), wanted.contrary(), &format!("be {}", value(other)))
+            }
+            (BinaryOp::Less, _) if is_turned => turned("be more than"),
+            (BinaryOp::LessEq, _) if is_turned => turned("be at least"),
+            (BinaryOp::Greater, _) if is_turned => turned("be less than"),
+            (BinaryOp::GreaterEq, _) if is_turned => turned("be at most"),
+            (BinaryOp::Less | BinaryOp::DecimalLessThan, _) => compared("be less than"),
+            (BinaryOp::LessEq | BinaryOp::DecimalLessEq, _) => compared("be at most"),
+            (BinaryOp::Greater | BinaryOp::DecimalGreater, _) => compared("be more than"),
+            (BinaryOp::GreaterEq | BinaryOp::DecimalGreaterEq, _) => compared("be at least"),
+            (BinaryOp::In, _) => compared("be in"),
+            (BinaryOp::Contains, _) if matches!(left, Expr::Set(_)) => turned("be one of"),
+            (BinaryOp::Contains, _) => compared("contain"),
+            (BinaryOp::ContainsAll, _) => compared("contain all of"),
+            (BinaryOp::ContainsAny, _) => compared("contain one of"),
+            (BinaryOp::IsInRange, _) => compared("be in the range"),
+            (BinaryOp::HasTag, _) => self.has(left, &bare(right), wanted),
+            _ => self.quoted(whole, wanted),
         }
-        (BinaryOp::Less, _) if is_turned => turned("be more than"),
-        (BinaryOp::LessEq, _) if is_turned => turned("be at least"),
-        (BinaryOp::Greater, _) if is_turned => turned("be less than"),
-        (BinaryOp::GreaterEq, _) if is_turned => turned("be at most"),
-        (BinaryOp::Less | BinaryOp::DecimalLessThan, _) => compared("be less than"),
-        (BinaryOp::LessEq | BinaryOp::DecimalLessEq, _) => compared("be at most"),
-        (BinaryOp::Greater | BinaryOp::DecimalGreater, _) => compared("be more than"),
-        (BinaryOp::GreaterEq | BinaryOp::DecimalGreaterEq, _) => compared("be at least"),
-        (BinaryOp::In, _) => compared("be in"),
-        (BinaryOp::Contains, _) if matches!(left, Expr::Set(_)) => turned("be one of"),
-        (BinaryOp::Contains, _) => compared("contain"),
-        (BinaryOp::ContainsAll, _) => compared("contain all of"),
-        (BinaryOp::ContainsAny, _) => compared("contain one of"),
-        (BinaryOp::IsInRange, _) => compared("be in the range"),
-        (BinaryOp::HasTag, _) => has(left, &bare(right), wanted),
-        _ => quoted(whole, wanted),
     }
-}
 
-fn would(subject: &str, wanted: Wanted, words: &str) -> String {
-    match wanted {
-        Wanted::True => format!("{subject} would have to {words}"),
-        Wanted::False => format!("{subject} would have not to {words}"),
+    fn would(&self, subject: &str, wanted: Wanted, words: &str) -> String {
+        match wanted {
+            Wanted::True => format!("{subject} {} {words}", self.must),
+            Wanted::False => format!("{subject} {} {words}", self.must_not),
+        }
     }
-}
 
-fn has(of: &Expr, name: &str, wanted: Wanted) -> String {
-    let (holder, what) = match of {
-        Expr::Var(Var::Principal) => ("the caller".to_owned(), format!("the claim `{name}`")),
-        of => match path(of).as_deref() {
-            Some([]) => ("the call".to_owned(), format!("`{name}`")),
-            Some(["input"]) => ("the call".to_owned(), format!("the argument `{name}`")),
-            _ => (subject(of), format!("`{name}`")),
-        },
-    };
-    match wanted {
-        Wanted::True => format!("{holder} would have to have {what}"),
-        Wanted::False => format!("{holder} would have to be without {what}"),
+    fn has(&self, of: &Expr, name: &str, wanted: Wanted) -> String {
+        let (holder, what) = match of {
+            Expr::Var(Var::Principal) => ("the caller".to_owned(), format!("the claim `{name}`")),
+            of => match path(of).as_deref() {
+                Some([]) => ("the call".to_owned(), format!("`{name}`")),
+                Some(["input"]) => ("the call".to_owned(), format!("the argument `{name}`")),
+                _ => (subject(of), format!("`{name}`")),
+            },
+        };
+        match wanted {
+            Wanted::True => format!("{holder} {} have {what}", self.must),
+            Wanted::False => format!("{holder} {} be without {what}", self.must),
+        }
+    }
+
+    fn quoted(&self, expression: &Expr, wanted: Wanted) -> String {
+        let be = if wanted == Wanted::True { "true" } else { "false" };
+        format!("`{}` {} be {be}", cut(&shown(expression)), self.must)
     }
 }
 
@@ -206,11 +224,6 @@ fn bare(expression: &Expr) -> String {
         Expr::Literal(Literal::String(text)) => text.to_string(),
         other => cut(&shown(other)),
     }
-}
-
-fn quoted(expression: &Expr, wanted: Wanted) -> String {
-    let be = if wanted == Wanted::True { "true" } else { "false" };
-    format!("`{}` would have to be {be}", cut(&shown(expression)))
 }
 
 fn cut(text: &str) -> String {

@@ -47,6 +47,11 @@ impl Source {
         self.depth <= SHALLOW
     }
 
+    /// It, as it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Its parts.
     pub(crate) fn conjuncts(&self, id: &PolicyId) -> &[Conjunct] {
         self.conjuncts.get_or_init(|| {

@@ -1,18 +1,29 @@
 //! `portcullis policy`: Cedar policies, written, checked, tested and explained.
 //!
-//! The verbs look and do not change anything, but for `promote`. Tools come from a gateway of the data directory, or from files, so that
-//! most verbs work in CI beside no server at all; `sources.rs` says which. One file a verb.
+//! The verbs look and do not change anything, but for `promote`. Tools come from a gateway of the data directory, or from
+//! files, so that most verbs work in CI beside no server at all; `sources.rs` says which. One file a verb.
 
+mod caller;
 mod candidate;
+mod check;
 mod diff;
+mod explain;
 mod files;
+mod fmt;
+mod junit;
+mod matrix;
 mod period;
+mod population;
 mod promote;
 mod replay;
 mod schema;
 mod sources;
+mod suite;
 mod tally;
+mod test;
 mod traffic;
+mod what_can;
+mod who_can;
 
 use clap::{Args, Subcommand};
 
@@ -28,6 +39,20 @@ pub(crate) struct Policy {
 enum PolicyVerb {
     /// Print the Cedar schema that policies are checked against
     Schema(schema::Arguments),
+    /// Check policies in files: errors with their place; fails when a policy is not good
+    Check(check::Arguments),
+    /// Lay files of policies out as Cedar does, comments kept
+    Fmt(fmt::Arguments),
+    /// Decide the calls of a suite, and hold the decisions against those that are expected; fails when one differs
+    Test(test::Arguments),
+    /// Say why a caller may call a tool or may not, and what would have to be different; fails when it may not
+    Explain(explain::Arguments),
+    /// Say who may call a tool, as the policies have it
+    WhoCan(who_can::Arguments),
+    /// Say which tools a caller sees, and what is left to be decided of each call
+    WhatCan(what_can::Arguments),
+    /// Show roles by tools, and what each may do with each
+    Matrix(matrix::Arguments),
     /// Say what becomes newly allowed or denied from one set of policies to another, with requests that show it
     Diff(diff::Arguments),
     /// Decide the calls of the past again by other policies: what would change, for whom
@@ -40,6 +65,13 @@ enum PolicyVerb {
 pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
     match arguments.verb {
         PolicyVerb::Schema(arguments) => schema::run(&arguments),
+        PolicyVerb::Check(arguments) => check::run(&arguments),
+        PolicyVerb::Fmt(arguments) => fmt::run(&arguments),
+        PolicyVerb::Test(arguments) => test::run(&arguments),
+        PolicyVerb::Explain(arguments) => explain::run(&arguments),
+        PolicyVerb::WhoCan(arguments) => who_can::run(&arguments),
+        PolicyVerb::WhatCan(arguments) => what_can::run(&arguments),
+        PolicyVerb::Matrix(arguments) => matrix::run(&arguments),
         PolicyVerb::Diff(arguments) => diff::run(&arguments),
         PolicyVerb::Replay(arguments) => replay::run(&arguments),
         PolicyVerb::Promote(arguments) => promote::run(&arguments),
