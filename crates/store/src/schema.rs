@@ -13,7 +13,7 @@ mod web_identity;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
-use policies::POLICY_SUMMARIES;
+use policies::{POLICY_GENERATIONS, POLICY_SUMMARIES};
 use pool_users::POOL_USERS;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
@@ -36,6 +36,7 @@ const SCRIPTS: &[&str] = &[
     KEYS,
     WEB_IDENTITY,
     POLICY_SUMMARIES,
+    POLICY_GENERATIONS,
 ];
 
 /// The version that this Portcullis writes.
