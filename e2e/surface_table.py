@@ -344,7 +344,7 @@ class Stage(Scenery):
         self.shared_target
         return {
             "policyEngineId": self.shared_engine.id,
-            "name": name("generation"),
+            "name": name("generation").replace("-", "_"),
             "resource": {"arn": self.shared_gateway.arn},
             "content": {"rawText": SENTENCE},
             **more,
