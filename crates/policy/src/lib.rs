@@ -9,6 +9,7 @@
 //! Promises, each a property test: an indexed decision is the decision of the whole policy set; a forbid is
 //! never outvoted; a tool that some call could reach is never hidden, and one that none can is never shown.
 
+mod arguments;
 mod input_type;
 mod schema;
 mod schema_text;
@@ -34,6 +35,7 @@ mod slice;
 
 mod names;
 
+pub use arguments::{Argument, ArgumentKind, Step};
 pub use check::{Checked, Validation, check, named_gateways};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("aws-shapes", &["domain"]),
     ("aws", &["domain", "strict-json", "aws-shapes"]),
     ("egress", &[]),
-    ("generation", &["domain", "egress", "policy"]),
+    ("generation", &["domain", "egress", "policy", "search"]),
     ("iam", &["domain"]),
     ("mask", &["domain"]),
     ("mcp", &["domain", "strict-json", "egress"]),
