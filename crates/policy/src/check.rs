@@ -79,6 +79,13 @@ pub fn named_gateways(statement: &str) -> Vec<String> {
     }
 }
 
+/// The name that a statement gives itself by `@id("…")`, as Cedar's own tools read it.
+#[must_use]
+pub fn annotated_id(statement: &str) -> Option<String> {
+    let parsed = on_a_deep_stack(|| Statement::parse(ID, statement).ok())??;
+    parsed.policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned)
+}
+
 /// A statement has no policy's id yet.
 const ID: &str = "statement";
 

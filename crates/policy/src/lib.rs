@@ -11,15 +11,19 @@
 
 mod arguments;
 mod input_type;
+mod offered;
 mod schema;
+mod schema_read;
 mod schema_text;
 
 mod check;
 mod constant;
 mod findings;
 mod nesting;
+mod outline;
 mod problem;
 mod reads;
+mod split;
 mod statement;
 mod suggest;
 
@@ -36,14 +40,18 @@ mod slice;
 mod names;
 
 pub use arguments::{Argument, ArgumentKind, Step};
-pub use check::{Checked, Validation, check, named_gateways};
+pub use check::{Checked, Validation, annotated_id, check, named_gateways};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};
 pub use findings::{Finding, FindingKind};
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
+pub use nesting::keep_shallow;
+pub use offered::Offered;
 pub use principal::{InvalidPrincipal, Principal};
 pub use problem::{Location, Problem, ProblemKind};
 pub use reason::DENIED;
 pub use schema::{GatewayTools, MAX_SCHEMA_BYTES, Schema, SchemaError, ToolDefinition, UnreadableArgument};
+pub use split::{Piece, split};
+pub use outline::{Conditions, Outline};
 pub use statement::{Effect, ResourceScope};
