@@ -12,6 +12,7 @@ mod fuzz;
 mod node;
 mod postgres;
 mod python;
+mod solver;
 mod test;
 mod tidy;
 

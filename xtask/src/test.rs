@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, project};
 use crate::postgres::Cluster;
-use crate::{chromium, codegen, node, python, tidy};
+use crate::{chromium, codegen, node, python, solver, tidy};
 
 /// What tells nothing about a database: the import of public documents, the protocol's suite, commands whose calls are
 /// answered here, what is dialled, clients with a browser. Once is enough.
@@ -43,6 +43,7 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
         written_well(chore)?;
     }
     let cluster = Cluster::start(chore)?;
+    solver::install(chore)?;
     let node = node::environment(chore)?;
     let path = with_node(&node)?;
     if extent.only.is_none() {

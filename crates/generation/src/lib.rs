@@ -11,6 +11,8 @@ mod asset;
 mod gateway;
 mod generator;
 
+mod english;
+mod judge;
 mod sentences;
 mod translate;
 

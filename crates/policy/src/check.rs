@@ -15,7 +15,7 @@ use crate::problem::{Locator, Problem, ProblemKind};
 use crate::reads::Reads;
 use crate::schema::{Schema, Scope};
 use crate::schema_text::ANY_FUTURE_TOOLS;
-use crate::statement::{ActionScope, Effect, ResourceScope, Statement};
+use crate::statement::{ActionScope, Effect, ResourceScope, Statement, is_unconditional_principal};
 use crate::suggest::suggest;
 
 /// What to do with findings (`PolicyValidationMode` of the control plane). Everything else is always fatal.
@@ -40,6 +40,8 @@ pub struct Checked {
     pub resource: ResourceScope,
     /// Whether its conditions look at the call's arguments or the time.
     pub uses_context: bool,
+    /// Whether its conditions are known to hold for every call in its scope: it has none, or they say nothing.
+    pub unconditional: bool,
     /// What was found and is not fatal.
     pub findings: Vec<Finding>,
 }
@@ -82,6 +84,13 @@ pub fn resource_scope(statement: &str) -> Option<ResourceScope> {
     on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource))?.ok()
 }
 
+/// The name that a statement gives itself by `@id("…")`, as Cedar's own tools read it.
+#[must_use]
+pub fn annotated_id(statement: &str) -> Option<String> {
+    let parsed = on_a_deep_stack(|| Statement::parse(ID, statement).ok())??;
+    parsed.policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned)
+}
+
 /// A statement has no policy's id yet.
 const ID: &str = "statement";
 
@@ -105,6 +114,7 @@ fn check_here(text: &str, schema: &Schema, validation: Validation) -> Result<Che
         effect: statement.effect,
         actions: statement.action.names().to_vec(),
         uses_context: !statement.reads.is_empty(),
+        unconditional: statement.constant == Some(true) && is_unconditional_principal(&statement),
         principals: statement.principals,
         resource: statement.resource,
         findings,

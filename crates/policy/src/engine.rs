@@ -10,13 +10,13 @@ use cedar_policy::{Authorizer, Entity, EntityUid};
 use domain::PolicyId;
 
 use crate::input::{ContextPlan, project};
-use crate::input_type::{self, Record};
+use crate::input_type::{self, Record, ToolInput};
 use crate::model::Models;
 use crate::names::{CALL_TOOL, MCP, PrincipalKind, action_uid, gateway_uid, is_built_in, target_of};
 use crate::nesting::on_a_deep_stack;
 use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
-use crate::schema::GatewayTools;
+use crate::schema::{GatewayTools, Schema, ToolDefinition};
 use crate::slice::{Index, Slice};
 use crate::statement::Statement;
 
@@ -95,36 +95,57 @@ impl Engine {
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
+        let read = |tool: &ToolDefinition<'_>| (tool.name.to_owned(), input_type::read(tool.input_schema));
+        let named = gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
+        Self::compile_all(gateway.arn, &|| named.clone().map(read).collect(), policies)
+    }
+
+    /// The same for a gateway whose tools only their schema describes.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_typed<S: AsRef<str>>(
+        gateway: &str,
+        schema: &Schema,
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
+        Self::compile_all(gateway, &|| schema.inputs(gateway), policies)
+    }
+
+    fn compile_all<S: AsRef<str>>(
+        gateway: &str,
+        inputs: &(dyn Fn() -> Vec<(String, ToolInput)> + Sync),
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
         let policies: Vec<(PolicyId, String)> =
             policies.into_iter().map(|(id, statement)| (id, statement.as_ref().to_owned())).collect();
-        on_a_deep_stack(|| Self::compile_here(gateway, &policies))
+        on_a_deep_stack(|| Self::compile_here(gateway, &inputs(), &policies))
             .unwrap_or_else(|| Err(CompileError::Internal("the compiler did not finish".to_owned())))
     }
 
     fn compile_here(
-        gateway: &GatewayTools<'_>,
+        gateway: &str,
+        offered: &[(String, ToolInput)],
         policies: &[(PolicyId, String)],
     ) -> Result<Self, CompileError> {
-        let index = index(gateway.arn, policies)?;
-        let definitions = || gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
+        let index = index(gateway, policies)?;
         let mut inputs = Inputs::default();
-        let mut slices = index.slices(definitions().map(|tool| tool.name));
-        let mut tools: Vec<Tool> = Vec::with_capacity(gateway.tools.len());
-        for definition in definitions() {
-            let input = input_type::read(definition.input_schema);
+        let mut slices = index.slices(offered.iter().map(|(name, _)| name.as_str()));
+        let mut tools: Vec<Tool> = Vec::with_capacity(offered.len());
+        for (name, input) in offered {
             let record = &input.record;
             let mut candidates = |kind| -> Result<Candidates, CompileError> {
-                let slice = slices.slice(definition.name, kind).map_err(CompileError::Internal)?;
+                let slice = slices.slice(name, kind).map_err(CompileError::Internal)?;
                 let plan = ContextPlan::new(record, slice.reads());
-                let unseen = slice.unseen_by_a_forbid(&input);
+                let unseen = slice.unseen_by_a_forbid(input);
                 Ok(Candidates { slice, plan, unseen })
             };
             let (oauth, iam) = (candidates(PrincipalKind::OAuthUser)?, candidates(PrincipalKind::IamEntity)?);
             tools.push(Tool {
                 position: tools.len(),
-                name: definition.name.to_owned(),
-                action: action_uid(definition.name),
-                entity: Entity::new_no_attrs(action_uid(definition.name), groups(definition.name)),
+                name: name.clone(),
+                action: action_uid(name),
+                entity: Entity::new_no_attrs(action_uid(name), groups(name)),
                 input: inputs.intern(record, [&oauth.slice, &iam.slice]),
                 oauth,
                 iam,
@@ -132,7 +153,7 @@ impl Engine {
         }
         let actions = slices.actions().map(str::to_owned).collect();
         Ok(Self {
-            gateway: gateway_uid(gateway.arn),
+            gateway: gateway_uid(gateway),
             models: Models::new(inputs.records, tools.len(), actions),
             by_name: tools.iter().map(|tool| (tool.name.clone(), tool.position)).collect(),
             tools,

@@ -44,44 +44,52 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// A policy without an effect: no request matches it.
+    #[must_use]
+    pub fn never_applies(effect: Effect) -> Self {
+        let (kind, does) = match effect {
+            Effect::Permit => (FindingKind::AllowNone, "allow"),
+            Effect::Forbid => (FindingKind::DenyNone, "deny"),
+        };
+        let message =
+            format!("Ineffective: the policy will {does} no request, because its conditions are never true");
+        Self { kind, message }
+    }
+
+    /// A policy that every request of these callers matches, whatever the tool and the gateway.
+    #[must_use]
+    pub fn always_applies(effect: Effect, principal: PrincipalKind) -> Self {
+        Self::applies_throughout(effect, principal.entity_type(), ANY_FUTURE_TOOLS, "gateway/*")
+    }
+
+    /// A policy that every request matches which its scope lets through: callers, tools and gateways as a
+    /// person would name them.
+    #[must_use]
+    pub fn applies_throughout(effect: Effect, principal: &str, actions: &str, resource: &str) -> Self {
+        let (kind, name, does) = match effect {
+            Effect::Permit => (FindingKind::AllowAll, "Overly Permissive", "allow"),
+            Effect::Forbid => (FindingKind::DenyAll, "Overly Restrictive", "deny"),
+        };
+        let message = format!(
+            "{name}: Policy Engine will {does} every request for the specified principal ({principal}), action \
+             ({actions}) and resource ({resource}) combination if the policy is added or updated"
+        );
+        Self { kind, message }
+    }
+}
+
 /// Looks at a policy that fits its schema. `impossible` is the validator's proof that it never applies.
 pub(crate) fn find(statement: &Statement, impossible: bool) -> Vec<Finding> {
     if impossible || statement.constant == Some(false) {
-        return vec![never_applies(statement.effect)];
+        return vec![Finding::never_applies(statement.effect)];
     }
     let unscoped = is_unconditional_principal(statement)
         && statement.action == ActionScope::EveryTool
         && matches!(statement.resource, ResourceScope::Any | ResourceScope::AnyGateway);
     if unscoped && statement.constant == Some(true) {
-        return statement.principals.iter().map(|kind| always_applies(statement.effect, *kind)).collect();
+        let callers = statement.principals.iter();
+        return callers.map(|kind| Finding::always_applies(statement.effect, *kind)).collect();
     }
     Vec::new()
-}
-
-fn never_applies(effect: Effect) -> Finding {
-    let (kind, does) = match effect {
-        Effect::Permit => (FindingKind::AllowNone, "allow"),
-        Effect::Forbid => (FindingKind::DenyNone, "deny"),
-    };
-    Finding {
-        kind,
-        message: format!(
-            "Ineffective: the policy will {does} no request, because its conditions are never true"
-        ),
-    }
-}
-
-fn always_applies(effect: Effect, principal: PrincipalKind) -> Finding {
-    let (kind, name, does) = match effect {
-        Effect::Permit => (FindingKind::AllowAll, "Overly Permissive", "allow"),
-        Effect::Forbid => (FindingKind::DenyAll, "Overly Restrictive", "deny"),
-    };
-    Finding {
-        kind,
-        message: format!(
-            "{name}: Policy Engine will {does} every request for the specified principal ({}), action \
-             ({ANY_FUTURE_TOOLS}) and resource (gateway/*) combination if the policy is added or updated",
-            principal.entity_type()
-        ),
-    }
 }

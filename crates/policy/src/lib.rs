@@ -9,16 +9,21 @@
 //! Promises, each a property test: an indexed decision is the decision of the whole policy set; a forbid is
 //! never outvoted; a tool that some call could reach is never hidden, and one that none can is never shown.
 
+mod arguments;
 mod input_type;
+mod offered;
 mod schema;
+mod schema_read;
 mod schema_text;
 
 mod check;
 mod constant;
 mod findings;
 mod nesting;
+mod outline;
 mod problem;
 mod reads;
+mod split;
 mod statement;
 mod suggest;
 
@@ -34,14 +39,19 @@ mod slice;
 
 mod names;
 
-pub use check::{Checked, Validation, check, named_gateways, resource_scope};
+pub use arguments::{Argument, ArgumentKind, Step};
+pub use check::{Checked, Validation, annotated_id, check, named_gateways, resource_scope};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};
 pub use findings::{Finding, FindingKind};
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
+pub use nesting::keep_shallow;
+pub use offered::Offered;
+pub use outline::{Conditions, Outline};
 pub use principal::{InvalidPrincipal, Principal};
 pub use problem::{Location, Problem, ProblemKind};
 pub use reason::DENIED;
 pub use schema::{GatewayTools, MAX_SCHEMA_BYTES, Schema, SchemaError, ToolDefinition, UnreadableArgument};
+pub use split::{Piece, split};
 pub use statement::{Effect, ResourceScope};

@@ -4,10 +4,28 @@
 //! opening parentheses, or of `a.a.a.a…`, end the process. So the depth of the syntax tree is bounded from
 //! above by one pass over the characters, and what passes is worked on with a stack that fits the bound.
 
+use crate::problem::{Locator, Problem, ProblemKind};
+
 /// The deepest nesting of brackets.
 pub(crate) const MAX_BRACKETS: usize = 64;
 /// The deepest syntax tree: brackets, chains of operators and chains of accesses taken together.
 pub(crate) const MAX_DEPTH: usize = 400;
+
+/// The depth of a statement's syntax tree, from above: what parses a text of Cedar's asks this first, and has a
+/// stack that fits 400 levels.
+///
+/// # Errors
+/// A problem with the place where it becomes too deep.
+pub fn keep_shallow(statement: &str) -> Result<usize, Problem> {
+    measure(statement).map_err(|TooDeep { at }| {
+        let message = format!(
+            "the statement nests too deep: at most {MAX_BRACKETS} levels of brackets and {MAX_DEPTH} levels in all"
+        );
+        Problem::new(ProblemKind::Syntax, message)
+            .at(&Locator::new(statement), at)
+            .help("split it into several policies")
+    })
+}
 
 /// Measures the depth of a statement's syntax tree, from above.
 ///

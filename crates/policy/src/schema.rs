@@ -13,6 +13,8 @@ use cedar_policy::Validator;
 
 use crate::input_type::{self, Field, InputType, Record, ToolInput, Unreadable};
 use crate::names::{CALL_TOOL, MCP, is_built_in, target_of};
+use crate::nesting::on_a_deep_stack;
+use crate::schema_read;
 use crate::schema_text;
 
 /// The largest schema, in bytes of Cedar text ("Limitations" in the AgentCore developer guide: 400 KB).
@@ -41,6 +43,8 @@ pub struct ToolDefinition<'a> {
 pub struct Schema {
     everything: Scope,
     gateways: BTreeMap<String, Scope>,
+    /// Whether nobody knows which gateways there are, so that a policy may name any.
+    anywhere: bool,
 }
 
 /// A part of a tool's arguments that no policy can read, because JSON Schema says something of it that Cedar
@@ -91,19 +95,56 @@ impl Schema {
             }
             scopes.insert(gateway.arn.to_owned(), Scope::new(tools));
         }
-        let everything = Scope::new(everything);
+        Self::of(Scope::new(everything), scopes)
+    }
+
+    /// The schema of tools that some gateway offers, whichever it is: a policy may name any gateway.
+    ///
+    /// # Errors
+    /// [`SchemaError::TooLarge`] beyond [`MAX_SCHEMA_BYTES`].
+    pub fn anywhere(tools: &[ToolDefinition<'_>]) -> Result<Self, SchemaError> {
+        let tools = read_tools(&GatewayTools { arn: "", tools: tools.to_vec() });
+        Ok(Self { anywhere: true, ..Self::of(Scope::new(tools), BTreeMap::new())? })
+    }
+
+    /// The schema that a text in Cedar's syntax describes, or the same as Cedar's JSON. It names no gateways, so that a
+    /// policy may name any.
+    ///
+    /// # Errors
+    /// [`SchemaError`] when it is no schema of AgentCore's, or beyond [`MAX_SCHEMA_BYTES`].
+    pub fn read(text: &str) -> Result<Self, SchemaError> {
+        if text.len() > MAX_SCHEMA_BYTES * 4 {
+            return Err(SchemaError::TooLarge { bytes: text.len() });
+        }
+        let tools = on_a_deep_stack(|| schema_read::read(text))
+            .unwrap_or_else(|| Err(SchemaError::Invalid("it could not be read".to_owned())))?;
+        Ok(Self { anywhere: true, ..Self::of(Scope::new(tools), BTreeMap::new())? })
+    }
+
+    fn of(everything: Scope, gateways: BTreeMap<String, Scope>) -> Result<Self, SchemaError> {
         let bytes = everything.text.len();
         if bytes > MAX_SCHEMA_BYTES {
             return Err(SchemaError::TooLarge { bytes });
         }
         everything.validator()?;
-        Ok(Self { everything, gateways: scopes })
+        Ok(Self { everything, gateways, anywhere: false })
     }
 
     /// The schema in Cedar's syntax.
     #[must_use]
     pub fn to_cedar(&self) -> &str {
         &self.everything.text
+    }
+
+    /// The schema as Cedar's JSON.
+    ///
+    /// # Errors
+    /// [`SchemaError::Invalid`] when Cedar refuses its own syntax, which it has no reason to do.
+    pub fn to_json(&self) -> Result<serde_json::Value, SchemaError> {
+        let invalid = |error: &dyn fmt::Display| SchemaError::Invalid(error.to_string());
+        let (fragment, _) = cedar_policy::SchemaFragment::from_cedarschema_str(&self.everything.text)
+            .map_err(|error| invalid(&error))?;
+        fragment.to_json_value().map_err(|error| invalid(&error))
     }
 
     /// The ARNs of the gateways it was derived from.
@@ -121,10 +162,18 @@ impl Schema {
         self.everything.unreadable()
     }
 
+    /// The tools that a gateway offers, with their inputs.
+    pub(crate) fn inputs(&self, gateway: &str) -> Vec<(String, ToolInput)> {
+        let scope = self.scope(Some(gateway));
+        let tools = scope.into_iter().flat_map(|scope| &scope.tools);
+        tools.map(|(name, input)| (name.clone(), input.clone())).collect()
+    }
+
     /// What a policy is checked against: the gateway it names, or everything.
     pub(crate) fn scope(&self, gateway: Option<&str>) -> Option<&Scope> {
         match gateway {
             None => Some(&self.everything),
+            Some(_) if self.anywhere => Some(&self.everything),
             Some(arn) => self.gateways.get(arn),
         }
     }

@@ -10,7 +10,7 @@ use cedar_policy::{Policy, PolicyId, pst};
 
 use crate::constant::constant;
 use crate::names::{ACTION, CALL_TOOL, GATEWAY, MCP, PrincipalKind, target_of};
-use crate::nesting::{self, TooDeep};
+use crate::nesting;
 use crate::problem::{Locator, Problem, ProblemKind};
 use crate::reads::Reads;
 
@@ -104,17 +104,7 @@ impl Statement {
     /// ([`nesting::on_a_deep_stack`]) unless the statement is known to be shallow.
     pub(crate) fn parse(id: &str, text: &str) -> Result<Self, Vec<Problem>> {
         let locator = Locator::new(text);
-        let depth = nesting::measure(text).map_err(|TooDeep { at }| {
-            let problem = Problem::new(
-                ProblemKind::Syntax,
-                format!(
-                    "the statement nests too deep: at most {} levels of brackets and {} levels in all",
-                    nesting::MAX_BRACKETS,
-                    nesting::MAX_DEPTH
-                ),
-            );
-            vec![problem.at(&locator, at).help("split it into several policies")]
-        })?;
+        let depth = nesting::keep_shallow(text).map_err(|problem| vec![problem])?;
         let policy = Policy::parse(Some(PolicyId::new(id)), text)
             .map_err(|errors| errors.iter().map(|error| syntax(error, &locator)).collect::<Vec<_>>())?;
         let body = match policy.to_pst() {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::configuration::PublicUrl;
+use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
 use crate::verbs::vault::Vault;
 
@@ -34,6 +35,8 @@ pub(crate) enum Verb {
     Audit(Audit),
     /// Read the mail that functions sent
     Mail(Mail),
+    /// Write, check, test and explain Cedar policies
+    Policy(Policy),
     /// Care for the keys of user pools
     Pool(Pool),
     /// Change the keys under which secrets are sealed

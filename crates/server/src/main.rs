@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Verb::Audit(arguments) => verbs::audit::run(arguments),
         Verb::Mail(arguments) => verbs::mail::run(arguments),
         Verb::Vault(arguments) => verbs::vault::run(arguments),
+        Verb::Policy(arguments) => verbs::policy::run(arguments),
         Verb::Pool(arguments) => verbs::pool::run(arguments),
         Verb::Target(arguments) => verbs::target::run(arguments),
         Verb::Token(arguments) => verbs::token::run(arguments),

@@ -51,6 +51,12 @@ pub(crate) fn complain(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
+/// Says beside the output what somebody should know.
+pub(crate) fn remark(line: impl fmt::Display) {
+    let yellow = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+    let _ = writeln!(anstream::stderr(), "{yellow}note{yellow:#}: {line}");
+}
+
 /// Writes a line to standard output. A closed pipe ends the output, not the program's good sense.
 pub(crate) fn say(line: impl fmt::Display) -> Result<(), Failure> {
     writeln!(anstream::stdout(), "{line}").map_err(|error| Failure::new(format!("cannot write: {error}")))

@@ -47,6 +47,19 @@ impl Tx {
         row.map(|row| row.document(0, "policy_engines")).transpose()
     }
 
+    /// The policy engine of this id, wherever it is: ids are unique.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn policy_engine_of_id(
+        &mut self,
+        id: &PolicyEngineId,
+    ) -> Result<Option<PolicyEngine>, StoreError> {
+        let row =
+            self.fetch_one("SELECT document FROM policy_engines WHERE id = $1", params![id.as_str()]).await?;
+        row.map(|row| row.document(0, "policy_engines")).transpose()
+    }
+
     /// The policy engines of a scope, by id.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod intercept;
 pub(crate) mod mail;
 mod open;
+pub(crate) mod policy;
 pub(crate) mod pool;
 mod preflight;
 pub(crate) mod serve;
