@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from keys import connect, rows
 from portcullis import ACCOUNT, REGION, Server
 from scenery import Scenery, name, refusal, tool, trail, until
 from wire import Wire, text_of
@@ -69,7 +70,7 @@ def test_a_text_becomes_assets_and_an_asset_a_policy_that_decides(control, place
     understood = [asset for asset in assets if "definition" in asset]
     [lost] = [asset for asset in assets if "definition" not in asset]
     assert [finding["type"] for finding in lost["findings"]] == ["NOT_TRANSLATABLE"]
-    assert lost["rawTextFragment"] == "Make everybody happy." and lost["findings"][0]["description"]
+    assert lost["rawTextFragment"] == "Make everybody happy" and lost["findings"][0]["description"]
     assert understood and all(asset["rawTextFragment"] in TEXT for asset in assets)
     assert {finding["type"] for asset in understood for finding in asset["findings"]} == {"VALID"}
 
@@ -187,10 +188,8 @@ def test_texts_are_sealed_under_the_engines_key(control, make, place):
     secret = f"Nobody may call transfer when word is \"{name('sesame')}\"."
     generation = start(control, gateway, engine, secret)
     settled(control, generation)
-    connection = make.server.database.connect()
-    kept = connection.execute("SELECT document, summary FROM policy_generations").fetchall()
-    connection.close()
-    assert kept and not any("sesame" in column for row in kept for column in row)
+    kept = rows(make.server, "SELECT document, summary FROM policy_generations")
+    assert kept and not any("sesame" in column for row in kept for column in row), "a text is kept in the clear"
     kms.disable_key(KeyId=key)
     assert refusal(control.get_policy_generation, **known(generation))[1] == "ValidationException"
     assert control.get_policy_generation_summary(**known(generation))["status"] == "GENERATED"
@@ -221,11 +220,11 @@ def test_what_a_crash_interrupts_is_done_at_the_next_start(tmp_path):
         until("generations", lambda: len(accepted), lambda count: count >= 5)
         server.kill()
         beginning.join()
-        connection = server.database.connect()
-        # As if the crash had come in the middle of each.
-        connection.execute("UPDATE policy_generations SET status = 'GENERATING', document = REPLACE(document, 'GENERATED', 'GENERATING')")
-        connection.commit()
-        connection.close()
+        with connect(server) as database:
+            # As if the crash had come in the middle of each.
+            half = "UPDATE policy_generations SET status = 'GENERATING', document = REPLACE(document, 'GENERATED', 'GENERATING')"
+            database.cursor().execute(half)
+            database.commit()
         server.start()
         control = server.client("bedrock-agentcore-control")
         for made in accepted:
