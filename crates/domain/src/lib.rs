@@ -15,6 +15,7 @@ mod credential;
 mod federation;
 mod function;
 mod gateway;
+mod generation;
 mod iam;
 mod identifiers;
 mod kept_secret;
@@ -55,10 +56,14 @@ pub use gateway::{
     Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, Interceptor, JwtAuthorizer, McpSettings,
     PolicyAttachment, PolicyMode, ProtocolType,
 };
+pub use generation::{
+    GENERATION_LIFE, GenerationAsset, GenerationFinding, GenerationFindingKind, GenerationSummary,
+    PolicyGeneration,
+};
 pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
-    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
-    uuid,
+    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, RequestId,
+    TargetId, UserPoolId, uuid,
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use kms_key::{KmsKey, KmsKeyState, TokenVault};
@@ -75,7 +80,7 @@ pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use recording::{LONGEST_RECORDING, Recording};
 pub use secret::Secret;
-pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
+pub use state::{GatewayStatus, GenerationStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
 pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,

@@ -45,6 +45,9 @@ pub struct Policy {
     pub description: Option<String>,
     /// The statement as it was written. After a failed update this is the statement that was refused.
     pub statement: String,
+    /// The ARN of the gateway that the statement names with `resource ==`; absent, it is about every gateway.
+    #[serde(default)]
+    pub gateway: Option<String>,
     /// The statement that takes part in decisions: the last one that was found good.
     pub in_force: Option<String>,
     /// Which findings keep the statement from being in force.

@@ -15,7 +15,7 @@ use crate::problem::{Locator, Problem, ProblemKind};
 use crate::reads::Reads;
 use crate::schema::{Schema, Scope};
 use crate::schema_text::ANY_FUTURE_TOOLS;
-use crate::statement::{ActionScope, Effect, ResourceScope, Statement};
+use crate::statement::{ActionScope, Effect, ResourceScope, Statement, is_unconditional_principal};
 use crate::suggest::suggest;
 
 /// What to do with findings (`PolicyValidationMode` of the control plane). Everything else is always fatal.
@@ -40,6 +40,8 @@ pub struct Checked {
     pub resource: ResourceScope,
     /// Whether its conditions look at the call's arguments or the time.
     pub uses_context: bool,
+    /// Whether its conditions are known to hold for every call in its scope: it has none, or they say nothing.
+    pub unconditional: bool,
     /// What was found and is not fatal.
     pub findings: Vec<Finding>,
 }
@@ -70,11 +72,16 @@ pub fn check(statement: &str, schema: &Schema, validation: Validation) -> Result
 /// the statement can be checked. A text that does not parse names none.
 #[must_use]
 pub fn named_gateways(statement: &str) -> Vec<String> {
-    let resource = on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource));
-    match resource {
-        Some(Ok(ResourceScope::Gateway(arn))) => vec![arn],
+    match resource_scope(statement) {
+        Some(ResourceScope::Gateway(arn)) => vec![arn],
         _ => Vec::new(),
     }
+}
+
+/// Which gateways a statement is about; `None` for a text that does not parse.
+#[must_use]
+pub fn resource_scope(statement: &str) -> Option<ResourceScope> {
+    on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource))?.ok()
 }
 
 /// The name that a statement gives itself by `@id("…")`, as Cedar's own tools read it.
@@ -107,6 +114,7 @@ fn check_here(text: &str, schema: &Schema, validation: Validation) -> Result<Che
         effect: statement.effect,
         actions: statement.action.names().to_vec(),
         uses_context: !statement.reads.is_empty(),
+        unconditional: statement.constant == Some(true) && is_unconditional_principal(&statement),
         principals: statement.principals,
         resource: statement.resource,
         findings,

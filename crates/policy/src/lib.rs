@@ -9,6 +9,7 @@
 //! Promises, each a property test: an indexed decision is the decision of the whole policy set; a forbid is
 //! never outvoted; a tool that some call could reach is never hidden, and one that none can is never shown.
 
+mod arguments;
 mod input_type;
 mod offered;
 mod schema;
@@ -51,7 +52,8 @@ mod source;
 
 mod names;
 
-pub use check::{Checked, Validation, annotated_id, check, named_gateways};
+pub use arguments::{Argument, ArgumentKind, Step};
+pub use check::{Checked, Validation, annotated_id, check, named_gateways, resource_scope};
 pub use conjuncts::{Holds, Part};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};

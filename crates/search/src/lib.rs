@@ -20,6 +20,8 @@ use std::collections::HashMap;
 use action::Action;
 pub use rank::Hit;
 use rank::Posting;
+pub use stem::stem;
+pub use words::words;
 
 /// What is read of a query, in bytes and in words; the rest is ignored.
 pub const MOST_QUERY_BYTES: usize = 1_024;

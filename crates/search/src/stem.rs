@@ -4,7 +4,7 @@
 //! bear (`organization` and `organ`). A stem need not be a word; it must be the same for the forms of one.
 
 /// The stem of a word in lower case.
-pub(crate) fn stem(word: &str) -> String {
+pub fn stem(word: &str) -> String {
     let word = irregular(word);
     if word.len() <= 3 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return word.to_owned();

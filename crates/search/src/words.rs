@@ -123,7 +123,7 @@ pub(crate) fn is_stop(word: &str) -> bool {
 }
 
 /// The text's words in lower case, in order.
-pub(crate) fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|character: char| !character.is_alphanumeric() && character != '\'').flat_map(parts)
 }
 

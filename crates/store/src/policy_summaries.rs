@@ -29,6 +29,35 @@ impl Tx {
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }
 
+    /// How many bytes the statements of an engine's policies have that name this gateway, or that name none for the
+    /// empty name, without those of one policy.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn policy_bytes(
+        &mut self,
+        scope: &Scope,
+        engine: &PolicyEngineId,
+        gateway: &str,
+        without: &PolicyId,
+    ) -> Result<usize, StoreError> {
+        let row = self
+            .fetch_one(
+                "SELECT CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM policies \
+                 WHERE account = $1 AND region = $2 AND engine = $3 AND gateway = $4 AND id <> $5",
+                params![
+                    scope.account.as_str(),
+                    scope.region.as_str(),
+                    engine.as_str(),
+                    gateway,
+                    without.as_str()
+                ],
+            )
+            .await?;
+        let bytes = row.map(|row| row.int(0)).transpose()?.unwrap_or_default();
+        Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
     /// What may be known of the policy of this id.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ mod web_identity;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
-use policies::POLICY_SUMMARIES;
+use policies::{POLICY_GENERATIONS, POLICY_SUMMARIES};
 use pool_users::POOL_USERS;
 use recordings::RECORDINGS;
 use third_parties::THIRD_PARTIES;
@@ -39,6 +39,7 @@ const SCRIPTS: &[&str] = &[
     WEB_IDENTITY,
     POLICY_SUMMARIES,
     RECORDINGS,
+    POLICY_GENERATIONS,
 ];
 
 /// The version that this Portcullis writes.

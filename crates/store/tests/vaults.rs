@@ -226,6 +226,7 @@ async fn policies_of_an_engine_with_a_key_are_sealed_and_wait_for_it() {
         name: name.to_owned(),
         description: None,
         statement: "a-statement".to_owned(),
+        gateway: None,
         in_force: None,
         validation: PolicyValidation::default(),
         enforcement: PolicyEnforcement::default(),
@@ -266,6 +267,8 @@ async fn policies_of_an_engine_with_a_key_are_sealed_and_wait_for_it() {
     assert_eq!(summaries.len(), 2);
     assert_eq!(tx.policy_summary(&scope(), &engine.id, &two.id).await.unwrap(), Some(two.summary()));
     assert_eq!(tx.policy_count(&scope(), &engine.id).await.unwrap(), 2);
+    assert_eq!(tx.policy_bytes(&scope(), &engine.id, "", &two.id).await.unwrap(), one.statement.len());
+    assert_eq!(tx.policy_bytes(&scope(), &engine.id, "a-gateway", &two.id).await.unwrap(), 0);
     drop(tx);
     // A server that starts now starts, and leaves them as they are.
     assert!(store.unsettled().await.unwrap().policies.is_empty());

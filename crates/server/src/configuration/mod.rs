@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compute::RunAs;
+use control::GuardRole;
 use control::Quotas;
 use control::pinning::Pins;
 use domain::{Region, Secret};
@@ -63,6 +64,7 @@ pub(crate) struct Configuration {
     /// What becomes of prompts and resources where policies guard.
     pub(crate) prompts_and_resources: PromptsAndResources,
     pub(crate) metrics: Metrics,
+    pub(crate) guard_role: GuardRole,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
     /// The largest object of the object store.
@@ -157,6 +159,7 @@ impl Configuration {
             prompts_and_resources: file.policy.prompts_and_resources.map(|it| it.0).unwrap_or_default(),
             metrics: file.server.metrics,
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
+            guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
             max_object_bytes: file
                 .objects
