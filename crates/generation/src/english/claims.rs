@@ -354,7 +354,7 @@ impl Claims {
             }
         };
         self.must_have_tokens(cursor)?;
-        Ok(if negated { expr.not() } else { expr })
+        Ok(expr.negated(negated))
     }
 
     fn partly(
