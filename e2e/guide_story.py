@@ -171,6 +171,28 @@ def section_6_6():
     return lambda printed: printed.splitlines() == sample
 
 
+def section_6_4_generated():
+    """The policy that is generated takes the place of the written one, and decides alike for both roles."""
+    from bedrock_agentcore_starter_toolkit.operations.policy.client import PolicyClient
+
+    paste("6_4")
+    client = PolicyClient(region_name=names["region"])
+    arguments = client, names["engine_id"], names["gateway_arn"], TARGET, "markdown_to_email"
+    statement = names["generate_cedar_policy_with_nl2cedar"](*arguments)
+    assert names["generate_cedar_policy_with_nl2cedar"](*arguments) is None, "its name is taken"
+    [written] = client.list_policies(names["engine_id"])["policies"]
+    client.delete_policy(names["engine_id"], written["policyId"])
+    client.create_or_get_policy(names["engine_id"], name="generated", definition={"cedar": {"statement": statement}})
+    seen = section_6_6()
+    head = f"NL2Cedar generated policy:\n{statement}\nNL2Cedar failed: "
+
+    def as_written(printed: str) -> bool:
+        told, advice, rest = printed.partition("Please write the policy manually.\n")
+        return told.startswith(head) and "ConflictException" in told and bool(advice) and seen(rest)
+
+    return as_written
+
+
 def section_6_4():
     """The permit is in force since 6.5. The forbid is about a tool that every caller may use otherwise."""
     from bedrock_agentcore_starter_toolkit.operations.policy.client import PolicyClient
@@ -202,6 +224,7 @@ STORY = [
     section_6_3,
     section_6_5,
     section_6_6,
+    section_6_4_generated,
     section_6_4,
 ]
 

@@ -215,17 +215,26 @@ def test_section_6_3_role_clients_are_accepted(story):
         assert f"{TARGET}___markdown_to_email" in story.tools_of(role)
 
 
-def test_section_6_4_natural_language_is_not_understood_yet(story, capsys):
-    """Generation is a later feature: today's honest answer is the unknown operation, which the block catches."""
+def test_section_6_4_natural_language_becomes_a_policy(story, capsys):
     from bedrock_agentcore_starter_toolkit.operations.policy.client import PolicyClient
 
-    written = documents.load("guide/section_6_4").generate_cedar_policy_with_nl2cedar(
-        PolicyClient(region_name=REGION), story.engine_id, story.described["gatewayArn"], TARGET, "markdown_to_email"
-    )
+    arguments = story.engine_id, story.described["gatewayArn"], TARGET, "markdown_to_email"
+    client = PolicyClient(region_name=REGION)
+    generate = documents.load("guide/section_6_4").generate_cedar_policy_with_nl2cedar
+    written = generate(client, *arguments)
     printed = capsys.readouterr().out
-    assert written is None
-    assert "NL2Cedar failed: " in printed and "UnknownOperationException" in printed, printed
-    assert "Please write the policy manually." in printed
+    assert f"NL2Cedar generated policy:\n{written}" in printed, printed
+    for part in (f'== AgentCore::Action::"{TARGET}___markdown_to_email"', story.described["gatewayArn"], '.hasTag("scope")'):
+        assert part in written, written
+    # It is good as it is: tried in an engine that guards nothing.
+    engine = client.create_or_get_policy_engine(name="GuideGenerated")
+    made = client.create_or_get_policy(engine["policyEngineId"], name="generated", definition={"cedar": {"statement": written}})
+    assert made["status"] == "ACTIVE", made
+    client.cleanup_policy_engine(engine["policyEngineId"])
+    # "ConflictException: a generation with the same name already exists (on re-run)".
+    assert generate(client, *arguments) is None
+    printed = capsys.readouterr().out
+    assert "ConflictException" in printed and "Please write the policy manually." in printed, printed
 
 
 def test_section_6_5_the_engine_guards_the_gateway(story):

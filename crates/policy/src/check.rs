@@ -72,11 +72,16 @@ pub fn check(statement: &str, schema: &Schema, validation: Validation) -> Result
 /// the statement can be checked. A text that does not parse names none.
 #[must_use]
 pub fn named_gateways(statement: &str) -> Vec<String> {
-    let resource = on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource));
-    match resource {
-        Some(Ok(ResourceScope::Gateway(arn))) => vec![arn],
+    match resource_scope(statement) {
+        Some(ResourceScope::Gateway(arn)) => vec![arn],
         _ => Vec::new(),
     }
+}
+
+/// Which gateways a statement is about; `None` for a text that does not parse.
+#[must_use]
+pub fn resource_scope(statement: &str) -> Option<ResourceScope> {
+    on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource))?.ok()
 }
 
 /// The name that a statement gives itself by `@id("…")`, as Cedar's own tools read it.

@@ -48,7 +48,7 @@ mod source;
 mod names;
 
 pub use arguments::{Argument, ArgumentKind, Step};
-pub use check::{Checked, Validation, annotated_id, check, named_gateways};
+pub use check::{Checked, Validation, annotated_id, check, named_gateways, resource_scope};
 pub use conjuncts::{Holds, Part};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};

@@ -115,13 +115,13 @@ async fn named_gateway(tx: &mut Tx, policy: &Policy, named: &str) -> Result<Gate
 }
 
 /// A gateway with its tools by their full names, kept where the schema can borrow them.
-struct Offered {
+pub(super) struct Offered {
     arn: Arn,
     tools: Vec<(String, String)>,
 }
 
 impl Offered {
-    fn new(gateway: &Gateway, targets: &[Target]) -> Self {
+    pub(super) fn new(gateway: &Gateway, targets: &[Target]) -> Self {
         let own = targets.iter().flat_map(|target| {
             target.tools.iter().map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
         });
@@ -131,7 +131,11 @@ impl Offered {
         Self { arn: Arn::gateway(&gateway.scope, &gateway.id), tools: tools.collect() }
     }
 
-    fn as_input(&self) -> GatewayTools<'_> {
+    pub(super) fn arn(&self) -> &str {
+        self.arn.as_str()
+    }
+
+    pub(super) fn as_input(&self) -> GatewayTools<'_> {
         let tools = self.tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
         GatewayTools { arn: self.arn.as_str(), tools: tools.collect() }
     }

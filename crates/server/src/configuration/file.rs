@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use control::GuardRole;
 use control::pinning::Pins;
 use domain::Region;
 use egress::Network;
@@ -63,6 +64,7 @@ pub(crate) struct Gateway {
     pub(crate) call_timeout_seconds: Option<NonZeroU64>,
     pub(crate) max_payload_megabytes: Option<NonZeroUsize>,
     pub(crate) pin_tools: Option<Written<Pins>>,
+    pub(crate) guard_role: Option<Written<GuardRole>>,
 }
 
 /// What one account may have.
@@ -75,6 +77,9 @@ pub(crate) struct Quotas {
     pub(crate) rate_limits_per_gateway: Option<usize>,
     pub(crate) policy_engines: Option<usize>,
     pub(crate) policies_per_engine: Option<usize>,
+    pub(crate) policy_bytes: Option<usize>,
+    pub(crate) policy_bytes_per_resource: Option<usize>,
+    pub(crate) policy_generations_per_engine: Option<usize>,
     pub(crate) credential_providers_per_kind: Option<usize>,
     pub(crate) workload_identities: Option<usize>,
     pub(crate) requests_per_second_per_gateway: Option<NonZeroU32>,
@@ -93,6 +98,13 @@ impl Quotas {
             rate_limits_per_gateway: self.rate_limits_per_gateway.unwrap_or(usual.rate_limits_per_gateway),
             policy_engines: self.policy_engines.unwrap_or(usual.policy_engines),
             policies_per_engine: self.policies_per_engine.unwrap_or(usual.policies_per_engine),
+            policy_bytes: self.policy_bytes.unwrap_or(usual.policy_bytes),
+            policy_bytes_per_resource: self
+                .policy_bytes_per_resource
+                .unwrap_or(usual.policy_bytes_per_resource),
+            policy_generations_per_engine: self
+                .policy_generations_per_engine
+                .unwrap_or(usual.policy_generations_per_engine),
             credential_providers_per_kind: self
                 .credential_providers_per_kind
                 .unwrap_or(usual.credential_providers_per_kind),

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compute::RunAs;
+use control::GuardRole;
 use control::Quotas;
 use control::pinning::Pins;
 use domain::{Region, Secret};
@@ -57,6 +58,7 @@ pub(crate) struct Configuration {
     /// The largest request to a gateway and the largest answer of an upstream, in bytes.
     pub(crate) largest_payload: usize,
     pub(crate) traffic: Traffic,
+    pub(crate) guard_role: GuardRole,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
     /// The largest object of the object store.
@@ -142,6 +144,7 @@ impl Configuration {
                 .saturating_mul(MEGABYTE),
             traffic: file.quotas.traffic(),
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
+            guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
             max_object_bytes: file
                 .objects
