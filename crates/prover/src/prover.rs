@@ -8,10 +8,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use policy::PrincipalKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::analysis::{self, Report, Subject};
 use crate::compare::{Comparison, Equivalence, Pair};
-use crate::environment::World;
+use crate::environment::{self, World};
 use crate::policies::Statement;
 use crate::session::Session;
 use crate::settings::{SolverSettings, SolverUse};
@@ -70,6 +72,42 @@ impl Prover {
             Ok(Pair::parse(world, &first, &second)?.equivalent(&mut session).await)
         });
         proven.await.unwrap_or_else(Equivalence::Undecided)
+    }
+
+    /// What a single policy does that is hardly meant, as AgentCore finds it: it allows or denies everything, or
+    /// nothing. `schema` is the one that the statement was checked against.
+    ///
+    /// # Errors
+    /// [`Undecided`] when that is not known.
+    pub async fn effects(
+        &self,
+        schema: String,
+        statement: String,
+    ) -> Result<Vec<policy::Finding>, Undecided> {
+        self.work(move |mut session| async move {
+            let world = World { schema, gateways: Vec::new() };
+            let subject = Subject::read(&Statement::new("statement", statement))?;
+            analysis::effects(&mut session, &world, &environment::parse(&world)?, &subject).await
+        })
+        .await
+    }
+
+    /// Looks at policies together: what each does that is hardly meant, also beside the others. `callers` are the
+    /// kinds of caller that the world's gateways have; empty for any.
+    ///
+    /// # Errors
+    /// [`Undecided`] when nothing at all could be asked. What is undecided of a single policy stands in the
+    /// report.
+    pub async fn analyse(
+        &self,
+        world: World,
+        callers: Vec<PrincipalKind>,
+        policies: Vec<Statement>,
+    ) -> Result<Report, Undecided> {
+        self.work(move |mut session| async move {
+            analysis::analyse(&mut session, &world, &callers, &policies).await
+        })
+        .await
     }
 
     /// Runs `work` on a deep stack until the budget is spent or nobody waits for it.

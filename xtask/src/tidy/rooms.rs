@@ -100,6 +100,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("cedar-policy", &["policy", "prover"]),
+    ("cedar-policy-formatter", &["policy", "prover"]),
     ("cedar-policy-symcc", &["prover"]),
     ("hyper-rustls", &["egress"]),
     ("clap", &["server"]),
