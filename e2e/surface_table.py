@@ -23,7 +23,7 @@ from federation import RETURN, Agent, walk
 from keys import KMS, NO_KEY, SERVICE_MANAGED, customer_managed, lose
 from outbound import oauth
 from portcullis import ACCOUNT, REGION
-from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool
+from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool, until
 
 AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
 VAULT = f"{AGENTCORE}:token-vault/default"
@@ -40,6 +40,8 @@ NO_GATEWAY = "no-such-gateway-0123456789"
 NO_TARGET = "ABCDEFGHIJ"
 NO_ENGINE = "no_such_engine-0123456789"
 NO_POLICY = "no_such_policy-0123456789"
+NO_GENERATION = "no_such_generation-0123456789"
+SENTENCE = "Only allow users with the manager scope to call full when number is less than 500."
 SHAPER = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:shaper"
 NO_POOL = f"{REGION}_nosuchpool"
 PASSWORD = "A-Password-Of-Tests-1"
@@ -336,6 +338,25 @@ class Stage(Scenery):
             f'resource == AgentCore::Gateway::"{self.shared_gateway.arn}") '
             'when { context.input.word == "never" };'
         )
+
+    def start(self, **more) -> dict:
+        """What starts a generation."""
+        self.shared_target
+        return {
+            "policyEngineId": self.shared_engine.id,
+            "name": name("generation"),
+            "resource": {"arn": self.shared_gateway.arn},
+            "content": {"rawText": SENTENCE},
+            **more,
+        }
+
+    @cached_property
+    def shared_generation(self) -> dict:
+        made = self.agentcore.start_policy_generation(**self.start())
+        known = {key: made[key] for key in ("policyEngineId", "policyGenerationId")}
+        look = lambda: self.agentcore.get_policy_generation(**known)
+        until("the generation", look, lambda seen: seen["status"] == "GENERATED")
+        return known
 
     def fresh_policy(self, **more) -> dict:
         made = self.shared_engine.policy(self.statement())
@@ -701,6 +722,23 @@ ROWS = [
         missing=LISTS_WHAT_IS_THERE,
         on=f"{AGENTCORE}:policy-engine/*",
     ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetPolicyEngineSummary",
+        lambda on: {"policyEngineId": on.shared_engine.id},
+        malformed={"policyEngineId": "short"},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicyEngineSummaries",
+        lambda on: {"maxResults": 1} if on.shared_engine and on.engine() else {},
+        bare=lambda on: {},
+        malformed={"maxResults": 101},
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{AGENTCORE}:policy-engine/*",
+    ),
     # --- policies
     Row(
         "bedrock-agentcore-control",
@@ -738,7 +776,7 @@ ROWS = [
             description={"optionalValue": "Another description."},
             definition={"cedar": {"statement": on.statement()}},
             validationMode="IGNORE_ALL_FINDINGS",
-            enforcementMode="ACTIVE",
+            enforcementMode="LOG_ONLY",
         ),
         bare=lambda on: on.fresh_policy(),
         malformed={"validationMode": "SOME_FINDINGS"},
@@ -764,6 +802,80 @@ ROWS = [
         bare=lambda on: {"policyEngineId": on.engine().id},
         malformed={"maxResults": 0},
         missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetPolicySummary",
+        lambda on: {"policyEngineId": on.shared_engine.id, "policyId": on.shared_policy},
+        malformed={"policyId": "short"},
+        missing={"policyId": NO_POLICY},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicySummaries",
+        lambda on: {
+            "policyEngineId": on.fresh_policy()["policyEngineId"],
+            "maxResults": 1,
+            "targetResourceScope": on.shared_gateway.arn,
+        },
+        bare=lambda on: {"policyEngineId": on.engine().id},
+        malformed={"maxResults": 101},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    # --- policy generations
+    Row(
+        "bedrock-agentcore-control",
+        "StartPolicyGeneration",
+        lambda on: on.start(clientToken=name("token-of-thirty-three-characters")),
+        bare=lambda on: on.start(),
+        malformed={"content": {"rawText": "x" * 2001}},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetPolicyGeneration",
+        lambda on: on.shared_generation,
+        malformed={"policyGenerationId": "short"},
+        missing={"policyGenerationId": NO_GENERATION},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicyGenerations",
+        lambda on: {"policyEngineId": on.shared_generation["policyEngineId"], "maxResults": 1},
+        bare=lambda on: {"policyEngineId": on.engine().id},
+        malformed={"maxResults": 0},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetPolicyGenerationSummary",
+        lambda on: on.shared_generation,
+        malformed={"policyGenerationId": "short"},
+        missing={"policyGenerationId": NO_GENERATION},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicyGenerationSummaries",
+        lambda on: {"policyEngineId": on.shared_generation["policyEngineId"], "maxResults": 1},
+        bare=lambda on: {"policyEngineId": on.engine().id},
+        malformed={"maxResults": 0},
+        missing={"policyEngineId": NO_ENGINE},
+        on=AGENTCORE + ":policy-engine/{policyEngineId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListPolicyGenerationAssets",
+        lambda on: {**on.shared_generation, "maxResults": 1},
+        bare=lambda on: on.shared_generation,
+        malformed={"maxResults": 0},
+        missing={"policyGenerationId": NO_GENERATION},
         on=AGENTCORE + ":policy-engine/{policyEngineId}",
     ),
     # --- workload identities

@@ -155,7 +155,17 @@ impl Context {
         self.decide(action, resource, &conditions(self.conditions()?), None).map(|_| ())
     }
 
-    /// The same, for a resource whose ARN does not say whose it is: an object in a bucket. What is another account's
+    /// Whether the caller may do something that the operation looks at, and does not fail without.
+    ///
+    /// # Errors
+    /// AWS's error for a call that is not signed.
+    pub(crate) fn may(&self, action: &str, resource: &Arn) -> Result<bool, Failure> {
+        let conditions = self.conditions()?;
+        let question = self.question(action, resource, &conditions)?;
+        Ok(::iam::evaluate(&question, &self.sets(None)?).is_allowed())
+    }
+
+    /// As [`Context::require`], for a resource whose ARN does not say whose it is: an object in a bucket. What is another account's
     /// needs that account's consent too, which nothing here gives.
     ///
     /// # Errors

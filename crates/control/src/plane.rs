@@ -11,17 +11,19 @@ use bytes::Bytes;
 use credentials::Credentials;
 use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope};
 use functions::Functions;
+use generation::Generator;
 use http::HeaderMap;
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::{Identity, PrincipalError, Principals};
 use identity::provider::{Names, Provider};
 use objects::Objects;
+use prover::Prover;
 use serde_json::Value;
 use store::{AuditLog, Store};
 use tokio::sync::watch;
 
-use crate::agentcore;
+use crate::agentcore::{self, GuardRole};
 use crate::agentcore_data;
 use crate::cognito;
 use crate::context::Context;
@@ -59,6 +61,10 @@ pub struct Setup {
     pub trusted_issuers: Vec<String>,
     /// What upstreams are shown when they are asked for what they list.
     pub credentials: Arc<Credentials>,
+    /// Proves what policies do.
+    pub prover: Prover,
+    /// Writes policies from plain language.
+    pub generator: Arc<dyn Generator>,
     /// The object store.
     pub objects: Objects,
     /// Reads the tools of MCP servers.
@@ -75,6 +81,8 @@ pub struct Setup {
     pub quotas: Quotas,
     /// The largest answer of an upstream, in bytes ("Quotas": payload).
     pub largest_payload: usize,
+    /// What becomes of a gateway whose role may not have calls decided by its policy engine.
+    pub guard_role: GuardRole,
     /// Whose tool definitions are held when they change.
     pub pins: Pins,
     /// The place in the change feed up to which the data plane serves. An answer does not run ahead of it.
@@ -98,6 +106,12 @@ pub struct Quotas {
     pub policy_engines: usize,
     /// Policies of one engine.
     pub policies_per_engine: usize,
+    /// Bytes of one policy's statement.
+    pub policy_bytes: usize,
+    /// Bytes of the statements of one engine that name the same gateway, and of those that name none.
+    pub policy_bytes_per_resource: usize,
+    /// Generations of policies of one engine, in the seven days that they are kept.
+    pub policy_generations_per_engine: usize,
     /// API key credential providers, and as many for OAuth2.
     pub credential_providers_per_kind: usize,
     /// Workload identities.
@@ -113,6 +127,9 @@ impl Default for Quotas {
             rate_limits_per_gateway: 100,
             policy_engines: 1_000,
             policies_per_engine: 1_000,
+            policy_bytes: 10 * 1024,
+            policy_bytes_per_resource: 200 * 1024,
+            policy_generations_per_engine: 50_000,
             credential_providers_per_kind: 50,
             workload_identities: 11_000,
         }

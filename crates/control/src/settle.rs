@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use domain::{
-    Actor, Arn, AuditEvent, AuditKind, Decision, EventId, GatewayId, Outcome, PolicyEngineId, PolicyId,
-    RequestId, Scope, TargetId,
+    Actor, Arn, AuditEvent, AuditKind, Decision, EventId, GatewayId, Outcome, PolicyEngineId,
+    PolicyGenerationId, PolicyId, RequestId, Scope, TargetId,
 };
 
 use crate::{ControlPlane, agentcore};
@@ -22,6 +22,7 @@ pub(crate) enum Work {
     Target(Scope, GatewayId, TargetId),
     Engine(Scope, PolicyEngineId),
     Policy(Scope, PolicyEngineId, PolicyId),
+    Generation(Scope, PolicyEngineId, PolicyGenerationId),
 }
 
 /// Begins the work, and waits a moment for it.
@@ -36,6 +37,7 @@ async fn perform(plane: ControlPlane, work: Work) {
         Work::Target(scope, gateway, id) => agentcore::settle_target(&plane, scope, gateway, id).await,
         Work::Engine(scope, id) => agentcore::settle_engine(&plane, scope, id).await,
         Work::Policy(scope, engine, id) => agentcore::settle_policy(&plane, scope, engine, id).await,
+        Work::Generation(scope, engine, id) => agentcore::settle_generation(&plane, scope, engine, id).await,
     };
     if let Err(failure) = done {
         tracing::error!(?work, ?failure, "Background work failed; it is done again at the next start.");
@@ -53,7 +55,9 @@ impl ControlPlane {
         let engines = unsettled.engines.into_iter().map(|it| Work::Engine(it.scope, it.id));
         let policies = unsettled.policies.into_iter().map(|it| Work::Policy(it.scope, it.engine, it.id));
         let targets = unsettled.targets.into_iter().map(|it| Work::Target(it.scope, it.gateway, it.id));
-        for work in gateways.chain(engines).chain(targets).chain(policies) {
+        let generations = unsettled.generations.into_iter();
+        let generations = generations.map(|it| Work::Generation(it.scope, it.engine, it.id));
+        for work in gateways.chain(engines).chain(targets).chain(policies).chain(generations) {
             self.setup.runtime.spawn(perform(self.clone(), work));
         }
         Ok(())

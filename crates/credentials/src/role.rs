@@ -70,6 +70,37 @@ impl RoleAccess {
         }
     }
 
+    /// What the role lacks to have calls decided by a policy engine (developer guide, "Gateway and Policy IAM
+    /// permissions"): each as `action on resource`. Empty when nothing is lacking.
+    #[must_use]
+    pub fn lacks_for_policies(&self, gateway: &Arn, engine: &Arn, now: Timestamp) -> Vec<String> {
+        let (caller, policies) = match self {
+            Self::Session { caller, policies } => (caller, policies),
+            Self::None(why) => return vec![why.to_string()],
+        };
+        let requester = Requester::Iam(caller);
+        let conditions = Context::of(&requester)
+            .at(now)
+            .with("aws:SourceArn", gateway.as_str())
+            .with("aws:SourceAccount", gateway.account());
+        let needed = [
+            ("bedrock-agentcore:GetPolicyEngine", engine),
+            ("bedrock-agentcore:AuthorizeAction", engine),
+            ("bedrock-agentcore:AuthorizeAction", gateway),
+            ("bedrock-agentcore:PartiallyAuthorizeActions", engine),
+            ("bedrock-agentcore:PartiallyAuthorizeActions", gateway),
+        ];
+        let sets = PolicySets { identity: policies, ..PolicySets::default() };
+        let is_lacking = |(action, resource): &(&str, &Arn)| {
+            let resource = resource.as_str();
+            let question =
+                Question { requester, action, resource, resource_account: None, context: &conditions };
+            !iam::evaluate(&question, &sets).is_allowed()
+        };
+        let lacking = needed.into_iter().filter(is_lacking);
+        lacking.map(|(action, resource)| format!("{action} on {resource}")).collect()
+    }
+
     /// Whether the role may invoke a function, by its own policies and the function's.
     ///
     /// # Errors

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, CredentialKind, GatewayId, PolicyEngineId, PolicyId, Region, Scope, TargetId, UserPoolId,
+    AccountId, CredentialKind, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, Region, Scope,
+    TargetId, UserPoolId,
 };
 
 /// An ARN with its six parts. The resource part is everything after the fifth colon and may itself contain
@@ -71,6 +72,12 @@ impl Arn {
     #[must_use]
     pub fn policy(scope: &Scope, engine: &PolicyEngineId, id: &PolicyId) -> Self {
         Self::agentcore(scope, &format!("policy-engine/{engine}/policy/{id}"))
+    }
+
+    /// `…:policy-engine/{engine}/policy-generation/{id}`.
+    #[must_use]
+    pub fn policy_generation(scope: &Scope, engine: &PolicyEngineId, id: &PolicyGenerationId) -> Self {
+        Self::agentcore(scope, &format!("policy-engine/{engine}/policy-generation/{id}"))
     }
 
     /// `…:workload-identity-directory/default`: the directory that every account has.

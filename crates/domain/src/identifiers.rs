@@ -50,6 +50,8 @@ identifiers! {
     PolicyEngineId,
     /// `{name, hyphens as underscores}-{10 of a-z0-9}`.
     PolicyId,
+    /// `{name, hyphens as underscores}-{10 of a-z0-9}`.
+    PolicyGenerationId,
     /// `{region}_{9 of a-z0-9}`.
     UserPoolId,
     /// 26 of `a-z0-9`, unique in the whole installation.
@@ -92,6 +94,20 @@ impl PolicyId {
     #[must_use]
     pub fn mint(random: &dyn Random, name: &str) -> Self {
         Self(format!("{}-{}", name.replace('-', "_"), random.text(10, LOWER)))
+    }
+}
+
+impl PolicyGenerationId {
+    /// A new identifier for a generation called `name`; hyphens are treated as in [`PolicyId::mint`].
+    #[must_use]
+    pub fn mint(random: &dyn Random, name: &str) -> Self {
+        Self(format!("{}-{}", name.replace('-', "_"), random.text(10, LOWER)))
+    }
+
+    /// A new identifier for an asset of a generation.
+    #[must_use]
+    pub fn mint_asset(random: &dyn Random) -> String {
+        format!("asset-{}", random.text(10, LOWER))
     }
 }
 

@@ -15,6 +15,7 @@ mod credential;
 mod federation;
 mod function;
 mod gateway;
+mod generation;
 mod iam;
 mod identifiers;
 mod kept_secret;
@@ -54,10 +55,14 @@ pub use gateway::{
     Authorizer, ClaimMatch, CustomClaim, ExceptionLevel, Gateway, Interceptor, JwtAuthorizer, McpSettings,
     PolicyAttachment, PolicyMode, ProtocolType,
 };
+pub use generation::{
+    GENERATION_LIFE, GenerationAsset, GenerationFinding, GenerationFindingKind, GenerationSummary,
+    PolicyGeneration,
+};
 pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
 pub use identifiers::{
-    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyId, RequestId, TargetId, UserPoolId,
-    uuid,
+    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, RequestId,
+    TargetId, UserPoolId, uuid,
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use kms_key::{KmsKey, KmsKeyState, TokenVault};
@@ -66,14 +71,14 @@ pub use on_behalf_of::{ActorToken, OnBehalfOf, OnBehalfOfClient, OnBehalfOfGrant
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };
-pub use policy::{Policy, PolicyEngine, PolicyValidation};
+pub use policy::{Policy, PolicyEnforcement, PolicyEngine, PolicySummary, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
 pub use pool_trigger::{PreTokenTrigger, TriggerVersion};
 pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};
 pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use secret::Secret;
-pub use state::{GatewayStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
+pub use state::{GatewayStatus, GenerationStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
 pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,

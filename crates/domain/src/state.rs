@@ -113,6 +113,32 @@ machine! {
     }
 }
 
+machine! {
+    /// A policy generation's status (API type `PolicyGenerationStatus`, as far as it is reached).
+    GenerationStatus {
+        /// The text is being translated.
+        Generating = "GENERATING",
+        /// It was translated, as far as it was understood.
+        Generated = "GENERATED",
+        /// It could not be translated; the reasons say why.
+        GenerateFailed = "GENERATE_FAILED",
+    }
+}
+
+impl GenerationStatus {
+    /// The status after the translation.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when none was under way.
+    pub fn settle(self, how: Settled) -> Result<Self, IllegalTransition> {
+        match (self, how) {
+            (Self::Generating, Settled::Well) => Ok(Self::Generated),
+            (Self::Generating, Settled::Badly) => Ok(Self::GenerateFailed),
+            _ => self.refuse("settle"),
+        }
+    }
+}
+
 macro_rules! service_transitions {
     ($name:ident $(, $busy:ident => $failed:ident)*) => {
         impl $name {

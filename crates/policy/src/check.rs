@@ -70,9 +70,8 @@ pub fn check(statement: &str, schema: &Schema, validation: Validation) -> Result
 /// the statement can be checked. A text that does not parse names none.
 #[must_use]
 pub fn named_gateways(statement: &str) -> Vec<String> {
-    let resource = on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource));
-    match resource {
-        Some(Ok(ResourceScope::Gateway(arn))) => vec![arn],
+    match resource_scope(statement) {
+        Some(ResourceScope::Gateway(arn)) => vec![arn],
         _ => Vec::new(),
     }
 }
@@ -82,6 +81,12 @@ pub fn named_gateways(statement: &str) -> Vec<String> {
 pub fn annotated_id(statement: &str) -> Option<String> {
     let parsed = on_a_deep_stack(|| Statement::parse(ID, statement).ok())??;
     parsed.policy.annotation("id").filter(|id| !id.is_empty()).map(str::to_owned)
+}
+
+/// Which gateways a statement is about; `None` for a text that does not parse.
+#[must_use]
+pub fn resource_scope(statement: &str) -> Option<ResourceScope> {
+    on_a_deep_stack(|| Statement::parse(ID, statement).map(|parsed| parsed.resource))?.ok()
 }
 
 /// A statement has no policy's id yet.

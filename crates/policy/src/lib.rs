@@ -38,7 +38,7 @@ mod slice;
 
 mod names;
 
-pub use check::{Checked, Validation, annotated_id, check, named_gateways};
+pub use check::{Checked, Validation, annotated_id, check, named_gateways, resource_scope};
 pub use decide::{Call, Decision, EvaluationError, Reason};
 pub use engine::{CompileError, Engine};
 pub use findings::{Finding, FindingKind};

@@ -19,7 +19,7 @@ use crate::session::Session;
 use crate::settings::{SolverSettings, SolverUse};
 use crate::undecided::Undecided;
 
-/// How many pieces of work run at once; others wait, and their waiting counts against their budget.
+/// How many pieces of work run at once; others wait for their turn.
 const AT_ONCE: usize = 2;
 /// Address space for a thread's stack, of which only what is touched becomes memory.
 const DEEP_STACK: usize = 256 * 1024 * 1024;
@@ -117,19 +117,17 @@ impl Prover {
         W: FnOnce(Session) -> F + Send + 'static,
         F: Future<Output = Result<T, Undecided>>,
     {
-        let deadline = Instant::now() + self.settings.budget;
-        let settings = self.settings.clone();
-        let within = |future| tokio::time::timeout_at(deadline.into(), future);
-        let place = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.places).acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
             return Err(Undecided::OutOfBudget);
         };
+        let settings = self.settings.clone();
+        let deadline = Instant::now() + settings.budget;
         let (answer, answered) = oneshot::channel();
         let thread = std::thread::Builder::new().name("prover".to_owned()).stack_size(DEEP_STACK);
         let started = thread
             .spawn(move || run(place, answer, || async { work(Session::new(settings, deadline)?).await }));
         started.map_err(|error| Undecided::Invalid(format!("no thread could be started: {error}")))?;
-        match within(answered).await {
+        match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(result)) => result,
             // The thread is gone without an answer: a panic of Cedar's.
             Ok(Err(_)) => Err(Undecided::Invalid("Cedar's symbolic compiler failed".to_owned())),

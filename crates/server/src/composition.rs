@@ -18,6 +18,7 @@ use identity::principal::Principals;
 use identity::provider::{ClientDocuments, Names, Provider};
 use identity::web_identity::WebIdentities;
 use objects::{Limits, Objects};
+use prover::Prover;
 use store::{AuditLog, Store};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -137,6 +138,8 @@ impl House {
             outbound: Arc::clone(&outbound),
             trusted_issuers: configuration.trusted_issuers.clone(),
             credentials: Arc::clone(&credentials),
+            prover: Prover::new(configuration.solver.clone()),
+            generator: Arc::new(generation::ControlledEnglish),
             objects: objects.clone(),
             client: client.clone(),
             audit: audit.clone(),
@@ -145,6 +148,7 @@ impl House {
             random: Arc::clone(&random),
             quotas: configuration.quotas,
             largest_payload: configuration.largest_payload,
+            guard_role: configuration.guard_role,
             pins: configuration.pins,
             in_force: reached,
             runtime: runtime.clone(),
@@ -152,6 +156,7 @@ impl House {
         control.resume().await?;
         runtime.spawn(control.clone().sweep_secrets_for_ever());
         runtime.spawn(control.clone().sweep_keys_for_ever());
+        runtime.spawn(control.clone().sweep_generations_for_ever());
         let lane = Lane::new(
             gateway::Setup {
                 snapshot,

@@ -1,6 +1,6 @@
 //! What a restart finds half done: resources whose status says that work is under way, although nobody does it.
 
-use domain::{Gateway, Policy, PolicyEngine, Target};
+use domain::{Gateway, Policy, PolicyEngine, PolicyGeneration, Target};
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Row, params};
@@ -18,6 +18,8 @@ pub struct Unsettled {
     pub engines: Vec<PolicyEngine>,
     /// Policies.
     pub policies: Vec<Policy>,
+    /// Generations of policies.
+    pub generations: Vec<PolicyGeneration>,
 }
 
 impl Store {
@@ -64,6 +66,15 @@ impl Store {
             .await?
         {
             found.policies.extend(readable(&mut tx, &row, "policies").await?);
+        }
+        for row in tx
+            .fetch(
+                "SELECT document, id, engine FROM policy_generations WHERE status = 'GENERATING'",
+                params![],
+            )
+            .await?
+        {
+            found.generations.extend(readable(&mut tx, &row, "policy_generations").await?);
         }
         Ok(found)
     }

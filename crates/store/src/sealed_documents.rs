@@ -1,9 +1,9 @@
-//! Documents that are sealed under a KMS key: the targets of a gateway and the policies of an engine whose owner named one.
+//! Documents that are sealed under a KMS key: the targets of a gateway, and the policies and generations of an engine, whose owner named one.
 //! What is sealed is the whole document, bound to its row; columns beside it, by which rows are found, are in the clear.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{Arn, Gateway, KmsKey, Policy, PolicyEngineId, Scope, Target};
+use domain::{Arn, Gateway, KmsKey, Policy, PolicyEngineId, PolicyGeneration, Scope, Target};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -70,6 +70,16 @@ impl Tx {
     pub(crate) async fn written_policy(&mut self, policy: &Policy) -> Result<String, StoreError> {
         let key = self.key_of_engine(&policy.scope, &policy.engine).await?;
         self.written_under(key.as_ref(), policy, "policies", policy.engine.as_str(), policy.id.as_str()).await
+    }
+
+    /// A generation of policies as its column holds it.
+    pub(crate) async fn written_generation(
+        &mut self,
+        generation: &PolicyGeneration,
+    ) -> Result<String, StoreError> {
+        let (engine, id) = (generation.engine.as_str(), generation.id.as_str());
+        let key = self.key_of_engine(&generation.scope, &generation.engine).await?;
+        self.written_under(key.as_ref(), generation, "policy_generations", engine, id).await
     }
 
     /// Writes the targets of a gateway anew, because its key is another one.

@@ -17,6 +17,8 @@ mod policy;
 pub use policy::*;
 mod policy_engine;
 pub use policy_engine::*;
+mod policy_generation;
+pub use policy_generation::*;
 mod tag;
 pub use tag::*;
 mod token_vault;
@@ -66,11 +68,21 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &UPDATE_POLICY,
         &DELETE_POLICY,
         &LIST_POLICIES,
+        &GET_POLICY_SUMMARY,
+        &LIST_POLICY_SUMMARIES,
         &CREATE_POLICY_ENGINE,
         &GET_POLICY_ENGINE,
         &UPDATE_POLICY_ENGINE,
         &DELETE_POLICY_ENGINE,
         &LIST_POLICY_ENGINES,
+        &GET_POLICY_ENGINE_SUMMARY,
+        &LIST_POLICY_ENGINE_SUMMARIES,
+        &START_POLICY_GENERATION,
+        &GET_POLICY_GENERATION,
+        &LIST_POLICY_GENERATIONS,
+        &GET_POLICY_GENERATION_SUMMARY,
+        &LIST_POLICY_GENERATION_SUMMARIES,
+        &LIST_POLICY_GENERATION_ASSETS,
         &TAG_RESOURCE,
         &UNTAG_RESOURCE,
         &LIST_TAGS_FOR_RESOURCE,
@@ -129,6 +141,7 @@ where
         + Oauth2CredentialProviderOperations<C, Error = E>
         + PolicyOperations<C, Error = E>
         + PolicyEngineOperations<C, Error = E>
+        + PolicyGenerationOperations<C, Error = E>
         + TagOperations<C, Error = E>
         + TokenVaultOperations<C, Error = E>
         + WorkloadIdentityOperations<C, Error = E>
@@ -268,6 +281,14 @@ where
             let answer = Box::pin(handlers.list_policies(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
+        "GetPolicySummary" => {
+            let answer = Box::pin(handlers.get_policy_summary(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListPolicySummaries" => {
+            let answer = Box::pin(handlers.list_policy_summaries(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreatePolicyEngine" => {
             let answer = Box::pin(handlers.create_policy_engine(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -286,6 +307,38 @@ where
         }
         "ListPolicyEngines" => {
             let answer = Box::pin(handlers.list_policy_engines(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetPolicyEngineSummary" => {
+            let answer = Box::pin(handlers.get_policy_engine_summary(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListPolicyEngineSummaries" => {
+            let answer = Box::pin(handlers.list_policy_engine_summaries(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "StartPolicyGeneration" => {
+            let answer = Box::pin(handlers.start_policy_generation(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetPolicyGeneration" => {
+            let answer = Box::pin(handlers.get_policy_generation(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListPolicyGenerations" => {
+            let answer = Box::pin(handlers.list_policy_generations(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetPolicyGenerationSummary" => {
+            let answer = Box::pin(handlers.get_policy_generation_summary(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListPolicyGenerationSummaries" => {
+            let answer = Box::pin(handlers.list_policy_generation_summaries(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListPolicyGenerationAssets" => {
+            let answer = Box::pin(handlers.list_policy_generation_assets(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "TagResource" => {

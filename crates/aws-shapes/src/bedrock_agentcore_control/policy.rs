@@ -36,6 +36,18 @@ pub trait PolicyOperations<C> {
         context: &C,
         input: ListPoliciesRequest,
     ) -> impl Future<Output = Result<ListPoliciesResponse, Self::Error>> + Send;
+    /// `bedrock-agentcore:GetPolicySummary`.
+    fn get_policy_summary(
+        &self,
+        context: &C,
+        input: GetPolicySummaryRequest,
+    ) -> impl Future<Output = Result<GetPolicySummaryResponse, Self::Error>> + Send;
+    /// `bedrock-agentcore:ListPolicySummaries`.
+    fn list_policy_summaries(
+        &self,
+        context: &C,
+        input: ListPolicySummariesRequest,
+    ) -> impl Future<Output = Result<ListPolicySummariesResponse, Self::Error>> + Send;
 }
 
 /// `bedrock-agentcore:CreatePolicy` on the wire.
@@ -141,19 +153,46 @@ pub static LIST_POLICIES: OperationSpec = OperationSpec {
     reads: true,
 };
 
-/// The structure `CedarPolicy` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct CedarPolicy {
-    /// `statement`.
-    #[serde(rename = "statement")]
-    pub statement: String,
-}
+/// `bedrock-agentcore:GetPolicySummary` on the wire.
+pub static GET_POLICY_SUMMARY: OperationSpec = OperationSpec {
+    name: "GetPolicySummary",
+    resource: "Policy",
+    action: "bedrock-agentcore:GetPolicySummary",
+    method: "GET",
+    segments: &[
+        Segment::Literal("policy-engines"),
+        Segment::Label("policyEngineId"),
+        Segment::Literal("policy-summaries"),
+        Segment::Label("policyId"),
+    ],
+    status: 200,
+    input: Some(&GET_POLICY_REQUEST_SCHEMA),
+    output: Some(&POLICY_SUMMARY_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: true,
+};
 
-pub(super) static CEDAR_POLICY_SCHEMA: Schema = Schema::Structure(&[body(
-    "statement",
-    &Schema::Text { min: Some(35), max: Some(10000), pattern: None, sensitive: false },
-)
-.required()]);
+/// `bedrock-agentcore:ListPolicySummaries` on the wire.
+pub static LIST_POLICY_SUMMARIES: OperationSpec = OperationSpec {
+    name: "ListPolicySummaries",
+    resource: "Policy",
+    action: "bedrock-agentcore:ListPolicySummaries",
+    method: "GET",
+    segments: &[
+        Segment::Literal("policy-engines"),
+        Segment::Label("policyEngineId"),
+        Segment::Literal("policy-summaries"),
+    ],
+    status: 200,
+    input: Some(&LIST_POLICIES_REQUEST_SCHEMA),
+    output: Some(&LIST_POLICY_SUMMARIES_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: true,
+};
 
 /// The structure `CreatePolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
@@ -230,6 +269,9 @@ pub enum EnforcementMode {
     /// `ACTIVE`.
     #[serde(rename = "ACTIVE")]
     Active,
+    /// `LOG_ONLY`.
+    #[serde(rename = "LOG_ONLY")]
+    LogOnly,
 }
 impl EnforcementMode {
     /// The value as the wire writes it.
@@ -237,12 +279,13 @@ impl EnforcementMode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "ACTIVE",
+            Self::LogOnly => "LOG_ONLY",
         }
     }
 }
 
 pub(super) static ENFORCEMENT_MODE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["ACTIVE"], not_honoured: &["LOG_ONLY"] };
+    Schema::Enumeration { values: &["ACTIVE", "LOG_ONLY"], not_honoured: &[] };
 
 /// The structure `GetPolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
@@ -280,6 +323,10 @@ pub(super) static GET_POLICY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 
 /// The structure `GetPolicyResponse` of the model, which says the same.
 pub type GetPolicyResponse = Policy;
+/// The structure `GetPolicySummaryRequest` of the model, which says the same.
+pub type GetPolicySummaryRequest = GetPolicyRequest;
+/// The structure `GetPolicySummaryResponse` of the model, which says the same.
+pub type GetPolicySummaryResponse = PolicySummary;
 /// The structure `ListPoliciesRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ListPoliciesRequest {
@@ -339,6 +386,31 @@ pub(super) static LIST_POLICIES_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
     ),
 ]);
 
+/// The structure `ListPolicySummariesRequest` of the model, which says the same.
+pub type ListPolicySummariesRequest = ListPoliciesRequest;
+/// The structure `ListPolicySummariesResponse` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ListPolicySummariesResponse {
+    /// `policies`.
+    #[serde(rename = "policies")]
+    pub policies: Vec<PolicySummary>,
+    /// `nextToken`.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+pub(super) static LIST_POLICY_SUMMARIES_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "policies",
+        &Schema::List { element: &POLICY_SUMMARY_SCHEMA, wire: "member", min: Some(0), max: Some(100) },
+    )
+    .required(),
+    body(
+        "nextToken",
+        &Schema::Text { min: Some(1), max: Some(2048), pattern: Some("\\S*"), sensitive: false },
+    ),
+]);
+
 /// The structure `Policy` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Policy {
@@ -389,20 +461,6 @@ body("enforcementMode", &ENFORCEMENT_MODE_SCHEMA),
 body("definition", &POLICY_DEFINITION_SCHEMA).required(),
 body("description", &Schema::Text { min: Some(1), max: Some(4096), pattern: None, sensitive: true }),
 body("statusReasons", &Schema::List { element: &Schema::Text { min: None, max: None, pattern: None, sensitive: false }, wire: "member", min: None, max: None }).required(),
-]);
-
-/// The union `PolicyDefinition` of the model: exactly one of its members.
-#[derive(Clone, Serialize, Deserialize)]
-pub enum PolicyDefinition {
-    /// `cedar`.
-    #[serde(rename = "cedar")]
-    Cedar(CedarPolicy),
-}
-
-pub(super) static POLICY_DEFINITION_SCHEMA: Schema = Schema::Union(&[
-    body("cedar", &CEDAR_POLICY_SCHEMA),
-    body("policyGeneration", &Schema::NotHonoured),
-    body("policy", &Schema::NotHonoured),
 ]);
 
 /// The enumeration `PolicyStatus` of the model.
@@ -458,6 +516,46 @@ pub(super) static POLICY_STATUS_SCHEMA: Schema = Schema::Enumeration {
     ],
     not_honoured: &[],
 };
+
+/// The structure `PolicySummary` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PolicySummary {
+    /// `policyId`.
+    #[serde(rename = "policyId")]
+    pub policy_id: String,
+    /// `name`.
+    #[serde(rename = "name")]
+    pub name: String,
+    /// `policyEngineId`.
+    #[serde(rename = "policyEngineId")]
+    pub policy_engine_id: String,
+    /// `createdAt`.
+    #[serde(rename = "createdAt")]
+    pub created_at: Timestamp,
+    /// `updatedAt`.
+    #[serde(rename = "updatedAt")]
+    pub updated_at: Timestamp,
+    /// `policyArn`.
+    #[serde(rename = "policyArn")]
+    pub policy_arn: String,
+    /// `status`.
+    #[serde(rename = "status")]
+    pub status: PolicyStatus,
+    /// `enforcementMode`.
+    #[serde(rename = "enforcementMode", default, skip_serializing_if = "Option::is_none")]
+    pub enforcement_mode: Option<EnforcementMode>,
+}
+
+pub(super) static POLICY_SUMMARY_SCHEMA: Schema = Schema::Structure(&[
+body("policyId", &Schema::Text { min: Some(12), max: Some(59), pattern: Some("[A-Za-z][A-Za-z0-9_]*-[a-z0-9_]{10}"), sensitive: false }).required(),
+body("name", &Schema::Text { min: Some(1), max: Some(48), pattern: Some("[A-Za-z][A-Za-z0-9_-]*"), sensitive: false }).required(),
+body("policyEngineId", &Schema::Text { min: Some(12), max: Some(59), pattern: Some("[A-Za-z][A-Za-z0-9_]*-[a-z0-9_]{10}"), sensitive: false }).required(),
+body("createdAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
+body("updatedAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
+body("policyArn", &Schema::Text { min: Some(96), max: Some(203), pattern: Some("arn:aws[-a-z]{0,7}:bedrock-agentcore:[a-z0-9-]{9,15}:[0-9]{12}:policy-engine/[a-zA-Z][a-zA-Z0-9-_]{0,47}-[a-zA-Z0-9_]{10}/policy/[a-zA-Z][a-zA-Z0-9-_]{0,47}-[a-zA-Z0-9_]{10}"), sensitive: false }).required(),
+body("status", &POLICY_STATUS_SCHEMA).required(),
+body("enforcementMode", &ENFORCEMENT_MODE_SCHEMA),
+]);
 
 /// The enumeration `PolicyValidationMode` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

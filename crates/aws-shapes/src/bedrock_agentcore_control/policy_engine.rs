@@ -36,6 +36,18 @@ pub trait PolicyEngineOperations<C> {
         context: &C,
         input: ListPolicyEnginesRequest,
     ) -> impl Future<Output = Result<ListPolicyEnginesResponse, Self::Error>> + Send;
+    /// `bedrock-agentcore:GetPolicyEngineSummary`.
+    fn get_policy_engine_summary(
+        &self,
+        context: &C,
+        input: GetPolicyEngineSummaryRequest,
+    ) -> impl Future<Output = Result<GetPolicyEngineSummaryResponse, Self::Error>> + Send;
+    /// `bedrock-agentcore:ListPolicyEngineSummaries`.
+    fn list_policy_engine_summaries(
+        &self,
+        context: &C,
+        input: ListPolicyEngineSummariesRequest,
+    ) -> impl Future<Output = Result<ListPolicyEngineSummariesResponse, Self::Error>> + Send;
 }
 
 /// `bedrock-agentcore:CreatePolicyEngine` on the wire.
@@ -112,6 +124,38 @@ pub static LIST_POLICY_ENGINES: OperationSpec = OperationSpec {
     status: 200,
     input: Some(&LIST_POLICY_ENGINES_REQUEST_SCHEMA),
     output: Some(&LIST_POLICY_ENGINES_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: true,
+};
+
+/// `bedrock-agentcore:GetPolicyEngineSummary` on the wire.
+pub static GET_POLICY_ENGINE_SUMMARY: OperationSpec = OperationSpec {
+    name: "GetPolicyEngineSummary",
+    resource: "PolicyEngine",
+    action: "bedrock-agentcore:GetPolicyEngineSummary",
+    method: "GET",
+    segments: &[Segment::Literal("policy-engine-summaries"), Segment::Label("policyEngineId")],
+    status: 200,
+    input: Some(&GET_POLICY_ENGINE_REQUEST_SCHEMA),
+    output: Some(&POLICY_ENGINE_SUMMARY_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: None,
+    reads: true,
+};
+
+/// `bedrock-agentcore:ListPolicyEngineSummaries` on the wire.
+pub static LIST_POLICY_ENGINE_SUMMARIES: OperationSpec = OperationSpec {
+    name: "ListPolicyEngineSummaries",
+    resource: "PolicyEngine",
+    action: "bedrock-agentcore:ListPolicyEngineSummaries",
+    method: "GET",
+    segments: &[Segment::Literal("policy-engine-summaries")],
+    status: 200,
+    input: Some(&LIST_POLICY_ENGINES_REQUEST_SCHEMA),
+    output: Some(&LIST_POLICY_ENGINE_SUMMARIES_RESPONSE_SCHEMA),
     input_payload: None,
     output_payload: None,
     result_wrapper: None,
@@ -217,6 +261,40 @@ pub(super) static GET_POLICY_ENGINE_REQUEST_SCHEMA: Schema = Schema::Structure(&
 
 /// The structure `GetPolicyEngineResponse` of the model, which says the same.
 pub type GetPolicyEngineResponse = PolicyEngine;
+/// The structure `GetPolicyEngineSummaryRequest` of the model, which says the same.
+pub type GetPolicyEngineSummaryRequest = GetPolicyEngineRequest;
+/// The structure `GetPolicyEngineSummaryResponse` of the model, which says the same.
+pub type GetPolicyEngineSummaryResponse = PolicyEngineSummary;
+/// The structure `ListPolicyEngineSummariesRequest` of the model, which says the same.
+pub type ListPolicyEngineSummariesRequest = ListPolicyEnginesRequest;
+/// The structure `ListPolicyEngineSummariesResponse` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ListPolicyEngineSummariesResponse {
+    /// `policyEngines`.
+    #[serde(rename = "policyEngines")]
+    pub policy_engines: Vec<PolicyEngineSummary>,
+    /// `nextToken`.
+    #[serde(rename = "nextToken", default, skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+pub(super) static LIST_POLICY_ENGINE_SUMMARIES_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "policyEngines",
+        &Schema::List {
+            element: &POLICY_ENGINE_SUMMARY_SCHEMA,
+            wire: "member",
+            min: Some(0),
+            max: Some(100),
+        },
+    )
+    .required(),
+    body(
+        "nextToken",
+        &Schema::Text { min: Some(1), max: Some(2048), pattern: Some("\\S*"), sensitive: false },
+    ),
+]);
+
 /// The structure `ListPolicyEnginesRequest` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct ListPolicyEnginesRequest {
@@ -356,6 +434,42 @@ pub(super) static POLICY_ENGINE_STATUS_SCHEMA: Schema = Schema::Enumeration {
     ],
     not_honoured: &[],
 };
+
+/// The structure `PolicyEngineSummary` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PolicyEngineSummary {
+    /// `policyEngineId`.
+    #[serde(rename = "policyEngineId")]
+    pub policy_engine_id: String,
+    /// `name`.
+    #[serde(rename = "name")]
+    pub name: String,
+    /// `createdAt`.
+    #[serde(rename = "createdAt")]
+    pub created_at: Timestamp,
+    /// `updatedAt`.
+    #[serde(rename = "updatedAt")]
+    pub updated_at: Timestamp,
+    /// `policyEngineArn`.
+    #[serde(rename = "policyEngineArn")]
+    pub policy_engine_arn: String,
+    /// `status`.
+    #[serde(rename = "status")]
+    pub status: PolicyEngineStatus,
+    /// `encryptionKeyArn`.
+    #[serde(rename = "encryptionKeyArn", default, skip_serializing_if = "Option::is_none")]
+    pub encryption_key_arn: Option<String>,
+}
+
+pub(super) static POLICY_ENGINE_SUMMARY_SCHEMA: Schema = Schema::Structure(&[
+body("policyEngineId", &Schema::Text { min: Some(12), max: Some(59), pattern: Some("[A-Za-z][A-Za-z0-9_]*-[a-z0-9_]{10}"), sensitive: false }).required(),
+body("name", &Schema::Text { min: Some(1), max: Some(48), pattern: Some("[A-Za-z][A-Za-z0-9_]*"), sensitive: false }).required(),
+body("createdAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
+body("updatedAt", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
+body("policyEngineArn", &Schema::Text { min: Some(76), max: Some(136), pattern: Some("arn:aws[-a-z]{0,7}:bedrock-agentcore:[a-z0-9-]{9,15}:[0-9]{12}:policy-engine/[a-zA-Z][a-zA-Z0-9-_]{0,47}-[a-zA-Z0-9_]{10}"), sensitive: false }).required(),
+body("status", &POLICY_ENGINE_STATUS_SCHEMA).required(),
+body("encryptionKeyArn", &Schema::Text { min: Some(1), max: Some(2048), pattern: Some("arn:aws(|-cn|-us-gov):kms:[a-zA-Z0-9-]*:[0-9]{12}:key/[a-zA-Z0-9-]{36}"), sensitive: false }),
+]);
 
 /// The structure `UpdatePolicyEngineRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]

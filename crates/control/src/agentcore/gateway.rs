@@ -10,8 +10,8 @@ use store::{Page, StoreError, Tx};
 
 use super::gateway_settings::{Settings, condition_keys, describe, summarise};
 use super::{
-    AgentCore, PAGE, all_gateways, bad_token, conflict, fit, linked_identity, name_taken, not_found,
-    over_quota,
+    AgentCore, PAGE, all_gateways, bad_token, conflict, fit, guard_role, linked_identity, name_taken,
+    not_found, over_quota,
 };
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
@@ -47,6 +47,7 @@ impl GatewayOperations<Context> for AgentCore {
         }
         let id = GatewayId::mint(&*context.setup().random, &name);
         let mut gateway = settings.into_gateway(id, name, context);
+        guard_role::check(context, &mut tx, &gateway).await?;
         linked_identity::give(context, &mut tx, &mut gateway).await?;
         tx.insert_gateway(&gateway).await.map_err(|error| taken(error, &gateway.name))?;
         let arn = Arn::gateway(&gateway.scope, &gateway.id);
@@ -109,6 +110,7 @@ impl GatewayOperations<Context> for AgentCore {
             kms::openable_by_caller(&mut tx, context, former, "bedrock-agentcore").await?;
         }
         settings.apply(&mut gateway, context.now);
+        guard_role::check(context, &mut tx, &gateway).await?;
         linked_identity::give(context, &mut tx, &mut gateway).await?;
         for target in tx.targets(&context.scope, &id, Page::ALL).await? {
             fit::check(&gateway, &target.name, &target.upstream, &target.outbound, &target.propagation)?;
@@ -170,7 +172,7 @@ pub(crate) async fn settle_gateway(
 ) -> Result<(), Failure> {
     let setup = &plane.setup;
     let Some(gateway) = setup.store.read().await?.gateway(scope, id).await? else { return Ok(()) };
-    let reasons = match &gateway.authorizer {
+    let mut reasons = match &gateway.authorizer {
         Authorizer::CustomJwt(jwt) => match setup.issuers.probe(&jwt.discovery_url).await {
             Ok(()) => Vec::new(),
             Err(error) => {
@@ -187,6 +189,7 @@ pub(crate) async fn settle_gateway(
         return Ok(());
     }
     gateway.status = gateway.status.settle(Settled::Well)?;
+    reasons.extend(guard_role::advice(&mut tx, &gateway, setup.clock.now()).await?);
     gateway.status_reasons = reasons;
     tx.update_gateway(&mut gateway).await?;
     tx.commit(&system_event(plane, scope, "gateway.settle", &Arn::gateway(scope, id))).await?;

@@ -14,7 +14,7 @@ use store::Tx;
 use super::gateway_authorizer::{read_authorizer, wire_authorizer, wire_authorizer_type};
 use super::gateway_protocol::{read_protocol, wire_protocol};
 use super::interceptors::read_interceptors;
-use super::{engine_of, not_found, read_document, written};
+use super::{conflict, engine_of, not_found, read_document, written};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::{kms, roles};
@@ -96,7 +96,11 @@ impl Settings {
             )
         })?;
         let found = tx.policy_engine(&context.scope, &engine).await?;
-        found.map(|_| ()).ok_or_else(|| not_found("Policy engine", &engine))
+        let status = found.ok_or_else(|| not_found("Policy engine", &engine))?.status;
+        if status.decides() {
+            return Ok(());
+        }
+        Err(conflict(format!("Policy engine {engine} is {status}. Wait until it is ACTIVE.")))
     }
 
     pub(super) fn into_gateway(self, id: GatewayId, name: String, context: &Context) -> Gateway {

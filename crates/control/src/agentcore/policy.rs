@@ -2,22 +2,22 @@
 
 use aws_shapes::bedrock_agentcore_control::{
     CedarPolicy, CreatePolicyRequest, CreatePolicyResponse, DeletePolicyRequest, DeletePolicyResponse,
-    EnforcementMode, GetPolicyRequest, GetPolicyResponse, ListPoliciesRequest, ListPoliciesResponse,
-    Policy as WirePolicy, PolicyDefinition, PolicyOperations, PolicyStatus as WireStatus,
-    PolicyValidationMode as WireValidation, UpdatePolicyRequest, UpdatePolicyResponse,
+    GetPolicyRequest, GetPolicyResponse, GetPolicySummaryRequest, GetPolicySummaryResponse,
+    ListPoliciesRequest, ListPoliciesResponse, ListPolicySummariesRequest, ListPolicySummariesResponse,
+    PolicyDefinition, PolicyOperations, UpdatePolicyRequest, UpdatePolicyResponse,
 };
-use domain::{Arn, Policy, PolicyEngineId, PolicyId, PolicyStatus, PolicyValidation, Scope, Settled};
+use domain::{Arn, Policy, PolicyEnforcement, PolicyEngineId, PolicyId, PolicyStatus, Scope, Settled};
 use store::{Page, StoreError, Tx};
 
-use super::policy_check::{self, Refusal};
 use super::policy_engine::{PAGE, find as find_engine};
-use super::{AgentCore, bad_token, name_taken, not_found, over_quota};
+use super::policy_settle::settle_later;
+use super::policy_wire::{describe, read_enforcement, read_validation, summarise};
+use super::{AgentCore, bad_token, generation, name_taken, not_found, over_quota, policy_permission};
+use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::idempotency::Attempt;
 use crate::paging::Paging;
-use crate::plane::ControlPlane;
-use crate::settle::{self, Work, system_event};
 
 impl PolicyOperations<Context> for AgentCore {
     type Error = Failure;
@@ -37,26 +37,33 @@ impl PolicyOperations<Context> for AgentCore {
             return Ok(describe(&find(&mut tx, &context.scope, &engine, &PolicyId::from_text(id)).await?));
         }
         find_engine(&mut tx, &context.scope, &engine).await?;
+        let statement = read_definition(context, &mut tx, &engine, input.definition).await?;
+        policy_permission::require_scope(context, &statement)?;
         let most = context.setup().quotas.policies_per_engine;
-        if tx.policies(&context.scope, &engine, Page::ALL).await?.len() >= most {
+        if tx.policy_count(&context.scope, &engine).await? >= most {
             return Err(over_quota("policies per policy engine", most));
         }
-        let PolicyDefinition::Cedar(CedarPolicy { statement }) = input.definition;
-        let policy = Policy {
+        let enforcement = input.enforcement_mode.map_or(PolicyEnforcement::Active, read_enforcement);
+        let mut policy = Policy {
             id: PolicyId::mint(&*context.setup().random, &input.name),
             engine,
             scope: context.scope.clone(),
             name: input.name,
             description: input.description,
+            gateway: policy::named_gateways(&statement).pop(),
             statement,
             in_force: None,
             validation: read_validation(input.validation_mode),
+            enforcement,
+            asked_enforcement: enforcement,
             status: PolicyStatus::Creating,
             status_reasons: Vec::new(),
             created_at: context.now,
             updated_at: context.now,
             revision: 1,
         };
+        keep_within_quotas(context, &mut tx, &policy).await?;
+        bar(context, &mut policy)?;
         tx.insert_policy(&policy).await.map_err(|error| match error {
             StoreError::Exists => name_taken("A policy", &policy.name),
             error => error.into(),
@@ -73,10 +80,10 @@ impl PolicyOperations<Context> for AgentCore {
         input: GetPolicyRequest,
     ) -> Result<GetPolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
-        let mut tx = allowed.read().await?;
+        let id = PolicyId::from_text(input.policy_id);
+        let mut tx = authorize(context, &engine, &id)?.read().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
-        Ok(describe(&find(&mut tx, &context.scope, &engine, &PolicyId::from_text(input.policy_id)).await?))
+        Ok(describe(&find(&mut tx, &context.scope, &engine, &id).await?))
     }
 
     /// The former statement stays in force until the new one is found good.
@@ -86,25 +93,33 @@ impl PolicyOperations<Context> for AgentCore {
         input: UpdatePolicyRequest,
     ) -> Result<UpdatePolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
+        let id = PolicyId::from_text(input.policy_id);
+        let allowed = authorize(context, &engine, &id)?;
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
-        let mut policy =
-            find(&mut tx, &context.scope, &engine, &PolicyId::from_text(input.policy_id)).await?;
+        let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
+        policy_permission::require_scope(context, &policy.statement)?;
         policy.status = match policy.status {
             // A policy that never was in force is tried again as a creation.
             PolicyStatus::CreateFailed => PolicyStatus::Creating,
             status => status.begin_update()?,
         };
-        if let Some(PolicyDefinition::Cedar(CedarPolicy { statement })) = input.definition {
-            policy.statement = statement;
+        if let Some(definition) = input.definition {
+            policy.statement = read_definition(context, &mut tx, &engine, definition).await?;
+            policy_permission::require_scope(context, &policy.statement)?;
+            policy.gateway = policy::named_gateways(&policy.statement).pop();
+            keep_within_quotas(context, &mut tx, &policy).await?;
         }
         if let Some(description) = input.description {
             policy.description = description.optional_value;
         }
         policy.validation = read_validation(input.validation_mode);
+        if let Some(asked) = input.enforcement_mode {
+            policy.asked_enforcement = read_enforcement(asked);
+        }
         policy.status_reasons = Vec::new();
         policy.updated_at = context.now;
+        bar(context, &mut policy)?;
         tx.update_policy(&mut policy).await?;
         allowed.commit_about(tx, &arn(&policy)).await?;
         settle_later(context, &policy).await;
@@ -117,11 +132,12 @@ impl PolicyOperations<Context> for AgentCore {
         input: DeletePolicyRequest,
     ) -> Result<DeletePolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
+        let id = PolicyId::from_text(input.policy_id);
+        let allowed = authorize(context, &engine, &id)?;
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
-        let mut policy =
-            find(&mut tx, &context.scope, &engine, &PolicyId::from_text(input.policy_id)).await?;
+        let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
+        policy_permission::require_scope(context, &policy.statement)?;
         policy.status = policy.status.begin_delete()?;
         tx.delete_policy(&context.scope, &engine, &policy.id).await?;
         allowed.commit_about(tx, &arn(&policy)).await?;
@@ -141,56 +157,48 @@ impl PolicyOperations<Context> for AgentCore {
         find_engine(&mut tx, &context.scope, &engine).await?;
         let found = match &input.target_resource_scope {
             None => tx.policies(&context.scope, &engine, paging.page()).await?,
-            Some(resource) => {
-                let after = paging.page();
-                let all = tx.policies(&context.scope, &engine, Page { limit: i64::MAX, ..after }).await?;
-                let about =
-                    |it: &Policy| policy::named_gateways(&it.statement).iter().any(|named| named == resource);
-                let most = usize::try_from(after.limit).unwrap_or(usize::MAX);
-                all.into_iter().filter(about).take(most).collect()
-            }
+            Some(resource) => naming(&mut tx, &context.scope, &engine, paging.page(), resource).await?,
         };
         let (policies, next_token) = paging.cut(found, |policy| policy.id.to_string());
         Ok(ListPoliciesResponse { policies: policies.iter().map(describe).collect(), next_token })
     }
-}
 
-/// What is left to do after a policy was created or changed: find out whether its statement is good.
-pub(crate) async fn settle_policy(
-    plane: &ControlPlane,
-    scope: &Scope,
-    engine: &PolicyEngineId,
-    id: &PolicyId,
-) -> Result<(), Failure> {
-    let store = &plane.setup.store;
-    let mut tx = store.read().await?;
-    let Some(read) = tx.policy(scope, engine, id).await? else { return Ok(()) };
-    let found = policy_check::check(&plane.schemas, tx, &read).await;
-    let mut tx = store.begin().await?;
-    let Some(mut policy) = tx.policy(scope, engine, id).await? else { return Ok(()) };
-    let under_way = matches!(policy.status, PolicyStatus::Creating | PolicyStatus::Updating);
-    if !under_way || policy.revision != read.revision {
-        return Ok(());
+    /// What may be known without the KMS key that the statement is sealed under.
+    async fn get_policy_summary(
+        &self,
+        context: &Context,
+        input: GetPolicySummaryRequest,
+    ) -> Result<GetPolicySummaryResponse, Failure> {
+        let engine = PolicyEngineId::from_text(input.policy_engine_id);
+        let id = PolicyId::from_text(input.policy_id);
+        let mut tx = authorize(context, &engine, &id)?.read().await?;
+        find_engine(&mut tx, &context.scope, &engine).await?;
+        let found = tx.policy_summary(&context.scope, &engine, &id).await?;
+        Ok(summarise(&found.ok_or_else(|| not_found("Policy", &id))?))
     }
-    match found {
-        Ok(()) => {
-            policy.status = policy.status.settle(Settled::Well)?;
-            policy.in_force = Some(policy.statement.clone());
-        }
-        Err(Refusal::Unsound(reasons)) => {
-            policy.status = policy.status.settle(Settled::Badly)?;
-            policy.status_reasons = reasons;
-        }
-        Err(Refusal::Failed(failure)) => return Err(failure),
-    }
-    tx.update_policy(&mut policy).await?;
-    tx.commit(&system_event(plane, scope, "policy.settle", &arn(&policy))).await?;
-    Ok(())
-}
 
-async fn settle_later(context: &Context, policy: &Policy) {
-    let work = Work::Policy(policy.scope.clone(), policy.engine.clone(), policy.id.clone());
-    settle::begin(context.plane(), work).await;
+    /// As above; which gateway a policy names is in its statement, so that `targetResourceScope` needs the key.
+    async fn list_policy_summaries(
+        &self,
+        context: &Context,
+        input: ListPolicySummariesRequest,
+    ) -> Result<ListPolicySummariesResponse, Failure> {
+        let engine = PolicyEngineId::from_text(input.policy_engine_id);
+        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
+        let paging =
+            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
+        let mut tx = allowed.read().await?;
+        find_engine(&mut tx, &context.scope, &engine).await?;
+        let found = match &input.target_resource_scope {
+            None => tx.policy_summaries(&context.scope, &engine, paging.page()).await?,
+            Some(resource) => {
+                let about = naming(&mut tx, &context.scope, &engine, paging.page(), resource).await?;
+                about.iter().map(Policy::summary).collect()
+            }
+        };
+        let (policies, next_token) = paging.cut(found, |policy| policy.id.to_string());
+        Ok(ListPolicySummariesResponse { policies: policies.iter().map(summarise).collect(), next_token })
+    }
 }
 
 async fn find(tx: &mut Tx, scope: &Scope, engine: &PolicyEngineId, id: &PolicyId) -> Result<Policy, Failure> {
@@ -201,32 +209,65 @@ fn arn(policy: &Policy) -> Arn {
     Arn::policy(&policy.scope, &policy.engine, &policy.id)
 }
 
-fn read_validation(given: Option<WireValidation>) -> PolicyValidation {
-    match given {
-        Some(WireValidation::IgnoreAllFindings) => PolicyValidation::IgnoreAllFindings,
-        Some(WireValidation::FailOnAnyFindings) | None => PolicyValidation::FailOnAnyFindings,
+/// Some operations are about the engine and about the policy, and both must be allowed.
+fn authorize<'a>(
+    context: &'a Context,
+    engine: &PolicyEngineId,
+    id: &PolicyId,
+) -> Result<Authorized<'a>, Failure> {
+    let allowed = context.authorize(&Arn::policy_engine(&context.scope, engine))?;
+    let policy = Arn::policy(&context.scope, engine, id);
+    context.require(context.action, &policy, |conditions| conditions)?;
+    Ok(allowed)
+}
+
+/// A statement that was written, or one that a generation of this engine made.
+async fn read_definition(
+    context: &Context,
+    tx: &mut Tx,
+    engine: &PolicyEngineId,
+    definition: PolicyDefinition,
+) -> Result<String, Failure> {
+    match definition {
+        PolicyDefinition::Cedar(CedarPolicy { statement }) => Ok(statement),
+        PolicyDefinition::PolicyGeneration(made) => generation::statement_of(context, tx, engine, made).await,
     }
 }
 
-fn describe(policy: &Policy) -> WirePolicy {
-    WirePolicy {
-        policy_id: policy.id.to_string(),
-        name: policy.name.clone(),
-        policy_engine_id: policy.engine.to_string(),
-        created_at: policy.created_at,
-        updated_at: policy.updated_at,
-        policy_arn: arn(policy).to_string(),
-        status: match policy.status {
-            PolicyStatus::Creating => WireStatus::Creating,
-            PolicyStatus::Active => WireStatus::Active,
-            PolicyStatus::Updating => WireStatus::Updating,
-            PolicyStatus::Deleting => WireStatus::Deleting,
-            PolicyStatus::CreateFailed => WireStatus::CreateFailed,
-            PolicyStatus::UpdateFailed => WireStatus::UpdateFailed,
-        },
-        enforcement_mode: Some(EnforcementMode::Active),
-        definition: PolicyDefinition::Cedar(CedarPolicy { statement: policy.statement.clone() }),
-        description: policy.description.clone(),
-        status_reasons: policy.status_reasons.clone(),
+/// The policies of a page that name a gateway with `resource ==`.
+async fn naming(
+    tx: &mut Tx,
+    scope: &Scope,
+    engine: &PolicyEngineId,
+    page: Page<'_>,
+    resource: &str,
+) -> Result<Vec<Policy>, Failure> {
+    let all = tx.policies(scope, engine, Page { limit: i64::MAX, ..page }).await?;
+    let about = |it: &Policy| policy::named_gateways(&it.statement).iter().any(|named| named == resource);
+    let most = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    Ok(all.into_iter().filter(about).take(most).collect())
+}
+
+/// What a statement, and all of one gateway together, may measure.
+async fn keep_within_quotas(context: &Context, tx: &mut Tx, policy: &Policy) -> Result<(), Failure> {
+    let quotas = &context.setup().quotas;
+    let own = policy.statement.len();
+    if own > quotas.policy_bytes {
+        return Err(over_quota("bytes per policy", quotas.policy_bytes));
     }
+    let gateway = policy.gateway.as_deref().unwrap_or_default();
+    let others = tx.policy_bytes(&policy.scope, &policy.engine, gateway, &policy.id).await?;
+    if others.saturating_add(own) > quotas.policy_bytes_per_resource {
+        return Err(over_quota("bytes of policies per resource", quotas.policy_bytes_per_resource));
+    }
+    Ok(())
+}
+
+/// A policy that cannot be checked on behalf of its author fails at once.
+fn bar(context: &Context, policy: &mut Policy) -> Result<(), Failure> {
+    if let Some(reason) = policy_permission::barred(context, &policy.statement)? {
+        policy.status = policy.status.settle(Settled::Badly)?;
+        policy.status_reasons = vec![reason];
+    }
+    Ok(())
 }

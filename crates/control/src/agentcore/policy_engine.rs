@@ -2,9 +2,11 @@
 
 use aws_shapes::bedrock_agentcore_control::{
     CreatePolicyEngineRequest, CreatePolicyEngineResponse, DeletePolicyEngineRequest,
-    DeletePolicyEngineResponse, GetPolicyEngineRequest, GetPolicyEngineResponse, ListPolicyEnginesRequest,
-    ListPolicyEnginesResponse, PolicyEngine as WireEngine, PolicyEngineOperations,
-    PolicyEngineStatus as WireStatus, UpdatePolicyEngineRequest, UpdatePolicyEngineResponse,
+    DeletePolicyEngineResponse, GetPolicyEngineRequest, GetPolicyEngineResponse,
+    GetPolicyEngineSummaryRequest, GetPolicyEngineSummaryResponse, ListPolicyEngineSummariesRequest,
+    ListPolicyEngineSummariesResponse, ListPolicyEnginesRequest, ListPolicyEnginesResponse,
+    PolicyEngine as WireEngine, PolicyEngineOperations, PolicyEngineStatus as WireStatus,
+    PolicyEngineSummary as WireSummary, UpdatePolicyEngineRequest, UpdatePolicyEngineResponse,
 };
 use domain::{Arn, PolicyEngine, PolicyEngineId, PolicyStatus, Scope, Settled};
 use store::{Page, StoreError, Tx};
@@ -112,7 +114,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
         let mut tx = allowed.begin().await?;
         let mut engine = find(&mut tx, &context.scope, &id).await?;
         engine.status = engine.status.begin_delete()?;
-        if !tx.policies(&context.scope, &id, Page { after: "", limit: 1 }).await?.is_empty() {
+        if tx.policy_count(&context.scope, &id).await? > 0 {
             return Err(conflict(format!(
                 "Policy engine {id} still has policies. Delete all policies before deleting the policy engine."
             )));
@@ -125,6 +127,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
             )));
         }
         tx.delete_all_tags(&arn).await?;
+        tx.delete_generations(&context.scope, &id).await?;
         tx.delete_policy_engine(&context.scope, &id).await?;
         allowed.commit(tx).await?;
         Ok(describe(&engine))
@@ -141,6 +144,30 @@ impl PolicyEngineOperations<Context> for AgentCore {
         let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
         let (engines, next_token) = paging.cut(found, |engine| engine.id.to_string());
         Ok(ListPolicyEnginesResponse { policy_engines: engines.iter().map(describe).collect(), next_token })
+    }
+
+    async fn get_policy_engine_summary(
+        &self,
+        context: &Context,
+        input: GetPolicyEngineSummaryRequest,
+    ) -> Result<GetPolicyEngineSummaryResponse, Failure> {
+        let id = PolicyEngineId::from_text(input.policy_engine_id);
+        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &id))?;
+        Ok(summarise(&find(&mut allowed.read().await?, &context.scope, &id).await?))
+    }
+
+    async fn list_policy_engine_summaries(
+        &self,
+        context: &Context,
+        input: ListPolicyEngineSummariesRequest,
+    ) -> Result<ListPolicyEngineSummariesResponse, Failure> {
+        let allowed = context.authorize(&all_engines(&context.scope))?;
+        let paging =
+            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
+        let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
+        let (engines, next_token) = paging.cut(found, |engine| engine.id.to_string());
+        let policy_engines = engines.iter().map(summarise).collect();
+        Ok(ListPolicyEngineSummariesResponse { policy_engines, next_token })
     }
 }
 
@@ -167,7 +194,30 @@ pub(super) async fn find(tx: &mut Tx, scope: &Scope, id: &PolicyEngineId) -> Res
 }
 
 fn describe(engine: &PolicyEngine) -> WireEngine {
+    let WireSummary {
+        policy_engine_id,
+        name,
+        created_at,
+        updated_at,
+        policy_engine_arn,
+        status,
+        encryption_key_arn,
+    } = summarise(engine);
     WireEngine {
+        policy_engine_id,
+        name,
+        created_at,
+        updated_at,
+        policy_engine_arn,
+        status,
+        encryption_key_arn,
+        description: engine.description.clone(),
+        status_reasons: engine.status_reasons.clone(),
+    }
+}
+
+fn summarise(engine: &PolicyEngine) -> WireSummary {
+    WireSummary {
         policy_engine_id: engine.id.to_string(),
         name: engine.name.clone(),
         created_at: engine.created_at,
@@ -182,7 +232,5 @@ fn describe(engine: &PolicyEngine) -> WireEngine {
             PolicyStatus::UpdateFailed => WireStatus::UpdateFailed,
         },
         encryption_key_arn: engine.kms_key.as_ref().map(ToString::to_string),
-        description: engine.description.clone(),
-        status_reasons: engine.status_reasons.clone(),
     }
 }

@@ -4,6 +4,7 @@
 use domain::{Arn, GatewayId, Listing, McpServer, Scope, Settled, Target, TargetId, Timestamp, Upstream};
 
 use super::listing::{self, Found};
+use super::policy_impact;
 use super::target_upstream::lists_itself;
 use crate::fault::Failure;
 use crate::pinning::{self, Pins};
@@ -29,7 +30,12 @@ pub(crate) async fn settle_target(
     let by_update = !lists_itself(&target.upstream)
         && target.held.as_ref().is_some_and(|held| held.since == target.updated_at);
     let held_before = target.held.clone();
+    let before = target.clone();
     take_in(&mut target, found, setup.pins, setup.clock.now())?;
+    if let Some(owner) = tx.gateway(scope, gateway).await? {
+        let impact = policy_impact::of_change(&mut tx, &owner, Some(&before), Some(&target)).await?;
+        target.status_reasons.extend(impact.reasons());
+    }
     let arn = Arn::target(scope, gateway, id);
     let mut event = system_event(plane, scope, "target.settle", &arn);
     if by_update || target.held != held_before {

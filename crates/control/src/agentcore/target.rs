@@ -12,8 +12,9 @@ use store::{Page, StoreError, Tx};
 
 use super::gateway::find as find_gateway;
 use super::target_settings::Settings;
+use super::target_upstream::lists_itself;
 use super::target_wire::{describe, summarise};
-use super::{AgentCore, PAGE, bad_token, linked_identity, name_taken, not_found, over_quota};
+use super::{AgentCore, PAGE, bad_token, linked_identity, name_taken, not_found, over_quota, policy_impact};
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::idempotency::Attempt;
@@ -52,7 +53,9 @@ impl GatewayTargetOperations<Context> for AgentCore {
         if tx.targets(&context.scope, &gateway, Page::ALL).await?.len() >= most {
             return Err(over_quota("targets per gateway", most));
         }
-        let target = settings.into_target(id, gateway, name, context);
+        let mut target = settings.into_target(id, gateway, name, context);
+        let impact = policy_impact::of_change(&mut tx, &owner, None, Some(&target)).await?;
+        target.status_reasons.extend(impact.reasons());
         linked_identity::register(context, &mut tx, &target).await?;
         tx.insert_target(&target).await.map_err(|error| taken(error, &target.name))?;
         attempt.made(context, &mut tx, target.id.as_str()).await?;
@@ -98,7 +101,14 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let mut target = find(&mut tx, &context.scope, &gateway, &id).await?;
         settings.check(&mut tx, &owner, &name).await?;
         target.status = target.status.begin_update()?;
+        let before = target.clone();
         settings.apply(&mut target, name, context.now, context.setup().pins);
+        let impact = policy_impact::of_change(&mut tx, &owner, Some(&before), Some(&target)).await?;
+        // What lists its tools itself has yet to say what they are.
+        if !lists_itself(&target.upstream) {
+            impact.refusal()?;
+            target.status_reasons.extend(impact.reasons());
+        }
         linked_identity::register(context, &mut tx, &target).await?;
         let called = target.name.clone();
         tx.update_target(&mut target).await.map_err(|error| taken(error, &called))?;
@@ -117,19 +127,24 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let arn = Arn::gateway(&context.scope, &gateway);
         let allowed = context.authorize(&arn)?;
         let mut tx = allowed.begin().await?;
-        find_gateway(&mut tx, &context.scope, &gateway).await?;
-        match tx.target(&context.scope, &gateway, &id).await {
+        let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
+        let reasons = match tx.target(&context.scope, &gateway, &id).await {
             // What nobody can read any more can still be taken away.
-            Err(StoreError::KeyUnusable(_)) => {}
-            found => drop(found?.ok_or_else(|| not_found("Target", &id))?.status.begin_delete()?),
-        }
+            Err(StoreError::KeyUnusable(_)) => Vec::new(),
+            found => {
+                let target = found?.ok_or_else(|| not_found("Target", &id))?;
+                target.status.begin_delete()?;
+                // A forbid about tools that are gone forbids nothing that could be called.
+                policy_impact::of_change(&mut tx, &owner, Some(&target), None).await?.reasons()
+            }
+        };
         tx.delete_target(&context.scope, &gateway, &id).await?;
         allowed.commit_about(tx, &Arn::target(&context.scope, &gateway, &id)).await?;
         Ok(DeleteGatewayTargetResponse {
             gateway_arn: arn.to_string(),
             target_id: id.to_string(),
             status: WireStatus::Deleting,
-            status_reasons: None,
+            status_reasons: (!reasons.is_empty()).then_some(reasons),
         })
     }
 

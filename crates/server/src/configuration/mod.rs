@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use compute::RunAs;
+use control::GuardRole;
 use control::Quotas;
 use control::pinning::Pins;
 use domain::{Region, Secret};
 use egress::Reach;
 use gateway::Traffic;
 use identity::provider::IssuerStyle;
+use prover::SolverSettings;
 
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
@@ -57,8 +59,11 @@ pub(crate) struct Configuration {
     /// The largest request to a gateway and the largest answer of an upstream, in bytes.
     pub(crate) largest_payload: usize,
     pub(crate) traffic: Traffic,
+    pub(crate) guard_role: GuardRole,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
+    /// What proves things about policies.
+    pub(crate) solver: SolverSettings,
     /// The largest object of the object store.
     pub(crate) max_object_bytes: u64,
     /// Absent, it is for the verb to say.
@@ -142,7 +147,9 @@ impl Configuration {
                 .saturating_mul(MEGABYTE),
             traffic: file.quotas.traffic(),
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
+            guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
+            solver: file.policy.solver(settings, path()),
             max_object_bytes: file
                 .objects
                 .max_object_megabytes
