@@ -18,6 +18,7 @@ use identity::outbound::Outbound;
 use identity::principal::{Identity, PrincipalError, Principals};
 use identity::provider::{Names, Provider};
 use objects::Objects;
+use prover::Prover;
 use serde_json::Value;
 use store::{AuditLog, Store};
 use tokio::sync::watch;
@@ -60,6 +61,8 @@ pub struct Setup {
     pub trusted_issuers: Vec<String>,
     /// What upstreams are shown when they are asked for what they list.
     pub credentials: Arc<Credentials>,
+    /// Proves what policies do.
+    pub prover: Prover,
     /// Writes policies from plain language.
     pub generator: Arc<dyn Generator>,
     /// The object store.

@@ -13,11 +13,13 @@ mod generator;
 
 mod english;
 mod judge;
+mod model;
 mod sentences;
 mod translate;
 
 pub use asset::{Asset, Finding, FindingKind};
 pub use gateway::{GatewayTools, Tool};
 pub use generator::{ControlledEnglish, Generating, GenerationError, Generator, Request};
+pub use model::{Model, ModelProtocol, ModelSettings};
 pub use policy::PrincipalKind;
 pub use translate::translate;

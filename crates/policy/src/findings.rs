@@ -10,7 +10,7 @@ use crate::schema_text::ANY_FUTURE_TOOLS;
 use crate::statement::{ActionScope, Effect, ResourceScope, Statement, is_unconditional_principal};
 
 /// AgentCore's kinds of finding (`FindingType` of the control plane).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
     /// Every request is allowed.
     AllowAll,

@@ -136,6 +136,13 @@ impl Schema {
         &self.everything.text
     }
 
+    /// The schema that a statement about this gateway is checked against, or about none in particular; `None` for
+    /// a gateway that it was not derived from.
+    #[must_use]
+    pub fn to_cedar_for(&self, gateway: Option<&str>) -> Option<&str> {
+        self.scope(gateway).map(|scope| scope.text.as_str())
+    }
+
     /// The schema as Cedar's JSON.
     ///
     /// # Errors

@@ -7,17 +7,20 @@
 //!
 //! The crate takes texts (a schema as [`policy::Schema`] writes it, statements) and gives back its own types.
 
+mod analysis;
 mod compare;
 mod environment;
 mod identity;
 mod policies;
 mod prover;
+mod rewrite;
 mod session;
 mod settings;
 mod solver;
 mod undecided;
 mod witness;
 
+pub use analysis::{Correction, Finding, Kind, Open, Report, Severity};
 pub use compare::{Comparison, Difference, Equivalence, Search};
 pub use environment::{Environment, World};
 pub use policies::Statement;

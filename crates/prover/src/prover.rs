@@ -8,16 +8,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use policy::PrincipalKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::analysis::{self, Report, Subject};
 use crate::compare::{Comparison, Equivalence, Pair};
-use crate::environment::World;
+use crate::environment::{self, World};
 use crate::policies::Statement;
 use crate::session::Session;
 use crate::settings::{SolverSettings, SolverUse};
 use crate::undecided::Undecided;
 
-/// How many pieces of work run at once; others wait, and their waiting counts against their budget.
+/// How many pieces of work run at once; others wait for their turn.
 const AT_ONCE: usize = 2;
 /// Address space for a thread's stack, of which only what is touched becomes memory.
 const DEEP_STACK: usize = 256 * 1024 * 1024;
@@ -72,6 +74,42 @@ impl Prover {
         proven.await.unwrap_or_else(Equivalence::Undecided)
     }
 
+    /// What a single policy does that is hardly meant, as AgentCore finds it: it allows or denies everything, or
+    /// nothing. `schema` is the one that the statement was checked against.
+    ///
+    /// # Errors
+    /// [`Undecided`] when that is not known.
+    pub async fn effects(
+        &self,
+        schema: String,
+        statement: String,
+    ) -> Result<Vec<policy::Finding>, Undecided> {
+        self.work(move |mut session| async move {
+            let world = World { schema, gateways: Vec::new() };
+            let subject = Subject::read(&Statement::new("statement", statement))?;
+            analysis::effects(&mut session, &world, &environment::parse(&world)?, &subject).await
+        })
+        .await
+    }
+
+    /// Looks at policies together: what each does that is hardly meant, also beside the others. `callers` are the
+    /// kinds of caller that the world's gateways have; empty for any.
+    ///
+    /// # Errors
+    /// [`Undecided`] when nothing at all could be asked. What is undecided of a single policy stands in the
+    /// report.
+    pub async fn analyse(
+        &self,
+        world: World,
+        callers: Vec<PrincipalKind>,
+        policies: Vec<Statement>,
+    ) -> Result<Report, Undecided> {
+        self.work(move |mut session| async move {
+            analysis::analyse(&mut session, &world, &callers, &policies).await
+        })
+        .await
+    }
+
     /// Runs `work` on a deep stack until the budget is spent or nobody waits for it.
     pub(crate) async fn work<T, W, F>(&self, work: W) -> Result<T, Undecided>
     where
@@ -79,19 +117,17 @@ impl Prover {
         W: FnOnce(Session) -> F + Send + 'static,
         F: Future<Output = Result<T, Undecided>>,
     {
-        let deadline = Instant::now() + self.settings.budget;
-        let settings = self.settings.clone();
-        let within = |future| tokio::time::timeout_at(deadline.into(), future);
-        let place = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.places).acquire_owned()).await;
-        let Ok(Ok(place)) = place else {
+        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
             return Err(Undecided::OutOfBudget);
         };
+        let settings = self.settings.clone();
+        let deadline = Instant::now() + settings.budget;
         let (answer, answered) = oneshot::channel();
         let thread = std::thread::Builder::new().name("prover".to_owned()).stack_size(DEEP_STACK);
         let started = thread
             .spawn(move || run(place, answer, || async { work(Session::new(settings, deadline)?).await }));
         started.map_err(|error| Undecided::Invalid(format!("no thread could be started: {error}")))?;
-        match within(answered).await {
+        match tokio::time::timeout_at(deadline.into(), answered).await {
             Ok(Ok(result)) => result,
             // The thread is gone without an answer: a panic of Cedar's.
             Ok(Err(_)) => Err(Undecided::Invalid("Cedar's symbolic compiler failed".to_owned())),

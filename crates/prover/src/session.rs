@@ -4,7 +4,8 @@
 use std::time::Instant;
 
 use cedar_policy::{
-    Authorizer, Decision, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression, Schema,
+    Authorizer, Decision, Entities, Entity, EntityId, EntityUid, EvalResult, PolicySet, Request,
+    RestrictedExpression, Schema,
 };
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicySet, WellFormedAsserts};
 
@@ -57,6 +58,18 @@ impl Session {
         .await
     }
 
+    /// Looks for a request that it allows.
+    pub(crate) async fn allowed(&mut self, this: &Compiled<'_>) -> Search {
+        let asserts = cedar_policy_symcc::always_denies_asserts(&this.formulas);
+        self.search(&asserts, |request, entities| allows(this.policies, request, entities)).await
+    }
+
+    /// Looks for a request that it does not allow.
+    pub(crate) async fn not_allowed(&mut self, this: &Compiled<'_>) -> Search {
+        let asserts = cedar_policy_symcc::always_allows_asserts(&this.formulas);
+        self.search(&asserts, |request, entities| !allows(this.policies, request, entities)).await
+    }
+
     async fn search(
         &mut self,
         asserts: &WellFormedAsserts<'_>,
@@ -65,9 +78,10 @@ impl Session {
         match self.compiler.check_sat(asserts).await {
             Ok(None) => Search::Nothing,
             Ok(Some(found)) => {
-                let entities = as_they_are(&found.entities);
-                let shown = entities.filter(|entities| shows_it(&found.request, entities));
-                let witness = shown.and_then(|entities| Witness::read(&found.request, &entities));
+                let shown = as_they_occur(&found.request, &found.entities)
+                    .into_iter()
+                    .find(|(request, entities)| shows_it(request, entities));
+                let witness = shown.and_then(|(request, entities)| Witness::read(&request, &entities));
                 witness.map_or(Search::Undecided(Undecided::Unconfirmed), |witness| {
                     Search::Found(Box::new(witness))
                 })
@@ -84,31 +98,41 @@ fn allows(policies: &PolicySet, request: &Request, entities: &Entities) -> bool 
     Authorizer::new().is_authorized(request, policies, entities).decision() == Decision::Allow
 }
 
-/// The entities as a gateway makes them: a caller's attribute `id` is the caller's id.
-fn as_they_are(found: &Entities) -> Option<Entities> {
-    let entities: Option<Vec<Entity>> = found.iter().map(with_its_id).collect();
-    Entities::from_entities(entities?, None).ok()
+/// The requests that may be meant: a caller's attribute `id` is the id that the caller is named by, which the
+/// solver does not know. Either the name is right, or the attribute.
+fn as_they_occur(request: &Request, entities: &Entities) -> Vec<(Request, Entities)> {
+    let Some(caller) = request.principal().and_then(|principal| entities.get(principal)) else {
+        return vec![(request.clone(), entities.clone())];
+    };
+    let name = caller.uid().id().unescaped().to_owned();
+    let attribute = match caller.attr("id") {
+        Some(Ok(EvalResult::String(id))) if id != name => Some(id),
+        _ => None,
+    };
+    let names = std::iter::once(name).chain(attribute);
+    names.filter_map(|name| with_caller_called(&name, caller, request, entities)).collect()
 }
 
-fn with_its_id(entity: &Entity) -> Option<Entity> {
-    let uid = entity.uid();
-    if !has_an_id(&uid) {
-        return Some(entity.clone());
-    }
-    let id = RestrictedExpression::new_string(uid.id().unescaped().to_owned());
+fn with_caller_called(
+    name: &str,
+    caller: &Entity,
+    request: &Request,
+    entities: &Entities,
+) -> Option<(Request, Entities)> {
+    let string = RestrictedExpression::new_string;
+    let uid = EntityUid::from_type_name_and_id(caller.uid().type_name().clone(), EntityId::new(name));
     let mut tags = Vec::new();
-    for (name, value) in entity.tags() {
+    for (tag, value) in caller.tags() {
         match value {
-            Ok(cedar_policy::EvalResult::String(text)) => {
-                tags.push((name.to_owned(), RestrictedExpression::new_string(text)));
-            }
+            Ok(EvalResult::String(text)) => tags.push((tag.to_owned(), string(text))),
             _ => return None,
         }
     }
-    Entity::new_with_tags(uid, [("id".to_owned(), id)], [], tags).ok()
-}
-
-fn has_an_id(uid: &EntityUid) -> bool {
-    let entity_type = uid.type_name().to_string();
-    policy::PrincipalKind::ALL.iter().any(|kind| kind.entity_type() == entity_type)
+    let attributes = [("id".to_owned(), string(name.to_owned()))];
+    let renamed = Entity::new_with_tags(uid.clone(), attributes, [], tags).ok()?;
+    let others = entities.iter().filter(|entity| entity.uid() != caller.uid() && entity.uid() != uid);
+    let entities = Entities::from_entities(others.cloned().chain([renamed]), None).ok()?;
+    let (action, resource) = (request.action()?.clone(), request.resource()?.clone());
+    let request = Request::new(uid, action, resource, request.context()?.clone(), None).ok()?;
+    Some((request, entities))
 }

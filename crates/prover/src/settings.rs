@@ -1,5 +1,6 @@
 //! Which solver is used, and how much of everything it may have.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -53,23 +54,38 @@ pub struct SolverSettings {
     /// The program: a path, or a name that is looked for on the search path. It must speak SMT-LIB as cvc5
     /// does.
     pub program: PathBuf,
+    /// Where a name is looked for: folders, as `PATH` has them.
+    pub search_path: OsString,
     /// The longest that it may think about one question.
     pub question_limit: Duration,
-    /// The longest that everything which one call asks may take.
+    /// The longest that everything which one call asks may take, once its turn has come.
     pub budget: Duration,
     /// The most memory that it may have, in bytes. Only Linux keeps it to that.
     pub memory: u64,
 }
 
 impl Default for SolverSettings {
-    /// `cvc5` of the search path, where it is installed: 5 s a question, 30 s in all, 1 GiB.
+    /// `cvc5` where systems install programs: 5 s a question, 30 s in all, 1 GiB.
     fn default() -> Self {
         Self {
             solver_use: SolverUse::Auto,
             program: PathBuf::from("cvc5"),
+            search_path: OsString::from("/usr/local/bin:/usr/bin:/bin"),
             question_limit: Duration::from_secs(5),
             budget: Duration::from_secs(30),
             memory: 1024 * 1024 * 1024,
         }
+    }
+}
+
+impl SolverSettings {
+    /// The program that is started: a name is looked for, a path is taken as it is.
+    pub(crate) fn found(&self) -> PathBuf {
+        if self.program.components().count() > 1 {
+            return self.program.clone();
+        }
+        let folders = std::env::split_paths(&self.search_path).filter(|folder| folder.is_absolute());
+        let candidates = folders.map(|folder| folder.join(&self.program));
+        candidates.into_iter().find(|path| path.is_file()).unwrap_or_else(|| self.program.clone())
     }
 }

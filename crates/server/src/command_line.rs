@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use prover::SolverUse;
 
 use crate::configuration::PublicUrl;
 use crate::verbs::policy::Policy;
@@ -72,6 +73,12 @@ pub(crate) struct Settings {
     /// The URL under which clients reach this server [default: the listen address]
     #[arg(long, env = "PORTCULLIS_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<PublicUrl>,
+    /// Whether a solver proves what policies do: auto, required or off [default: auto]
+    #[arg(long, env = "PORTCULLIS_POLICY_SOLVER", value_name = "USE", hide_short_help = true)]
+    pub(crate) policy_solver: Option<SolverUse>,
+    /// The solver's program [default: cvc5]
+    #[arg(long, env = "PORTCULLIS_SOLVER_PROGRAM", value_name = "FILE", hide_short_help = true)]
+    pub(crate) solver_program: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -18,6 +18,7 @@ use identity::principal::Principals;
 use identity::provider::{ClientDocuments, Names, Provider};
 use identity::web_identity::WebIdentities;
 use objects::{Limits, Objects};
+use prover::Prover;
 use store::{AuditLog, Store};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -140,6 +141,7 @@ impl House {
             outbound: Arc::clone(&outbound),
             trusted_issuers: configuration.trusted_issuers.clone(),
             credentials: Arc::clone(&credentials),
+            prover: Prover::new(configuration.solver.clone()),
             generator: Arc::new(generation::ControlledEnglish),
             objects: objects.clone(),
             client: client.clone(),

@@ -49,6 +49,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "objects",
             "openapi",
             "policy",
+            "prover",
             "smithy",
             "store",
         ],
@@ -104,6 +105,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("cedar-policy", &["policy", "prover"]),
+    ("cedar-policy-formatter", &["policy", "prover"]),
     ("cedar-policy-symcc", &["prover"]),
     ("cedar-policy", &["policy"]),
     ("cedar-policy-formatter", &["policy"]),

@@ -11,6 +11,7 @@ use domain::{
     Arn, Gateway, GatewayId, NO_INPUT, Policy, PolicyValidation, Target, TargetId, Upstream, tool_name,
 };
 use policy::{GatewayTools, Schema, ToolDefinition, Validation};
+use prover::{Prover, SolverUse};
 use store::{Page, Tx};
 
 use crate::fault::Failure;
@@ -40,7 +41,12 @@ pub(crate) struct Schemas(Mutex<VecDeque<(Vec<Version>, Arc<Schema>)>>);
 type Version = (GatewayId, Option<(TargetId, i64)>);
 
 /// Checks a policy's statement. The transaction is given back before the work that takes long.
-pub(super) async fn check(schemas: &Arc<Schemas>, mut tx: Tx, policy: &Policy) -> Result<(), Refusal> {
+pub(super) async fn check(
+    schemas: &Arc<Schemas>,
+    prover: &Prover,
+    mut tx: Tx,
+    policy: &Policy,
+) -> Result<(), Refusal> {
     let mut gateways = tx.gateways_of_engine(&policy.scope, &policy.engine).await?;
     for named in policy::named_gateways(&policy.statement) {
         let gateway = named_gateway(&mut tx, policy, &named).await?;
@@ -54,21 +60,42 @@ pub(super) async fn check(schemas: &Arc<Schemas>, mut tx: Tx, policy: &Policy) -
         offered.push((gateway, targets));
     }
     drop(tx);
-    let (schemas, statement, validation) = (Arc::clone(schemas), policy.statement.clone(), policy.validation);
+    let validation = match policy.validation {
+        PolicyValidation::FailOnAnyFindings => Validation::FailOnAnyFindings,
+        PolicyValidation::IgnoreAllFindings => Validation::IgnoreAllFindings,
+    };
+    let (schemas, statement) = (Arc::clone(schemas), policy.statement.clone());
     let checking = tokio::task::spawn_blocking(move || {
         let schema = schemas.of(&offered).map_err(|problem| vec![problem])?;
-        let validation = match validation {
-            PolicyValidation::FailOnAnyFindings => Validation::FailOnAnyFindings,
-            PolicyValidation::IgnoreAllFindings => Validation::IgnoreAllFindings,
-        };
-        policy::check(&statement, &schema, validation)
-            .map(|_| ())
-            .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+        let checked = policy::check(&statement, &schema, validation)
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        // What its formulas are made with; a statement that was checked has one.
+        Ok(schema.to_cedar_for(checked.gateway()).unwrap_or_default().to_owned())
     });
     match checking.await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(_)) if validation == Validation::IgnoreAllFindings => Ok(()),
+        Ok(Ok(schema)) => analyse(prover, schema, policy).await,
         Ok(Err(reasons)) => Err(Refusal::Unsound(reasons)),
         Err(error) => Err(Refusal::Failed(Failure::internal(&error))),
+    }
+}
+
+/// Looks for what the statement does that is hardly meant, beyond what its text alone tells. What is not known is a
+/// refusal only where a solver is required: otherwise replicas with a solver and without one could not share an engine.
+async fn analyse(prover: &Prover, schema: String, policy: &Policy) -> Result<(), Refusal> {
+    match prover.effects(schema, policy.statement.clone()).await {
+        Ok(findings) if findings.is_empty() => Ok(()),
+        Ok(findings) => Err(Refusal::Unsound(findings.into_iter().map(|finding| finding.message).collect())),
+        Err(undecided) if prover.solver_use() == SolverUse::Required => Err(Refusal::Unsound(vec![format!(
+            "The policy could not be analyzed: {undecided}. Findings can be ignored with the validation mode \
+             IGNORE_ALL_FINDINGS."
+        )])),
+        Err(undecided) => {
+            if prover.solver_use() == SolverUse::Auto {
+                tracing::info!(policy.id = %policy.id, "a policy was accepted without the solver: {undecided}");
+            }
+            Ok(())
+        }
     }
 }
 

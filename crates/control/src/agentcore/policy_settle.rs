@@ -21,8 +21,11 @@ pub(crate) async fn settle_policy(
     if !matches!(read.status, PolicyStatus::Creating | PolicyStatus::Updating) {
         return Ok(());
     }
-    let found =
-        if stays_as_it_is(&read) { Ok(()) } else { policy_check::check(&plane.schemas, tx, &read).await };
+    let found = if stays_as_it_is(&read) {
+        Ok(())
+    } else {
+        policy_check::check(&plane.schemas, &plane.setup.prover, tx, &read).await
+    };
     let mut tx = store.begin().await?;
     let Some(mut policy) = tx.policy(scope, engine, id).await? else { return Ok(()) };
     if policy.revision != read.revision {

@@ -157,6 +157,7 @@ impl World {
             outbound,
             trusted_issuers: Vec::new(),
             credentials,
+            prover: prover::Prover::new(prover::SolverSettings::default()),
             generator: Arc::new(generation::ControlledEnglish),
             client,
             audit: audit.clone(),

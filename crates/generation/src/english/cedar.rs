@@ -82,7 +82,8 @@ impl Writer {
         match expr {
             Expr::All(parts) => join(parts, Bond::And, " && "),
             Expr::Any(parts) => join(parts, Bond::Or, " || "),
-            Expr::Not(inner) => self.negation(inner, grants),
+            Expr::Not(inner) => self.opposite(inner, grants),
+            Expr::IsNot(inner) => self.negation(inner, grants),
             Expr::Present(path) => guarded(presence(path, true), None),
             Expr::Argument(path, test) => guarded(presence(path, false), Some(tested(&reading(path), test))),
             Expr::HasClaim(claim) => guarded(self.claim(claim), None),
@@ -111,27 +112,26 @@ impl Writer {
     }
 
     fn negation(&self, inner: &Expr, grants: bool) -> (String, Bond) {
-        let guards = match inner {
-            Expr::Argument(path, _) => presence(path, false),
-            Expr::Claim(claim, _) => self.claim(claim),
-            _ => Vec::new(),
-        };
-        let test = match inner {
-            Expr::Argument(path, test) => Some((reading(path), test)),
-            Expr::Claim(claim, test) => Some((format!("principal.getTag({})", literal(claim)), test)),
-            _ => None,
-        };
-        match test {
-            // What is absent is not known to be something else.
-            Some((read, test)) if grants => guarded(guards, Some(failed(&read, test))),
-            Some((read, test)) if guards.is_empty() => failed(&read, test),
-            _ => {
-                let (text, bond) = self.write(inner, !grants);
-                let text =
-                    if bond == Bond::Tight && !text.contains(' ') { text } else { format!("({text})") };
-                (format!("!{text}"), Bond::Tight)
+        let read_claim = |claim: &str| format!("principal.getTag({})", literal(claim));
+        let (guards, failed) = match inner {
+            Expr::Argument(path, test) => (presence(path, false), failed(&reading(path), test)),
+            Expr::Claim(claim, test) => (self.claim(claim), failed(&read_claim(claim), test)),
+            Expr::Scope(scope) => {
+                (self.claim("scope"), (format!("!({})", word_in("scope", scope).0), Bond::Tight))
             }
-        }
+            Expr::Listed(claim, name) => {
+                (self.claim(claim), (format!("!({})", name_in(claim, name).0), Bond::Tight))
+            }
+            other => return self.opposite(other, grants),
+        };
+        // What is absent is not known to be something else.
+        if grants || guards.is_empty() { guarded(guards, Some(failed)) } else { self.opposite(inner, grants) }
+    }
+
+    fn opposite(&self, inner: &Expr, grants: bool) -> (String, Bond) {
+        let (text, bond) = self.write(inner, !grants);
+        let text = if bond == Bond::Tight && !text.contains(' ') { text } else { format!("({text})") };
+        (format!("!{text}"), Bond::Tight)
     }
 
     fn claim(&self, claim: &str) -> Vec<String> {

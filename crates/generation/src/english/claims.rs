@@ -150,15 +150,19 @@ impl Claims {
         Ok(expr)
     }
 
-    /// A claim without a subject, in a condition: "the scope contains admin:write".
+    /// Whether a claim without a subject begins here: "the scope contains admin:write".
+    pub(crate) fn bare_begins(self, mut cursor: Cursor<'_>) -> bool {
+        cursor.skip_article();
+        matches!(
+            cursor.word(),
+            Some("role" | "roles" | "scope" | "scopes" | "group" | "groups" | "username" | "claim")
+        )
+    }
+
+    /// What is said of a claim without a subject.
     pub(crate) fn bare(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
         cursor.skip_article();
-        match cursor.word() {
-            Some("role" | "roles" | "scope" | "scopes" | "group" | "groups" | "username" | "claim") => {
-                self.possessed(cursor)
-            }
-            _ => cursor.fail(format!("`{}` was not understood", cursor.rest())),
-        }
+        self.possessed(cursor)
     }
 
     /// Several of what callers have, with `and` or `or` between them.
@@ -353,8 +357,10 @@ impl Claims {
                 return begin.fail("claims are texts, which cannot be compared as numbers");
             }
         };
-        self.must_have_tokens(cursor)?;
-        Ok(if negated { expr.not() } else { expr })
+        if self.tokens || exactly || claim != "role" {
+            self.must_have_tokens(cursor)?;
+        }
+        Ok(expr.negated(negated))
     }
 
     fn partly(

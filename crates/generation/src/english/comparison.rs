@@ -65,7 +65,7 @@ pub(crate) fn read(
                 Some(_) => false,
                 None => return cursor.fail(format!("`{}` is `true` or `false`", argument.name())),
             };
-            if truth { test(Test::True) } else { test(Test::True).not() }
+            test(Test::True).negated(!truth)
         }
         Operator::Is => {
             let (all, joined) = values(cursor, |cursor| value(cursor, &argument.values), begins_other)?;
@@ -107,7 +107,7 @@ pub(crate) fn read(
             }
         }
     };
-    Ok(if negated { expr.not() } else { expr })
+    Ok(expr.negated(negated))
 }
 
 fn compare(cursor: &mut Cursor<'_>, argument: &Argument, order: Order) -> Understood<Expr> {

@@ -7,6 +7,7 @@ use super::claims::Claims;
 use super::comparison;
 use super::cursor::{Cursor, Understood, written};
 use super::intent::Expr;
+use super::numbers::number;
 use super::operators::{Operator, operator};
 use super::times;
 use super::values::Joined;
@@ -119,12 +120,8 @@ impl<'g> Conditions<'g> {
         let (argument, negated, operator) = match self.head(cursor) {
             Ok(head) => head,
             // A claim without a subject, as in "the scope contains admin:write".
-            Err(unknown) => {
-                return self
-                    .claims
-                    .bare(cursor)
-                    .map_err(|claim| if claim.reached > unknown.reached { claim } else { unknown });
-            }
+            Err(unknown) if !self.claims.bare_begins(*cursor) => return Err(unknown),
+            Err(_) => return self.claims.bare(cursor),
         };
         *subject = Some(argument);
         comparison::read(cursor, argument, negated, operator, |cursor| self.begins(cursor, None))
@@ -154,7 +151,11 @@ impl<'g> Conditions<'g> {
         let subject = cursor.slice(cursor.at..ahead.at.saturating_sub(1));
         if told.is_some() && self.arguments.named(subject, |_| true).is_err() {
             let negated = ahead.take("not");
-            let expr = times::time(&mut ahead)?;
+            let expr = match times::time(&mut ahead) {
+                Ok(expr) => expr,
+                Err(_) if told == Some("it is") => return Ok(None),
+                Err(wrong) => return Err(wrong),
+            };
             *cursor = ahead;
             return Ok(Some(if negated { expr.not() } else { expr }));
         }
@@ -287,17 +288,42 @@ impl<'g> Conditions<'g> {
         }
     }
 
+    /// What is counted behind a number, and where that ends: "at most 3 attachments".
+    fn counted(&self, cursor: Cursor<'_>, operator: Operator) -> Option<(&'g Argument, usize)> {
+        let mut behind = cursor;
+        number(&mut behind)?;
+        if operator == Operator::Between {
+            behind.take("and").then_some(())?;
+            number(&mut behind)?;
+        }
+        (1..=3).rev().find_map(|length| {
+            let end = behind.at + length;
+            let phrase = behind.slice(behind.at..end.min(behind.end));
+            let named = self.arguments.named(phrase, Argument::is_number).ok()?;
+            (phrase.len() == length).then_some((named, end))
+        })
+    }
+
     /// A comparison with the only number that the tools take: "over 500".
     pub(crate) fn amount(&self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
         let begin = *cursor;
         let _ = cursor.take_any(&["of", "worth", "for"]);
         match operator(cursor) {
             Some((negated, operator @ (Operator::Compare(_) | Operator::Between))) => {
-                let argument = match self.arguments.only_number() {
+                let counted = self.counted(*cursor, operator);
+                let argument = match counted
+                    .map_or_else(|| self.arguments.only_number(), |(argument, _)| Ok(argument))
+                {
                     Ok(argument) => argument,
                     Err(why) => return begin.fail(why),
                 };
-                comparison::read(cursor, argument, negated, operator, |cursor| self.begins(cursor, None))
+                let expr = comparison::read(cursor, argument, negated, operator, |cursor| {
+                    self.begins(cursor, None)
+                })?;
+                if let Some((_, end)) = counted {
+                    cursor.at = end;
+                }
+                Ok(expr)
             }
             _ => begin.fail(format!("`{}` was not understood", begin.rest())),
         }

@@ -34,7 +34,10 @@ pub(crate) enum What {
 pub(crate) enum Expr {
     All(Vec<Expr>),
     Any(Vec<Expr>),
+    /// What does not fulfil it, whatever is absent: "unless", "except", "without".
     Not(Box<Expr>),
+    /// A comparison said in the negative: "is not", "does not contain". Of something absent it is read so that less is allowed.
+    IsNot(Box<Expr>),
     /// An argument is there.
     Present(Vec<Step>),
     /// An argument passes a test. Never true of one that is not there.
@@ -94,6 +97,23 @@ impl Expr {
         match self {
             Self::Not(inner) => *inner,
             other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// The comparison in the negative, when it was said so.
+    pub(crate) fn negated(self, negated: bool) -> Self {
+        match self {
+            Self::Present(_) | Self::HasClaim(_) if negated => self.not(),
+            Self::Not(_) if negated => self.not(),
+            Self::All(parts) if negated => {
+                Self::Any(parts.into_iter().map(|part| part.negated(true)).collect())
+            }
+            Self::Any(parts) if negated => {
+                Self::All(parts.into_iter().map(|part| part.negated(true)).collect())
+            }
+            Self::IsNot(inner) if negated => *inner,
+            other if negated => Self::IsNot(Box::new(other)),
+            other => other,
         }
     }
 

@@ -49,8 +49,16 @@ pub(crate) fn read(tokens: &[Token], world: &World<'_>) -> Understood<Intent> {
             best = Some(wrong);
         }
     };
+    let may = tokens
+        .iter()
+        .any(|token| !token.quoted && matches!(token.lower.as_str(), "may" | "can" | "must" | "should"));
+    let mut forms = [verb_who_what, verb_what, who_may_what, what_may_be, no_what];
+    if may {
+        // Of reasons that came equally far the first one counts.
+        forms.rotate_left(2);
+    }
     for (lead, body) in bodies(cursor) {
-        for form in [verb_who_what, verb_what, who_may_what, what_may_be, no_what] {
+        for form in forms {
             match form(body, world, lead) {
                 Ok(intent) => return Ok(intent),
                 Err(wrong) => keep(wrong),

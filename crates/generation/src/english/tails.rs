@@ -5,7 +5,7 @@ use super::claims::Claims;
 use super::conditions::Conditions;
 use super::cursor::{Cursor, Misunderstood, Understood};
 use super::intent::Expr;
-use super::operators::operator;
+use super::operators::{Operator, operator};
 use super::times;
 use super::who::Who;
 use super::words::{EXCEPT, IN_THE_TOKEN, TIMES, UNLESS, WHEN};
@@ -213,7 +213,8 @@ impl<'g> Tails<'g> {
             *cursor = ahead;
             return Ok(Some(if without { expr.not() } else { expr }));
         }
-        if operator(&mut { ahead }).is_some() {
+        // "over 500"; what "is" something is a sentence's end.
+        if matches!(operator(&mut { ahead }), Some((_, Operator::Compare(_) | Operator::Between))) {
             let expr = self.conditions.amount(cursor)?;
             return Ok(Some(expr));
         }

@@ -96,6 +96,18 @@ impl Catalogue {
         Vec::new()
     }
 
+    /// The tool whose name consists of the words from `begin` on to some place behind `end`, and that place.
+    fn longest(&self, cursor: &Cursor<'_>, begin: usize, end: usize) -> Option<(String, usize)> {
+        const LONGEST_NAME: usize = 12;
+        let last = (begin + LONGEST_NAME).min(cursor.end);
+        (end + 1..=last).rev().find_map(|longer| {
+            let words = stems::of_phrase(cursor.slice(begin..longer))?;
+            let mut named = self.tools.iter().filter(|tool| stems::same(&words, &tool.short_stems));
+            let tool = named.next().filter(|_| named.next().is_none())?;
+            Some((tool.full.clone(), longer))
+        })
+    }
+
     fn target(&self, phrase: &[Token]) -> Option<&str> {
         let telling: Vec<&Token> = phrase
             .iter()
@@ -155,7 +167,8 @@ fn phrase(cursor: &mut Cursor<'_>, catalogue: &Catalogue) -> Understood<What> {
     let begin = cursor.at;
     let mut end = begin;
     while let Some(token) = cursor.next() {
-        if !token.quoted && TOOL_ENDS.contains(&token.lower.as_str()) {
+        let of_a_target = token.lower == "of" && cursor.sees_any(&["target", "the target"]);
+        if !token.quoted && (of_a_target || TOOL_ENDS.contains(&token.lower.as_str())) {
             cursor.at -= 1;
             break;
         }
@@ -166,6 +179,16 @@ fn phrase(cursor: &mut Cursor<'_>, catalogue: &Catalogue) -> Understood<What> {
         end -= 1;
     }
     cursor.at = end;
+    // Words that usually end a tool's name are part of some ("markdown to email").
+    if let Some((tool, longer)) = catalogue.longest(cursor, begin, end) {
+        cursor.at = longer;
+        let target = target_behind(cursor, catalogue)?;
+        let is_there = |target: String| tool.split_once("___").is_some_and(|(its, _)| its == target);
+        if !every && target.is_none_or(is_there) {
+            return Ok(What::Tools(vec![tool]));
+        }
+        cursor.at = end;
+    }
     let tokens = cursor.slice(begin..end);
     if tokens.is_empty() {
         let why = match cursor.word() {

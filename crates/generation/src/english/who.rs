@@ -312,6 +312,11 @@ impl Claims {
             } else if cursor.take_any(IN).is_some() {
                 match self.membership(cursor) {
                     Ok(expr) => Ok(expr),
+                    Err(wrong)
+                        if begin.slice(begin.at..cursor.at).iter().any(|token| token.lower == "account") =>
+                    {
+                        Err(wrong)
+                    }
                     // "from calling", "of the target".
                     Err(_) => {
                         *cursor = if joined { before } else { begin };

@@ -34,7 +34,7 @@ impl Process {
         let missing =
             |why: String| Undecided::Missing { program: settings.program.display().to_string(), why };
         let milliseconds = settings.question_limit.as_millis();
-        let mut command = Command::new(&settings.program);
+        let mut command = Command::new(settings.found());
         command
             // Strings beyond the basic operations: `like` becomes a regular expression.
             .args(["--lang", "smt", "--strings-exp", "--incremental"])

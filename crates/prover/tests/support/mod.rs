@@ -12,12 +12,15 @@ const TRANSFER: &str = r#"{"type": "object", "required": ["amount", "to"], "prop
     "rate": {"type": "number"}, "tags": {"type": "array", "items": {"type": "string"}}}}"#;
 const BALANCE: &str = r#"{"type": "object", "properties": {"account": {"type": "string"}}}"#;
 
-pub fn schema() -> Schema {
-    let tools = vec![
+pub fn tools() -> Vec<ToolDefinition<'static>> {
+    vec![
         ToolDefinition { name: "Bank___transfer", input_schema: TRANSFER },
         ToolDefinition { name: "Bank___balance", input_schema: BALANCE },
-    ];
-    Schema::build(&[GatewayTools { arn: GATEWAY, tools }]).unwrap()
+    ]
+}
+
+pub fn schema() -> Schema {
+    Schema::build(&[GatewayTools { arn: GATEWAY, tools: tools() }]).unwrap()
 }
 
 pub fn world() -> World {

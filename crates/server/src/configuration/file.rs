@@ -1,10 +1,12 @@
 //! The configuration file. A mistake in it is shown with its line; a name that is not known is a mistake.
 
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use control::GuardRole;
 use control::pinning::Pins;
@@ -12,11 +14,13 @@ use domain::Region;
 use egress::Network;
 use gateway::{PromptsAndResources, Traffic};
 use identity::provider::IssuerStyle;
+use prover::{SolverSettings, SolverUse};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::log::{LogFilter, LogFormat};
 use super::names::{HostName, PublicUrl};
+use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
 
@@ -82,11 +86,33 @@ pub(crate) struct Gateway {
     pub(crate) guard_role: Option<Written<GuardRole>>,
 }
 
+/// How policies are analysed, and what they decide beside tools.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Policy {
     pub(crate) prompts_and_resources: Option<Written<PromptsAndResources>>,
     pub(crate) recording: Recording,
+    pub(crate) solver: Option<Written<SolverUse>>,
+    pub(crate) solver_program: Option<PathBuf>,
+    pub(crate) solver_seconds: Option<NonZeroU64>,
+}
+
+impl Policy {
+    /// The solver; flags and variables win over the file.
+    pub(crate) fn solver(&self, settings: &Settings, search_path: OsString) -> SolverSettings {
+        let usual = SolverSettings::default();
+        let question_limit = self.solver_seconds.map(|seconds| Duration::from_secs(seconds.get()));
+        let question_limit = question_limit.unwrap_or(usual.question_limit);
+        SolverSettings {
+            solver_use: settings.policy_solver.or(self.solver.as_ref().map(|it| it.0)).unwrap_or_default(),
+            program: settings.solver_program.clone().or_else(|| self.solver_program.clone()).unwrap_or(usual.program),
+            search_path,
+            question_limit,
+            // A policy is a few questions for each tool; most are answered in milliseconds.
+            budget: question_limit.saturating_mul(6),
+            ..usual
+        }
+    }
 }
 
 /// What one account may have.
@@ -284,6 +310,7 @@ mod tests {
             ("[gateway]\npin-tools = \"some\"\n", "line 2", "`some` is none of mcp, all and off"),
             ("[policy]\nprompts-and-resources = \"deny\"\n", "line 2", "`deny` is neither allow nor refuse"),
             ("[server]\nmetrics = \"all\"\n", "line 2", "unknown variant `all`"),
+            ("[policy]\nsolver = \"maybe\"\n", "line 2", "`maybe` is not a use of the solver"),
             ("[quotas]\ntools = 5\n", "line 2", "unknown field `tools`"),
             ("[log]\nfilter = \"a=b=c\"\n", "line 2", "is no log filter"),
             (

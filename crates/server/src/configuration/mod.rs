@@ -19,6 +19,7 @@ use domain::{Region, Secret};
 use egress::Reach;
 use gateway::{PromptsAndResources, Recorder, Traffic};
 use identity::provider::IssuerStyle;
+use prover::SolverSettings;
 
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
@@ -67,6 +68,8 @@ pub(crate) struct Configuration {
     pub(crate) guard_role: GuardRole,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
+    /// What proves things about policies.
+    pub(crate) solver: SolverSettings,
     /// The largest object of the object store.
     pub(crate) max_object_bytes: u64,
     /// Absent, it is for the verb to say.
@@ -161,6 +164,7 @@ impl Configuration {
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
+            solver: file.policy.solver(settings, path()),
             max_object_bytes: file
                 .objects
                 .max_object_megabytes
