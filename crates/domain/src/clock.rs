@@ -24,6 +24,12 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// A moment as RFC 3339 has it, such as `2026-11-21T09:30:00Z`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|moment| Self(moment.as_millisecond()))
+    }
+
     /// Milliseconds since the epoch.
     #[must_use]
     pub const fn millis(self) -> i64 {

@@ -9,6 +9,7 @@ use policy::Call;
 use serde_json::value::RawValue;
 
 use crate::authenticate::Caller;
+use crate::denial;
 use crate::snapshot::{Gate, Guard, OfferEntry, Rules, TargetEntry, ToolEntry};
 
 /// A call that may be made.
@@ -99,8 +100,9 @@ pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Times
         (_, None) => denied(binds, "the caller cannot be described to the policies"),
         (_, Some(_)) if found.is_none() => denied(binds, "no such target"),
         (Rules::Ready(engine), Some(principal)) => {
-            let decision = engine.decide(principal, &Call { tool: target, arguments: "{}", now });
-            let reason = reason(&decision);
+            let call = Call { tool: target, arguments: "{}", now };
+            let decision = engine.decide(principal, &call);
+            let reason = denial::reason(engine, principal, &call, &decision);
             Decided { allowed: Some(decision.allow), binds, reason, policies: decision.determining }
         }
     };
@@ -167,8 +169,10 @@ fn guarded<'a>(
         (_, _, None) => denied(binds, "the caller cannot be described to the policies"),
         (_, None, _) => denied(binds, "no such tool"),
         (Rules::Ready(engine), Some(tool), Some(principal)) => {
+            let arguments = call.arguments.map_or("{}", RawValue::get);
+            let asked = Call { tool: &tool.name, arguments, now };
             if !caller.visible(gate).contains(tool.place) {
-                denied(binds, policy::DENIED)
+                denial::unlisted(engine, principal, &asked, binds)
             } else if let Err(problem) = tool.arguments.check(call.arguments) {
                 // The tool is in the caller's own list, so it may be told what is wrong with the call.
                 let reason = Some("the arguments do not fit the tool's input schema".to_owned());
@@ -177,12 +181,11 @@ fn guarded<'a>(
                     Decided { allowed: None, binds, policies: Vec::new(), reason },
                 );
             } else {
-                let arguments = call.arguments.map_or("{}", RawValue::get);
-                let decision = engine.decide(principal, &Call { tool: &tool.name, arguments, now });
+                let decision = engine.decide(principal, &asked);
                 if !decision.errors.is_empty() {
                     tracing::warn!(gateway.id = %gate.gateway.id, errors = ?decision.errors, "Policies failed to evaluate.");
                 }
-                let reason = reason(&decision);
+                let reason = denial::reason(engine, principal, &asked, &decision);
                 Decided { allowed: Some(decision.allow), binds, reason, policies: decision.determining }
             }
         }
@@ -204,9 +207,4 @@ fn permit<'a>(tool: &'a ToolEntry, call: &'a CallParams<'a>, decided: Decided) -
 
 fn denied(binds: bool, reason: &str) -> Decided {
     Decided { allowed: Some(false), binds, policies: Vec::new(), reason: Some(reason.to_owned()) }
-}
-
-/// Why, for the audit trail: nothing for a plain permit, whose policies say it all.
-fn reason(decision: &policy::Decision) -> Option<String> {
-    (!decision.allow || !decision.errors.is_empty()).then(|| decision.audit_text())
 }

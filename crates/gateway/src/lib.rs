@@ -25,6 +25,7 @@ mod resolve;
 
 mod arguments;
 mod authorize;
+mod denial;
 
 mod credential;
 mod era;

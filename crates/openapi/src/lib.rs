@@ -44,4 +44,5 @@ pub use import::{Api, import};
 pub use naming::short_alias;
 pub use operation::Operation;
 pub use options::{Filter, Options, OutputSchemas, Override, Strictness};
+pub use read::read as read_document;
 pub use request::ArgumentFault;

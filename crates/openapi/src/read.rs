@@ -15,8 +15,11 @@ const MAX_NODES: usize = 2_000_000;
 /// The most events that aliases may replay.
 const MAX_REPLAYED: usize = 200_000;
 
-/// Reads a document.
-pub(crate) fn read(text: &str, max_bytes: usize) -> Result<Value, ImportError> {
+/// Reads a document of any kind: JSON if it begins with a brace, and YAML otherwise.
+///
+/// # Errors
+/// [`ImportError::TooLarge`] beyond `max_bytes`, [`ImportError::Unreadable`] when it is neither.
+pub fn read(text: &str, max_bytes: usize) -> Result<Value, ImportError> {
     if text.len() > max_bytes {
         return Err(ImportError::TooLarge { bytes: text.len(), limit: max_bytes });
     }

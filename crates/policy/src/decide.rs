@@ -190,7 +190,7 @@ impl Decision {
 }
 
 /// What went wrong. Some of Cedar's messages repeat values, and an argument is not for the audit trail.
-fn describe(error: &cedar_policy::EvaluationError) -> String {
+pub(crate) fn describe(error: &cedar_policy::EvaluationError) -> String {
     use cedar_policy::EvaluationError as Error;
     match error {
         Error::EntityAttrDoesNotExist(_) | Error::RecordAttrDoesNotExist(_) | Error::RecursionLimit(_) => {

@@ -4,7 +4,7 @@
 //! kind of caller, what they read of the arguments, and how those are typed. Afterwards a decision costs what
 //! its few candidate policies cost, however many others there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{Authorizer, Entity, EntityUid};
 use domain::PolicyId;
@@ -18,6 +18,7 @@ use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
 use crate::schema::{GatewayTools, Schema, ToolDefinition};
 use crate::slice::{Index, Slice};
+use crate::source::{Source, Sources};
 use crate::statement::Statement;
 
 /// The policies that guard one gateway.
@@ -30,6 +31,8 @@ pub struct Engine {
     pub(crate) models: Models,
     /// How deep the deepest policy is at most.
     pub(crate) depth: usize,
+    /// All statements, for whoever asks why.
+    pub(crate) sources: Sources,
 }
 
 /// A tool with everything that a decision about it needs.
@@ -128,7 +131,7 @@ impl Engine {
         offered: &[(String, ToolInput)],
         policies: &[(PolicyId, String)],
     ) -> Result<Self, CompileError> {
-        let index = index(gateway, policies)?;
+        let (index, sources) = index(gateway, policies)?;
         let mut inputs = Inputs::default();
         let mut slices = index.slices(offered.iter().map(|(name, _)| name.as_str()));
         let mut tools: Vec<Tool> = Vec::with_capacity(offered.len());
@@ -159,6 +162,7 @@ impl Engine {
             tools,
             authorizer: Authorizer::new(),
             depth: slices.depth(),
+            sources,
         })
     }
 
@@ -173,13 +177,10 @@ impl Engine {
 }
 
 /// Parses the policies and files those that are about the gateway.
-fn index(gateway: &str, policies: &[(PolicyId, String)]) -> Result<Index, CompileError> {
+fn index(gateway: &str, policies: &[(PolicyId, String)]) -> Result<(Index, Sources), CompileError> {
     let mut index = Index::default();
-    let mut seen = BTreeSet::new();
+    let mut sources = Sources::new();
     for (id, text) in policies {
-        if !seen.insert(id) {
-            return Err(CompileError::Repeated(id.clone()));
-        }
         let statement = Statement::parse(id.as_str(), text).map_err(|problems| {
             let unknown = || Problem::new(ProblemKind::Internal, "nothing is known");
             CompileError::Statement {
@@ -187,11 +188,14 @@ fn index(gateway: &str, policies: &[(PolicyId, String)]) -> Result<Index, Compil
                 problem: problems.into_iter().next().unwrap_or_else(unknown),
             }
         })?;
+        if sources.insert(id.clone(), Source::new(text, &statement)).is_some() {
+            return Err(CompileError::Repeated(id.clone()));
+        }
         if statement.resource.may_match(gateway) {
             index.add(statement).map_err(|error| CompileError::Internal(error.to_string()))?;
         }
     }
-    Ok(index)
+    Ok((index, sources))
 }
 
 fn groups(tool: &str) -> HashSet<EntityUid> {

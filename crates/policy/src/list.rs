@@ -19,9 +19,7 @@ use crate::model::Model;
 use crate::nesting::on_a_deep_stack;
 use crate::principal::Principal;
 use crate::slice::Layer;
-
-/// Syntax trees up to this depth are evaluated on the caller's stack.
-const SHALLOW: usize = 32;
+use crate::source::SHALLOW;
 
 impl Engine {
     /// For each tool, in the order of [`Engine::tools`], whether the caller may see it.
@@ -35,6 +33,16 @@ impl Engine {
         }
         // Without an answer nothing is shown.
         on_a_deep_stack(|| self.visible_here(principal)).unwrap_or_else(|| vec![false; self.tools.len()])
+    }
+
+    /// Whether the caller may see one tool.
+    #[must_use]
+    pub fn lists(&self, principal: &Principal, tool: &str) -> bool {
+        let here = || {
+            let mut inquiry = Inquiry { engine: self, principal, known: HashMap::new(), entities: None };
+            self.tool(tool).is_some_and(|tool| inquiry.is_visible(tool))
+        };
+        if self.depth <= SHALLOW { here() } else { on_a_deep_stack(here).unwrap_or(false) }
     }
 
     fn visible_here(&self, principal: &Principal) -> Vec<bool> {

@@ -17,6 +17,8 @@ pub struct Problem {
     pub help: Option<String>,
     /// Where in the statement.
     pub location: Option<Location>,
+    /// How many characters of the line there it is about; at least one.
+    pub width: usize,
 }
 
 /// The sort of a [`Problem`].
@@ -34,6 +36,20 @@ pub enum ProblemKind {
     Internal,
 }
 
+impl ProblemKind {
+    /// The sort in one word; a finding has the word of the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::Scope => "scope",
+            Self::Schema => "schema",
+            Self::Finding(kind) => kind.as_str(),
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// A place in a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
@@ -45,7 +61,7 @@ pub struct Location {
 
 impl Problem {
     pub(crate) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, location: None }
+        Self { kind, message: message.into(), help: None, location: None, width: 1 }
     }
 
     /// A problem that Cedar found.
@@ -57,7 +73,13 @@ impl Problem {
         };
         let label = error.source_locations.first();
         let help = error.help.clone().or_else(|| label.and_then(|label| label.label.clone()));
-        Self { kind, message, help, location: label.map(|label| locator.locate(label.loc.start)) }
+        Self {
+            kind,
+            message,
+            help,
+            location: label.map(|label| locator.locate(label.loc.start)),
+            width: label.map_or(1, |label| locator.width(label.loc.start, label.loc.end)),
+        }
     }
 
     pub(crate) fn at(mut self, locator: &Locator<'_>, offset: usize) -> Self {
@@ -94,6 +116,12 @@ pub(crate) struct Locator<'a> {
 impl<'a> Locator<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         Self { text }
+    }
+
+    /// How many characters stand between two offsets, on the first's line.
+    fn width(&self, start: usize, end: usize) -> usize {
+        let text = self.text.get(start..end).unwrap_or_default();
+        text.lines().next().unwrap_or_default().chars().count().max(1)
     }
 
     /// An offset past the end, or inside a character, is taken for the nearest place before it.

@@ -22,6 +22,8 @@ use crate::statement::{ActionScope, Effect, Statement};
 pub(crate) struct Layer {
     /// Distinguishes the layers of one engine.
     pub(crate) id: usize,
+    /// The policies' ids, in alphabetical order.
+    pub(crate) ids: BTreeSet<domain::PolicyId>,
     pub(crate) policies: PolicySet,
     pub(crate) effects: HashMap<PolicyId, Effect>,
     pub(crate) reads: Reads,
@@ -39,6 +41,7 @@ impl Layer {
     fn new(id: usize) -> Self {
         Self {
             id,
+            ids: BTreeSet::new(),
             policies: PolicySet::new(),
             effects: HashMap::new(),
             reads: Reads::default(),
@@ -51,6 +54,7 @@ impl Layer {
 
     fn add(&mut self, filed: &Filed) -> Result<(), String> {
         let policy = filed.policy.clone();
+        self.ids.insert(domain::PolicyId::from_text(AsRef::<str>::as_ref(policy.id())));
         self.effects.insert(policy.id().clone(), filed.statement.effect);
         self.policies.add(policy).map_err(|error| error.to_string())?;
         self.reads.merge(&filed.statement.reads);

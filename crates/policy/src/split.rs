@@ -4,6 +4,8 @@
 //! Cedar but in strings and comments, so that a file can be cut before it is parsed, and a mistake in one statement does
 //! not hide what is wrong with the next.
 
+use crate::problem::{Locator, Problem};
+
 /// A statement and where in its file it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
@@ -11,6 +13,21 @@ pub struct Piece<'a> {
     pub text: &'a str,
     /// The byte in the file that it begins at.
     pub offset: usize,
+}
+
+impl Piece<'_> {
+    /// Problems of the statement, told where they are in its file.
+    #[must_use]
+    pub fn place(&self, file: &str, mut problems: Vec<Problem>) -> Vec<Problem> {
+        let begin = Locator::new(file).locate(self.offset);
+        for place in problems.iter_mut().filter_map(|problem| problem.location.as_mut()) {
+            if place.line == 1 {
+                place.column += begin.column - 1;
+            }
+            place.line += begin.line - 1;
+        }
+        problems
+    }
 }
 
 /// The statements of a file, in their order. What follows the last semicolon is one too, if there is anything but space
@@ -78,7 +95,7 @@ mod tests {
             ]
         );
         for piece in pieces {
-            assert!(file[piece.offset..].starts_with(piece.text));
+            assert_eq!(file.get(piece.offset..piece.offset + piece.text.len()), Some(piece.text));
         }
     }
 

@@ -143,6 +143,11 @@ impl Statement {
         }
     }
 
+    /// The syntax tree.
+    pub(crate) fn body(&self) -> &Template {
+        &self.body
+    }
+
     /// The policy without what an index has already answered: the action, the resource and, where it is only
     /// a type, the principal. Equal to the whole policy for every request that the index leads to it.
     pub(crate) fn without_answered_scope(&self) -> Result<Policy, pst::PstConstructionError> {

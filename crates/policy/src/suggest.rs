@@ -2,7 +2,8 @@
 
 /// Up to three of `known` that resemble `name`, the likeliest first: names that are equal but for case and
 /// underscores, names that end with it after the target's part, and names that differ by a few letters.
-pub(crate) fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+#[must_use]
+pub fn suggest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let plain = simplify(name);
     let mut scored: Vec<(usize, &str)> = known
         .into_iter()

@@ -16,7 +16,7 @@ use cedar_policy::{
     PolicySet, Request, Schema as CedarSchema,
 };
 use domain::PolicyId;
-use policy::{Call, Engine, Principal, Reason, Schema, Validation};
+use policy::{Access, Call, Effect, Engine, Holds, Principal, Reason, Schema, Validation};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -324,6 +324,72 @@ proptest! {
                 Reason::DefaultDeny => prop_assert!(!allowed && reasons.is_empty() && determining.is_empty()),
                 Reason::Arguments(error) => prop_assert!(false, "{error}"),
             Reason::Unseen(argument) => prop_assert!(false, "{argument}"),
+            }
+        }
+    }
+
+    /// A permit all of whose conditions hold decides where no forbid does, and what an explanation says of each policy is
+    /// what the decision says of it.
+    #[test]
+    fn an_explanation_says_what_the_decision_says(
+        statements in prop::collection::vec(statement(), 0..6),
+        calls in prop::collection::vec(arguments(), 1..3),
+    ) {
+        let engine = engine(&statements);
+        for (arguments, principal) in calls.iter().flat_map(|call| PRINCIPALS.iter().map(move |who| (call, who))) {
+            let sent = arguments.sent.to_string();
+            let call = Call { tool: arguments.tool, arguments: &sent, now: NOON };
+            let explained = engine.explain(principal, &call);
+            let decided = engine.decide(principal, &call);
+            prop_assert_eq!(&explained.decision, &decided);
+            let position = TOOLS.iter().position(|known| *known == arguments.tool).unwrap();
+            prop_assert_eq!(explained.listed, engine.visible(principal)[position]);
+            prop_assert_eq!(explained.accounts.len(), statements.len());
+
+            let which = |effect: Effect, meant: &dyn Fn(&Holds) -> bool| {
+                let accounts = explained.accounts.iter();
+                let found = accounts.filter(move |it| it.effect == effect && meant(&it.outcome));
+                ids(found.map(|it| it.policy.as_str()))
+            };
+            let applies = |holds: &Holds| *holds == Holds::Yes;
+            let fails = |holds: &Holds| matches!(holds, Holds::Fails(_));
+            let (permits, forbids) = (which(Effect::Permit, &applies), which(Effect::Forbid, &applies));
+            let failed = which(Effect::Forbid, &fails);
+            prop_assert_eq!(decided.allow, !permits.is_empty() && forbids.is_empty() && failed.is_empty());
+            let determining = ids(decided.determining.iter().map(PolicyId::as_str));
+            match decided.reason {
+                Reason::PermittedBy => prop_assert_eq!(determining, permits),
+                Reason::ForbiddenBy => prop_assert_eq!(determining, forbids),
+                Reason::ForbidFailed => prop_assert!(!failed.is_empty() && forbids.is_empty()),
+                _ => prop_assert!(permits.is_empty() && forbids.is_empty() && failed.is_empty()),
+            }
+            let all_failed: BTreeSet<String> = failed.into_iter().chain(which(Effect::Permit, &fails)).collect();
+            prop_assert_eq!(ids(decided.errors.iter().map(|error| error.policy.as_str())), all_failed);
+
+            for account in &explained.accounts {
+                prop_assert!(account.outcome != Holds::Unknown, "{account:?}");
+                prop_assert_eq!(account.outcome == Holds::Yes, account.missing() == 0);
+                for condition in &account.conditions {
+                    prop_assert_eq!(condition.remedy.is_none(), condition.holds == Holds::Yes);
+                }
+            }
+            // What holds whatever the arguments holds with these.
+            let outlooks = engine.outlooks(principal);
+            let outlook = &outlooks[position];
+            prop_assert_eq!(&outlook.tool, arguments.tool);
+            prop_assert_eq!(outlook.listed, explained.listed);
+            prop_assert!(outlook.listed || outlook.access == Access::Denied, "{outlook:?}");
+            match outlook.access {
+                Access::Allowed => prop_assert!(decided.allow, "{outlook:?}"),
+                Access::Denied => prop_assert!(!decided.allow, "{outlook:?}"),
+                Access::Conditional => {}
+            }
+            // The permit that the audit trail names does not apply, and it is about this tool.
+            if let Some(nearest) = engine.nearest_permit(principal, &call) {
+                let account = explained.accounts.iter().find(|it| it.policy == nearest.policy).unwrap();
+                prop_assert!(account.effect == Effect::Permit && account.outcome != Holds::Yes);
+                prop_assert_eq!(nearest.of - nearest.held, account.missing());
+                prop_assert_eq!(nearest.of, account.conditions.len());
             }
         }
     }

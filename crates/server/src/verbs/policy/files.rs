@@ -10,7 +10,10 @@ use super::sources::Standing;
 use crate::terminal::Failure;
 
 /// The largest file that is read, in bytes.
-const MAX_FILE: u64 = 16 * 1024 * 1024;
+pub(super) const MAX_FILE: usize = 16 * 1024 * 1024;
+
+/// One more byte says that there are too many.
+const LIMIT: u64 = MAX_FILE as u64 + 1;
 
 /// A file of policies.
 pub(super) struct PolicyFile {
@@ -78,12 +81,12 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
     let mut text = String::new();
     let read = if path.as_os_str() == "-" {
-        std::io::stdin().take(MAX_FILE + 1).read_to_string(&mut text)
+        std::io::stdin().take(LIMIT).read_to_string(&mut text)
     } else {
-        fs::File::open(path).map_err(failed)?.take(MAX_FILE + 1).read_to_string(&mut text)
+        fs::File::open(path).map_err(failed)?.take(LIMIT).read_to_string(&mut text)
     };
     let length = read.map_err(failed)?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > MAX_FILE {
+    if length > MAX_FILE {
         return Err(Failure::usage(format!("{} is larger than 16 MiB", path.display())));
     }
     Ok(text)

@@ -4,9 +4,20 @@
 //! most verbs work in CI beside no server at all; `sources.rs` says which. One file a verb.
 
 mod analyse;
+mod caller;
+mod check;
+mod explain;
 mod files;
+mod fmt;
+mod junit;
+mod matrix;
+mod population;
 mod schema;
 mod sources;
+mod suite;
+mod test;
+mod what_can;
+mod who_can;
 
 use clap::{Args, Subcommand};
 
@@ -25,6 +36,20 @@ enum PolicyVerb {
     Analyse(analyse::Arguments),
     /// Print the Cedar schema that policies are checked against
     Schema(schema::Arguments),
+    /// Check policies in files: errors with their place; fails when a policy is not good
+    Check(check::Arguments),
+    /// Lay files of policies out as Cedar does, comments kept
+    Fmt(fmt::Arguments),
+    /// Decide the calls of a suite, and hold the decisions against those that are expected; fails when one differs
+    Test(test::Arguments),
+    /// Say why a caller may call a tool or may not, and what would have to be different; fails when it may not
+    Explain(explain::Arguments),
+    /// Say who may call a tool, as the policies have it
+    WhoCan(who_can::Arguments),
+    /// Say which tools a caller sees, and what is left to be decided of each call
+    WhatCan(what_can::Arguments),
+    /// Show roles by tools, and what each may do with each
+    Matrix(matrix::Arguments),
 }
 
 /// Does the verb.
@@ -32,5 +57,12 @@ pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
     match arguments.verb {
         PolicyVerb::Analyse(arguments) => analyse::run(&arguments),
         PolicyVerb::Schema(arguments) => schema::run(&arguments),
+        PolicyVerb::Check(arguments) => check::run(&arguments),
+        PolicyVerb::Fmt(arguments) => fmt::run(&arguments),
+        PolicyVerb::Test(arguments) => test::run(&arguments),
+        PolicyVerb::Explain(arguments) => explain::run(&arguments),
+        PolicyVerb::WhoCan(arguments) => who_can::run(&arguments),
+        PolicyVerb::WhatCan(arguments) => what_can::run(&arguments),
+        PolicyVerb::Matrix(arguments) => matrix::run(&arguments),
     }
 }

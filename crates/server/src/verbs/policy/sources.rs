@@ -63,8 +63,6 @@ pub(super) struct Found {
     pub(super) opened: Opened,
     /// The gateways: one for --gateway, any number for --engine.
     pub(super) gateways: Vec<Gateway>,
-    /// The account and the region.
-    pub(super) scope: Scope,
     /// The engine that holds the policies.
     pub(super) engine: Option<PolicyEngineId>,
 }
@@ -223,7 +221,7 @@ async fn gather(
     });
     let policies = policies.collect();
     drop(tx);
-    let store = Some(Found { opened, gateways, scope, engine });
+    let store = Some(Found { opened, gateways, engine });
     Ok(Ground { offered, policies, store, written: None })
 }
 

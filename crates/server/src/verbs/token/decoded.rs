@@ -12,15 +12,15 @@ use crate::terminal::{Failure, say, visible};
 const DATES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 
 /// A token taken apart.
-pub(super) struct Decoded {
+pub(in crate::verbs) struct Decoded {
     pub(super) header: Map<String, Value>,
-    claims: Map<String, Value>,
+    pub(in crate::verbs) claims: Map<String, Value>,
     signature_bytes: usize,
 }
 
 impl Decoded {
     /// Takes a token apart, with all leave that is possible.
-    pub(super) fn of(token: &str) -> Result<Self, Failure> {
+    pub(in crate::verbs) fn of(token: &str) -> Result<Self, Failure> {
         if token.len() > MAX_TOKEN {
             return Err(Failure::new("it is longer than 32 KiB, which no gateway reads"));
         }

@@ -3,7 +3,7 @@
 //! The verdict is the gateway's own: the verbs ask the code that the gateway asks, with the rules that the database has and
 //! the documents that the issuer serves now. A signature is never printed, and neither is a token.
 
-mod decoded;
+pub(super) mod decoded;
 mod report;
 
 use std::io::Read as _;
@@ -72,7 +72,7 @@ fn judge(asked: &TokenAtGateway, depth: Depth) -> Result<(), Failure> {
 }
 
 /// The token itself. What is pasted with its scheme or a line break at its end is meant well.
-fn read(given: &str) -> Result<String, Failure> {
+pub(super) fn read(given: &str) -> Result<String, Failure> {
     let text = match given {
         "-" => from_standard_input()?,
         given => given.to_owned(),
