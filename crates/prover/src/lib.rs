@@ -20,7 +20,7 @@ mod solver;
 mod undecided;
 mod witness;
 
-pub use analysis::{Correction, Finding, Kind, Open, Report, Severity};
+pub use analysis::{Correction, Finding, Kind, Open, Place, Report, Severity};
 pub use compare::{Comparison, Difference, Equivalence, Search};
 pub use environment::{Environment, World};
 pub use policies::Statement;

@@ -8,10 +8,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use policy::PrincipalKind;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::analysis::{self, Report, Subject};
+use crate::analysis::{self, Place, Report, Subject};
 use crate::compare::{Comparison, Equivalence, Pair};
 use crate::environment::{self, World};
 use crate::policies::Statement;
@@ -92,22 +91,15 @@ impl Prover {
         .await
     }
 
-    /// Looks at policies together: what each does that is hardly meant, also beside the others. `callers` are the
-    /// kinds of caller that the world's gateways have; empty for any.
+    /// Looks at policies together: what each does that is hardly meant, also beside the others, in every place that
+    /// it reaches.
     ///
     /// # Errors
     /// [`Undecided`] when nothing at all could be asked. What is undecided of a single policy stands in the
     /// report.
-    pub async fn analyse(
-        &self,
-        world: World,
-        callers: Vec<PrincipalKind>,
-        policies: Vec<Statement>,
-    ) -> Result<Report, Undecided> {
-        self.work(move |mut session| async move {
-            analysis::analyse(&mut session, &world, &callers, &policies).await
-        })
-        .await
+    pub async fn analyse(&self, places: Vec<Place>, policies: Vec<Statement>) -> Result<Report, Undecided> {
+        self.work(move |mut session| async move { analysis::analyse(&mut session, &places, &policies).await })
+            .await
     }
 
     /// Runs `work` on a deep stack until the budget is spent or nobody waits for it.

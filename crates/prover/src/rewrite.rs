@@ -3,7 +3,6 @@
 //! Done on Cedar's JSON form of a policy, whose shape is documented and where a change is a change of a value.
 
 use cedar_policy::{Policy, PolicyId};
-use cedar_policy_formatter::{Config, policies_str_to_pretty};
 use policy::PrincipalKind;
 use serde_json::{Value, json};
 
@@ -62,8 +61,7 @@ impl Draft {
     /// The policy as people read it.
     pub(crate) fn text(&self) -> Option<String> {
         let text = self.policy("corrected")?.to_cedar()?;
-        let laid_out = policies_str_to_pretty(&text, &Config { line_width: 100, indent_width: 2 });
-        Some(laid_out.unwrap_or(text).trim_end().to_owned())
+        Some(policy::format(&text).unwrap_or(text).trim_end().to_owned())
     }
 
     fn set(&mut self, member: &str, value: Value) {

@@ -4,12 +4,16 @@
 mod support;
 
 use policy::{FindingKind, PrincipalKind};
-use prover::{Correction, Finding, Kind, Prover, Report, SolverSettings, SolverUse};
+use prover::{Correction, Finding, Kind, Place, Prover, Report, SolverSettings, SolverUse};
 use serde_json::json;
 use support::{GATEWAY, prover, set, world};
 
+async fn analyse(callers: Vec<PrincipalKind>, statements: &[&str]) -> Report {
+    prover().analyse(vec![Place { world: world(), callers }], set(statements)).await.unwrap()
+}
+
 async fn report(statements: &[&str]) -> Report {
-    let report = prover().analyse(world(), Vec::new(), set(statements)).await.unwrap();
+    let report = analyse(Vec::new(), statements).await;
     assert_eq!(report.open, [], "{statements:?}");
     report
 }
@@ -142,11 +146,11 @@ async fn what_no_call_is_about_is_unreachable() {
 
 #[tokio::test]
 async fn callers_that_a_gateway_does_not_have_are_noticed() {
-    let statements = set(&[
+    let statements = [
         "permit(principal is AgentCore::IamEntity, action == TRANSFER, HERE) when { context.input.amount < 5 };",
         "permit(principal, action == BALANCE, HERE);",
-    ]);
-    let found = prover().analyse(world(), vec![PrincipalKind::OAuthUser], statements).await.unwrap();
+    ];
+    let found = analyse(vec![PrincipalKind::OAuthUser], &statements).await;
     assert_eq!(kinds(&found), [("p0", Kind::AbsentPrincipal)]);
     let Some(Correction::Replace(text)) = &found.findings[0].correction else { panic!("{found:?}") };
     assert!(text.contains("principal is AgentCore::OAuthUser"), "{text}");
@@ -208,4 +212,48 @@ async fn words_written_with_their_spaces_are_no_trap() {
     let other = "permit(principal is AgentCore::OAuthUser, action == TRANSFER, HERE) when { \
         principal.hasTag(\"department\") && principal.getTag(\"department\") like \"*sales*\" };";
     assert_eq!(kinds(&report(&[other]).await), []);
+}
+
+#[tokio::test]
+async fn tools_that_no_gateway_has_are_named() {
+    let statement = "permit(principal, action in [TRANSFER, AgentCore::Action::\"Bank___gone\"], HERE) \
+        when { context.input.amount < 5 };";
+    let found = report(&[statement]).await;
+    assert_eq!(kinds(&found), [("p0", Kind::UnreachableAction)]);
+    assert!(found.findings[0].message.contains("`Bank___gone`"));
+    let Some(Correction::Replace(text)) = &found.findings[0].correction else { panic!("{found:?}") };
+    assert!(!text.contains("Bank___gone"), "{text}");
+    let all = "permit(principal, action == AgentCore::Action::\"Bank___gone\", HERE);";
+    let found = report(&[all]).await;
+    assert_eq!(kinds(&found), [("p0", Kind::UnreachableAction)]);
+    assert_eq!(found.findings[0].correction, Some(Correction::Remove));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_schema_does_not_hide_the_others() {
+    let wrong = "permit(principal, action == TRANSFER, HERE) when { context.input.nothing == 1 };";
+    let wide = "permit(principal, action == TRANSFER, HERE) when { context.input.amount < 1000 };";
+    let narrow = "permit(principal, action == TRANSFER, HERE) when { context.input.amount < 10 };";
+    let found = analyse(Vec::new(), &[wrong, wide, narrow]).await;
+    assert_eq!(kinds(&found), [("p2", Kind::Shadowed)]);
+    assert_eq!(found.open.len(), 1);
+    assert_eq!(found.open[0].policy, "p0");
+}
+
+#[tokio::test]
+async fn a_finding_counts_where_a_policy_reaches() {
+    let other = "arn:aws:bedrock-agentcore:us-west-2:123456789012:gateway/other-a1b2c3d4e5";
+    let wide = "permit(principal, action == TRANSFER, HERE) when { context.input.amount < 1000 };";
+    let everywhere = "permit(principal, action, resource) when { principal.id == \"ann\" && context.input has amount && context.input.amount < 5 };";
+    let places = |gateways: &[&str]| {
+        let place = |arn: &&str| Place {
+            world: prover::World { gateways: vec![(*arn).to_owned()], ..world() },
+            callers: Vec::new(),
+        };
+        gateways.iter().map(place).collect::<Vec<_>>()
+    };
+    let here = prover().analyse(places(&[GATEWAY]), set(&[wide, everywhere])).await.unwrap();
+    assert_eq!(kinds(&here), [("p1", Kind::Shadowed)]);
+    let both = prover().analyse(places(&[GATEWAY, other]), set(&[wide, everywhere])).await.unwrap();
+    assert_eq!(kinds(&both), []);
 }

@@ -105,7 +105,6 @@ const ROOMS: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("cedar-policy", &["policy", "prover"]),
-    ("cedar-policy-formatter", &["policy", "prover"]),
     ("cedar-policy-symcc", &["prover"]),
     ("cedar-policy", &["policy"]),
     ("cedar-policy-formatter", &["policy"]),

@@ -7,19 +7,21 @@
 
 mod effects;
 mod overlap;
+mod places;
 mod reach;
 mod subject;
 mod words;
 
-use policy::PrincipalKind;
+use cedar_policy::Schema;
+use reach::Names;
 
 use crate::compare::Search;
-use crate::environment::{self, World};
-use crate::policies::Statement;
 use crate::session::Session;
 use crate::undecided::Undecided;
 use crate::witness::Witness;
 pub(crate) use effects::effects;
+pub use places::Place;
+pub(crate) use places::analyse;
 pub(crate) use subject::Subject;
 
 /// What was found about a set of policies.
@@ -124,18 +126,33 @@ impl Kind {
     }
 }
 
-/// Looks at policies together.
-pub(crate) async fn analyse(
+/// Looks at policies together, in one place.
+async fn look(
     session: &mut Session,
-    world: &World,
-    callers: &[PrincipalKind],
-    policies: &[Statement],
+    place: &Place,
+    schema: &Schema,
+    subjects: &[&Subject],
 ) -> Result<Report, Undecided> {
-    let schema = environment::parse(world)?;
-    let subjects: Vec<Subject> = policies.iter().map(Subject::read).collect::<Result<_, _>>()?;
+    let Place { world, callers } = place;
     let mut report = Report::default();
-    for subject in &subjects {
-        match effects(session, world, &schema, subject).await {
+    let mut known = Vec::new();
+    for subject in subjects {
+        known.push(reach::names(schema, subject, &mut report));
+    }
+    let mut sound = Vec::new();
+    for (whole, known) in subjects.iter().zip(&known) {
+        let subject = match known {
+            Names::AllKnown => *whole,
+            Names::Only(rest) => rest,
+            Names::Unknown => continue,
+        };
+        match effects(session, world, schema, subject).await {
+            // What does not fit the schema would only stand in the way of the others.
+            Err(why @ Undecided::Invalid(_)) => {
+                report.leave_open(subject, "does what is meant", why);
+                continue;
+            }
+            Err(why) => report.leave_open(subject, "applies to everything, or to nothing", why),
             Ok(found) => report.findings.extend(found.into_iter().map(|found| Finding {
                 kind: Kind::Effect(found.kind),
                 policy: subject.id.clone(),
@@ -143,17 +160,17 @@ pub(crate) async fn analyse(
                 witness: None,
                 correction: None,
             })),
-            Err(why) => report.leave_open(subject, "allows or denies everything, or nothing", why),
         }
+        sound.push(subject);
     }
-    let matches = overlap::look(session, world, &schema, &subjects, &mut report).await?;
-    for (subject, matches) in subjects.iter().zip(&matches) {
-        reach::look(world, callers, &schema, subject, matches, &mut report);
-        words::look(session, world, &schema, subject, &mut report).await;
+    let matches = overlap::look(session, world, schema, &sound, &mut report).await?;
+    for (subject, matches) in sound.iter().zip(&matches) {
+        reach::look(world, callers, subject, matches, &mut report);
+        words::look(session, world, schema, subject, &mut report).await;
     }
-    let place = |finding: &Finding| subjects.iter().position(|subject| subject.id == finding.policy);
-    report.findings.sort_by_key(|finding| (place(finding), finding.kind));
-    report.show_effects(&matches, &subjects);
+    report.show_effects(&matches, &sound);
+    let position = |finding: &Finding| subjects.iter().position(|subject| subject.id == finding.policy);
+    report.findings.sort_by_key(|finding| (position(finding), finding.kind));
     Ok(report)
 }
 
@@ -166,7 +183,7 @@ impl Report {
     }
 
     /// What applies to everything is shown by any request that it matches; what applies to nothing can go.
-    fn show_effects(&mut self, matches: &[overlap::Matches], subjects: &[Subject]) {
+    fn show_effects(&mut self, matches: &[overlap::Matches], subjects: &[&Subject]) {
         use policy::FindingKind::{AllowAll, AllowNone, DenyAll, DenyNone};
         for finding in &mut self.findings {
             let matched = subjects.iter().zip(matches).find(|(subject, _)| subject.id == finding.policy);

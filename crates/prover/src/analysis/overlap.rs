@@ -50,13 +50,13 @@ pub(super) async fn look(
     session: &mut Session,
     world: &World,
     schema: &Schema,
-    subjects: &[Subject],
+    subjects: &[&Subject],
     report: &mut Report,
 ) -> Result<Vec<Matches>, Undecided> {
     let mut matches: Vec<Matches> = subjects.iter().map(|_| Matches::default()).collect();
     let mut contradicted = vec![Suspicion::default(); subjects.len()];
     let forbids: Vec<&Subject> =
-        subjects.iter().filter(|subject| subject.outline.effect == Effect::Forbid).collect();
+        subjects.iter().copied().filter(|subject| subject.outline.effect == Effect::Forbid).collect();
     for (environment, concrete) in environment::list(world, schema) {
         let requests = Requests::of(&environment, concrete, schema)?;
         for ((subject, matches), contradicted) in subjects.iter().zip(&mut matches).zip(&mut contradicted) {
@@ -113,7 +113,7 @@ async fn shadowed(
     session: &mut Session,
     world: &World,
     schema: &Schema,
-    subjects: &[Subject],
+    subjects: &[&Subject],
     matches: &[Matches],
     report: &mut Report,
 ) -> Result<(), Undecided> {
@@ -122,6 +122,7 @@ async fn shadowed(
         let Some(example) = matches.example() else { continue };
         let others: Vec<&Subject> = subjects
             .iter()
+            .copied()
             .filter(|other| other.id != subject.id && !gone.contains(other.id.as_str()))
             .filter(|other| other.outline.effect == subject.outline.effect)
             .collect();

@@ -10,17 +10,39 @@ use super::{Correction, Finding, Kind, Report, Subject};
 use crate::compare::Search;
 use crate::environment::World;
 
+/// Which of the tools and targets that a policy names exist.
+pub(super) enum Names {
+    /// All of them, or it names none.
+    AllKnown,
+    /// Some: this is the policy about those.
+    Only(Box<Subject>),
+    /// None: no call is about it.
+    Unknown,
+}
+
+/// Looks for tools and targets that do not exist, which Cedar knows no types for.
+pub(super) fn names(schema: &Schema, subject: &Subject, report: &mut Report) -> Names {
+    let known: BTreeSet<String> = schema.actions().map(|action| action.id().unescaped().to_owned()).collect();
+    let named = subject.outline.actions();
+    let (known, unknown): (Vec<&str>, Vec<&str>) =
+        named.iter().map(String::as_str).partition(|name| known.contains(*name));
+    if unknown.is_empty() {
+        return Names::AllKnown;
+    }
+    report.findings.push(idle(subject, &unknown, "which no gateway has", &known));
+    subject.about(&known).map_or(Names::Unknown, |rest| Names::Only(Box::new(rest)))
+}
+
 /// Looks at the scope of one policy. `matches` are what it matches in each environment of its scope.
 pub(super) fn look(
     world: &World,
     callers: &[PrincipalKind],
-    schema: &Schema,
     subject: &Subject,
     matches: &Matches,
     report: &mut Report,
 ) {
     gateway(world, subject, report);
-    actions(schema, subject, matches, report);
+    actions(subject, matches, report);
     principals(callers, subject, matches, report);
 }
 
@@ -36,40 +58,31 @@ fn gateway(world: &World, subject: &Subject, report: &mut Report) {
 
 /// Tools that the scope names by their own names. That conditions pick some of a target's tools is how policies
 /// are written.
-fn actions(schema: &Schema, subject: &Subject, matches: &Matches, report: &mut Report) {
-    let known: BTreeSet<String> = schema.actions().map(|action| action.id().unescaped().to_owned()).collect();
-    let named = subject.outline.actions();
-    let is_unknown = |name: &&String| !known.contains(*name);
-    let unknown: Vec<&String> = named.iter().filter(is_unknown).collect();
-    let idle: Vec<&String> = if matches.example().is_some() {
-        let never = |name: &&String| {
-            let mut own = matches.0.iter().filter(|(environment, _)| environment.action == **name).peekable();
-            own.peek().is_some() && own.all(|(_, search)| *search == Search::Nothing)
-        };
-        named.iter().filter(never).collect()
-    } else {
-        Vec::new()
-    };
-    for (names, why) in
-        [(&unknown, "which no gateway has"), (&idle, "for which its conditions are never true")]
-    {
-        if names.is_empty() {
-            continue;
-        }
-        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let message = format!("the policy names {}, {why}", quoted.join(", "));
-        let left: Vec<&str> = named
-            .iter()
-            .filter(|name| !unknown.contains(name) && !idle.contains(name))
-            .map(String::as_str)
-            .collect();
-        let correction = if left.is_empty() {
-            Some(Correction::Remove)
-        } else {
-            subject.draft.clone().about(&left).text().map(Correction::Replace)
-        };
-        report.findings.push(Finding { correction, ..finding(Kind::UnreachableAction, subject, message) });
+fn actions(subject: &Subject, matches: &Matches, report: &mut Report) {
+    if matches.example().is_none() {
+        return;
     }
+    let never = |name: &&str| {
+        let mut own = matches.0.iter().filter(|(environment, _)| environment.action == *name).peekable();
+        own.peek().is_some() && own.all(|(_, search)| *search == Search::Nothing)
+    };
+    let named = subject.outline.actions();
+    let (unmatched, left): (Vec<&str>, Vec<&str>) = named.iter().map(String::as_str).partition(never);
+    if !unmatched.is_empty() {
+        report.findings.push(idle(subject, &unmatched, "for which its conditions are never true", &left));
+    }
+}
+
+/// A finding about names that do nothing, and the policy with those that are left.
+fn idle(subject: &Subject, names: &[&str], why: &str, left: &[&str]) -> Finding {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!("the policy names {}, {why}", quoted.join(", "));
+    let correction = if left.is_empty() {
+        Some(Correction::Remove)
+    } else {
+        subject.draft.clone().about(left).text().map(Correction::Replace)
+    };
+    Finding { correction, ..finding(Kind::UnreachableAction, subject, message) }
 }
 
 fn principals(callers: &[PrincipalKind], subject: &Subject, matches: &Matches, report: &mut Report) {

@@ -39,6 +39,14 @@ impl Subject {
         Ok(Self { id: statement.id.clone(), outline, draft, policy, matching, question })
     }
 
+    /// The same for those of the tools and targets that it names which are known. `None` when none of them is.
+    pub(crate) fn about(&self, known: &[&str]) -> Option<Self> {
+        let draft = self.draft.clone().about(known);
+        let text = draft.policy(&self.id)?.to_cedar()?;
+        let same = !known.is_empty();
+        same.then(|| Self::read(&Statement { id: self.id.clone(), text }).ok()).flatten()
+    }
+
     /// Whether its scope lets such requests through.
     pub(crate) fn is_about(&self, environment: &Environment) -> bool {
         let callers = self.outline.principals.iter();

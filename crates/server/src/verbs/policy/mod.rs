@@ -3,6 +3,7 @@
 //! The verbs look and do not change anything, but for `promote`. Tools come from a gateway of the data directory, or from
 //! files, so that most verbs work in CI beside no server at all; `sources.rs` says which. One file a verb.
 
+mod analyse;
 mod caller;
 mod candidate;
 mod check;
@@ -37,6 +38,9 @@ pub(crate) struct Policy {
 
 #[derive(Subcommand)]
 enum PolicyVerb {
+    /// Find what policies do that is hardly meant, with requests that show it
+    #[command(visible_alias = "analyze")]
+    Analyse(analyse::Arguments),
     /// Print the Cedar schema that policies are checked against
     Schema(schema::Arguments),
     /// Check policies in files: errors with their place; fails when a policy is not good
@@ -64,6 +68,7 @@ enum PolicyVerb {
 /// Does the verb.
 pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
     match arguments.verb {
+        PolicyVerb::Analyse(arguments) => analyse::run(&arguments),
         PolicyVerb::Schema(arguments) => schema::run(&arguments),
         PolicyVerb::Check(arguments) => check::run(&arguments),
         PolicyVerb::Fmt(arguments) => fmt::run(&arguments),
