@@ -125,5 +125,9 @@ class Application(http.server.BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
+    missing = [name for name in ("CLIENT_ID", "WORKLOAD", "PROVIDER", "API") if name not in os.environ]
+    if missing:
+        raise SystemExit(f"Set {', '.join(missing)} in the environment: the first lines of this file say what they are.")
     port = urlsplit(APP_URL).port or 8000
+    print(f"Open {APP_URL} in a browser.", flush=True)
     http.server.ThreadingHTTPServer(("127.0.0.1", port), Application).serve_forever()
