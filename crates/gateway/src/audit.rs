@@ -149,7 +149,7 @@ impl Record {
 
     /// What was decided about a prompt or a resource.
     pub(crate) fn reading(&mut self, decided: &Decided) {
-        self.decided(decided, Decision::Allow);
+        self.decided(decided, Decision::None);
     }
 
     fn decided(&mut self, decided: &Decided, undecided: Decision) {

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, pst};
+use cedar_policy::{Policy, PolicyId, PolicySet, PolicySetError, pst};
 
 use crate::check::unreadable;
 use crate::input_type::ToolInput;
@@ -31,10 +31,10 @@ pub(crate) struct Layer {
     forbids_read: Reads,
     /// Whether a condition looks at the action.
     pub(crate) mentions_action: bool,
-    /// Whether one of the permits may apply, as a question. Empty where the context is not read.
-    pub(crate) permits: PolicySet,
-    /// Whether one of the forbids may apply, as a question. Empty where the context is not read.
-    pub(crate) forbids: PolicySet,
+    /// Whether one of the permits may apply, as questions. Empty where the context is not read.
+    pub(crate) permits: Questions,
+    /// Whether one of the forbids may apply, as questions. Empty where the context is not read.
+    pub(crate) forbids: Questions,
 }
 
 impl Layer {
@@ -47,8 +47,8 @@ impl Layer {
             reads: Reads::default(),
             forbids_read: Reads::default(),
             mentions_action: false,
-            permits: PolicySet::new(),
-            forbids: PolicySet::new(),
+            permits: Questions::default(),
+            forbids: Questions::default(),
         }
     }
 
@@ -72,6 +72,31 @@ impl Layer {
             Effect::Forbid => &mut self.forbids,
         };
         questions.add(question).map_err(|error| error.to_string())
+    }
+}
+
+/// Policies as permits, to be asked one batch after the other until the answer is known. The first batch is one policy and
+/// each later one twice as large: one that applies is mostly found at once, and many that do not cost few questions.
+#[derive(Debug, Default)]
+pub(crate) struct Questions {
+    pub(crate) batches: Vec<PolicySet>,
+}
+
+impl Questions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    fn add(&mut self, question: Policy) -> Result<(), PolicySetError> {
+        let size =
+            1_usize.checked_shl(u32::try_from(self.batches.len().saturating_sub(1)).unwrap_or(u32::MAX));
+        match self.batches.last_mut().filter(|last| size.is_none_or(|size| last.num_of_policies() < size)) {
+            Some(last) => last.add(question),
+            None => {
+                self.batches.push(PolicySet::from_policies([question])?);
+                Ok(())
+            }
+        }
     }
 }
 
