@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::{Arn, Gateway, PolicyMode};
 use mcp::Version;
-use policy::{Engine, Observer, Principal};
+use policy::{Engine, Observer, Principal, PrincipalKind};
 use quick_cache::sync::Cache;
 
 use super::{Catalogue, RoleAccess, Visible};
@@ -18,6 +18,19 @@ use crate::meter::Meter;
 const CALLERS: usize = 10_000;
 /// How many different lists of one gateway are remembered.
 const LISTS: usize = 256;
+
+/// What a cache knows, or what is made for it.
+fn known<K, Q>(cache: &Cache<K, Arc<Visible>>, key: &Q, make: impl FnOnce() -> Arc<Visible>) -> Arc<Visible>
+where
+    K: Eq + std::hash::Hash,
+    Q: std::hash::Hash + quick_cache::Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+{
+    let made = cache.get_or_insert_with::<_, std::convert::Infallible>(key, || Ok(make()));
+    match made {
+        Ok(visible) => visible,
+        Err(never) => match never {},
+    }
+}
 
 /// One gateway, as it is served.
 pub(crate) struct Gate {
@@ -41,6 +54,9 @@ pub(crate) struct Gate {
     /// Counts what the policies decide.
     pub(crate) meter: Arc<Meter>,
     lists: Cache<Vec<bool>, Arc<Visible>>,
+    /// What callers who sign may see. Each of their requests is recognised anew, and their id is all that policies know
+    /// of them; a caller with a token keeps what it may see itself.
+    signers: Cache<String, Arc<Visible>>,
 }
 
 /// What guards a gateway's tools.
@@ -90,6 +106,7 @@ impl Gate {
             anyone: OnceLock::new(),
             meter,
             lists: Cache::new(LISTS),
+            signers: Cache::new(CALLERS),
         }
     }
 
@@ -140,6 +157,13 @@ impl Gate {
 
     /// The tools that a caller may see: all, unless policies bind.
     pub(crate) fn visible_to(&self, principal: Option<&Principal>) -> Arc<Visible> {
+        match principal.filter(|principal| principal.kind() == PrincipalKind::IamEntity) {
+            Some(signer) => known(&self.signers, signer.id(), || self.shown_to(principal)),
+            None => self.shown_to(principal),
+        }
+    }
+
+    fn shown_to(&self, principal: Option<&Principal>) -> Arc<Visible> {
         let tools = self.catalogue.tools().len();
         let visible = match (&self.guard, principal) {
             (Guard::Open | Guard::Policies { mode: PolicyMode::LogOnly, .. }, _) => vec![true; tools],
@@ -148,13 +172,7 @@ impl Gate {
             }
             (Guard::Policies { .. }, _) => vec![false; tools],
         };
-        let made = self.lists.get_or_insert_with::<_, std::convert::Infallible>(&visible.clone(), || {
-            Ok(Arc::new(Visible::new(visible)))
-        });
-        match made {
-            Ok(visible) => visible,
-            Err(never) => match never {},
-        }
+        known(&self.lists, &visible, || Arc::new(Visible::new(visible.clone())))
     }
 
     /// What the engine lets a caller see, by the places of the catalogue.
