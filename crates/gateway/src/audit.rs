@@ -133,9 +133,11 @@ impl Record {
         self.decided(decided, undecided);
     }
 
-    /// What is recorded of the call besides the event.
-    pub(crate) fn recording(&mut self, recording: Option<Recording>) {
-        self.recording = recording;
+    /// What is recorded besides the event, if policies decided about the call.
+    pub(crate) fn recording(&mut self, recording: impl FnOnce() -> Option<Recording>) {
+        if self.event.as_ref().is_some_and(AuditEvent::is_policy_decision) {
+            self.recording = recording();
+        }
     }
 
     /// What was decided about a request to an HTTP target.

@@ -327,7 +327,7 @@ async fn call(turn: &Turn, id: &str, call: CallParams<'_>, record: &mut Record) 
     let now = turn.now();
     let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, now);
     record.ruling(&ruling);
-    record.recording(turn.lane.plane.setup.recorder.call(&turn.gate, &turn.caller, &call, now));
+    record.recording(|| turn.lane.plane.setup.recorder.call(&turn.gate, &turn.caller, &call, now));
     match ruling {
         Ruling::Permitted(permitted, _) => match modern::check_param_headers(turn, id, &permitted) {
             Ok(()) => upstream::call(turn, &permitted, id).await,

@@ -81,11 +81,12 @@ fn arguments_that_are_not_known_leave_open_what_reads_them() {
     let small = permit("context.input.n < 3");
     let known = user(&json!({"sub": "u1", "role": "manager"}));
     let known = KnownCaller::Whole(&known);
-    assert_eq!(depends(ask(&[small.clone()], known, None)), (vec!["p0".to_owned()], false, true));
-    assert_eq!(certain(&ask(&[small.clone()], known, Some(r#"{"n": 1}"#))), (true, &Reason::PermittedBy));
+    assert_eq!(depends(ask(std::slice::from_ref(&small), known, None)), (vec!["p0".to_owned()], false, true));
+    let decided = ask(std::slice::from_ref(&small), known, Some(r#"{"n": 1}"#));
+    assert_eq!(certain(&decided), (true, &Reason::PermittedBy));
     // What is known decides although other things are not.
     let small_for_managers = permit(&format!("context.input.n < 3 && {MANAGER}"));
-    let decided = ask(&[small_for_managers.clone()], anybody(), Some(r#"{"n": 7}"#));
+    let decided = ask(std::slice::from_ref(&small_for_managers), anybody(), Some(r#"{"n": 7}"#));
     assert_eq!(certain(&decided), (false, &Reason::DefaultDeny));
     assert_eq!(depends(ask(&[small_for_managers], anybody(), None)), (vec!["p0".to_owned()], true, true));
     let everybody = permit("true");

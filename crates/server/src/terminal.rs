@@ -27,7 +27,7 @@ impl Failure {
     }
 
     /// The same as trouble of a verb that answers with 0 and 1, as `diff` does: 2.
-    pub(crate) fn as_trouble(self) -> Self {
+    pub(crate) fn into_trouble(self) -> Self {
         Self { code: 2, ..self }
     }
 

@@ -95,7 +95,7 @@ impl Lane {
         let now = turn.now();
         let passage = pass(gate, &turn.caller, place.target, now);
         record.passage(&passage);
-        record.recording(self.plane.setup.recorder.passage(gate, &turn.caller, now));
+        record.recording(|| self.plane.setup.recorder.passage(gate, &turn.caller, now));
         let passable = match passage {
             Passage::Permitted(passable, _) => passable,
             Passage::Unknown => return Err(no_target(place.target)),

@@ -40,15 +40,15 @@ pub(super) struct Arguments {
 
 /// Compares. Fails with 1 when the sets differ, with 2 when that is not known.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let found = block_on(compare(arguments)).map_err(Failure::as_trouble)?;
+    let found = block_on(compare(arguments)).map_err(Failure::into_trouble)?;
     match Shown::of(arguments.json) {
-        Shown::Json => say(found.json()).map_err(Failure::as_trouble)?,
-        Shown::Text => found.show().map_err(Failure::as_trouble)?,
+        Shown::Json => say(found.json()).map_err(Failure::into_trouble)?,
+        Shown::Text => found.show().map_err(Failure::into_trouble)?,
     }
     match (found.changes.is_empty(), found.open.first()) {
         (false, _) => Err(Failure::new("the policies do not decide alike")),
         (true, None) => Ok(()),
-        (true, Some(open)) => Err(open.failure().as_trouble()),
+        (true, Some(open)) => Err(open.failure().into_trouble()),
     }
 }
 

@@ -34,10 +34,10 @@ pub(super) struct Arguments {
 
 /// Decides calls again. Fails with 1 when any would be decided differently, with 2 when that could not be found out.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let found = block_on(replay(arguments)).map_err(Failure::as_trouble)?;
+    let found = block_on(replay(arguments)).map_err(Failure::into_trouble)?;
     match Shown::of(arguments.json) {
-        Shown::Json => say(found.json(arguments)).map_err(Failure::as_trouble)?,
-        Shown::Text => found.show().map_err(Failure::as_trouble)?,
+        Shown::Json => say(found.json(arguments)).map_err(Failure::into_trouble)?,
+        Shown::Text => found.show().map_err(Failure::into_trouble)?,
     }
     match found.changed.times() {
         0 => Ok(()),
@@ -213,7 +213,7 @@ impl Findings {
         let undecided = self.undecided.iter().map(|((who, tool, missing), count)| {
             let mut row = row(who, tool, count);
             row.insert("notRecorded".to_owned(), missing.words().into());
-            row.insert("policies".to_owned(), count.told.iter().map(|id| id.to_string()).collect());
+            row.insert("policies".to_owned(), count.told.iter().map(ToString::to_string).collect());
             Value::Object(row)
         });
         json!({
