@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod generations;
 mod rate_limits;
 mod targets;
 
