@@ -8,6 +8,7 @@ mod check;
 mod explain;
 mod files;
 mod fmt;
+mod generate;
 mod schema;
 mod sources;
 
@@ -31,6 +32,8 @@ enum PolicyVerb {
     Fmt(fmt::Arguments),
     /// Say why a caller may call a tool or may not, and what would have to be different; fails when it may not
     Explain(explain::Arguments),
+    /// Make policies of plain language and print them; fails when a sentence was not understood
+    Generate(generate::Arguments),
 }
 
 /// Does the verb.
@@ -40,5 +43,6 @@ pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
         PolicyVerb::Check(arguments) => check::run(&arguments),
         PolicyVerb::Fmt(arguments) => fmt::run(&arguments),
         PolicyVerb::Explain(arguments) => explain::run(&arguments),
+        PolicyVerb::Generate(arguments) => generate::run(&arguments),
     }
 }
