@@ -8,7 +8,7 @@ use super::cursor::{Cursor, Misunderstood, Understood, written};
 use super::intent::What;
 use super::stems;
 use super::tokens::Token;
-use super::words::{CALL, EMPTY, EVERY_TOOL, TOOL_ENDS};
+use super::verbs::{CALL, EMPTY, EVERY_TOOL, TOOL_ENDS};
 use crate::GatewayTools;
 
 /// A gateway's tools by their words.
