@@ -26,7 +26,7 @@ mod ses;
 mod settle;
 mod sts;
 
-pub use agentcore::{GuardRole, UnknownGuardRole, vendor_name};
+pub use agentcore::{GuardRole, UnknownGuardRole, generation_subject, vendor_name};
 pub use authorized::Authorized;
 pub use context::Context;
 pub use plane::{ControlPlane, Quotas, Request, Setup};

@@ -14,7 +14,7 @@ mod corpus;
 use corpus::{Corpus, Outcome, judge};
 
 /// How many of them were understood when the grammar was written for the first time, without having been tuned for them.
-const UNDERSTOOD_AT_FIRST_SIGHT: usize = 0;
+const UNDERSTOOD_AT_FIRST_SIGHT: usize = 25;
 
 #[tokio::test]
 async fn no_held_out_sentence_becomes_a_wrong_policy() {

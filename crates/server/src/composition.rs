@@ -142,7 +142,7 @@ impl House {
             trusted_issuers: configuration.trusted_issuers.clone(),
             credentials: Arc::clone(&credentials),
             prover: Prover::new(configuration.solver.clone()),
-            generator: Arc::new(generation::ControlledEnglish),
+            generator: configuration.generator(&client),
             objects: objects.clone(),
             client: client.clone(),
             audit: audit.clone(),

@@ -50,6 +50,7 @@ const READERS: &[(&str, &str)] = &[
     ("crates/identity/src/outbound/grant_request.rs", "writes a person's token into a token request"),
     ("crates/credentials/src/credential.rs", "puts a key or a token into a header"),
     ("crates/credentials/src/key.rs", "puts a key into a query"),
+    ("crates/generation/src/model/exchange.rs", "shows the model its key"),
     ("crates/compute/src/environment.rs", "hands a process its environment"),
     (
         "crates/control/src/agentcore_data/resource_credential.rs",

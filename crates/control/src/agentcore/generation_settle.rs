@@ -93,11 +93,17 @@ async fn gateway_of(tx: &mut Tx, generation: &PolicyGeneration) -> Result<Option
         return Ok(None);
     };
     let targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
-    Ok(Some(GatewayTools {
-        arn: generation.gateway.to_string(),
+    Ok(Some(generation_subject(&gateway, &targets)))
+}
+
+/// A gateway with the tools of its targets, as texts for generation may be about it.
+#[must_use]
+pub fn generation_subject(gateway: &Gateway, targets: &[Target]) -> GatewayTools {
+    GatewayTools {
+        arn: Arn::gateway(&gateway.scope, &gateway.id).to_string(),
         tools: targets.iter().flat_map(tools_of).collect(),
-        principals: principals_of(&gateway),
-    }))
+        principals: principals_of(gateway),
+    }
 }
 
 fn tools_of(target: &Target) -> impl Iterator<Item = Tool> {

@@ -53,6 +53,7 @@ use crate::fault::Failure;
 
 pub(crate) use credential::find as find_provider;
 pub(crate) use gateway::settle_gateway;
+pub use generation_settle::generation_subject;
 pub(crate) use generation_settle::settle_generation;
 pub use guard_role::{GuardRole, UnknownGuardRole};
 pub(crate) use linked_identity::is_the_callers;

@@ -204,9 +204,11 @@ impl<'g> Conditions<'g> {
             }
             // A boolean by itself, as in "when approved".
             let ends = ahead.is_done() || matches!(ahead.word(), Some("and" | "or" | "," | ")" | "unless"));
-            let bare = phrase.iter().filter(|token| token.lower != "not").cloned().collect::<Vec<_>>();
-            if ends && let Some(argument) = self.arguments.truth(&bare) {
-                let negated = bare.len() < phrase.len();
+            let (negated, bare) = match phrase.split_first() {
+                Some((first, rest)) if !first.quoted && first.lower == "not" => (true, rest),
+                _ => (false, phrase),
+            };
+            if ends && let Some(argument) = self.arguments.truth(bare) {
                 *cursor = ahead;
                 return Ok((argument, negated, Operator::Holds));
             }

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod cedar;
+mod claim_values;
 mod claims;
 mod comparison;
 mod conditions;
@@ -20,6 +21,7 @@ mod times;
 mod tokens;
 mod tools;
 mod values;
+mod verbs;
 mod who;
 mod words;
 

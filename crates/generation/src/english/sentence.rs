@@ -12,11 +12,11 @@ use super::intent::{Effect, Expr, Intent, What};
 use super::tails::{Said, Tails};
 use super::tokens::Token;
 use super::tools::{self, Catalogue};
-use super::who::Who;
-use super::words::{
-    ALLOW, CALL, CALLED, DENY, IS_ALLOWED, IS_FORBIDDEN, MAY, MAY_BE, MAY_NOT, MAY_NOT_BE, NEEDS, TIMES,
-    UNLESS, WHEN,
+use super::verbs::{
+    ALLOW, CALL, CALLED, DENY, IS_ALLOWED, IS_FORBIDDEN, MAY, MAY_BE, MAY_NOT, MAY_NOT_BE, NEEDS,
 };
+use super::who::Who;
+use super::words::{TIMES, UNLESS, WHEN};
 use crate::GatewayTools;
 
 /// What sentences may talk about.

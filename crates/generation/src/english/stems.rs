@@ -1,7 +1,7 @@
 //! Words by which things are recognised: stems, so that `refunds` and `processing` are found in `process_refund`.
 
 use super::tokens::Token;
-use super::words::EMPTY;
+use super::verbs::EMPTY;
 
 /// The stems of a name (`orderId`, `process_refund`) or a text.
 pub(crate) fn of(text: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use super::cursor::{Cursor, Misunderstood, Understood, written};
 use super::intent::What;
 use super::stems;
 use super::tokens::Token;
-use super::words::{CALL, EMPTY, EVERY_TOOL, TOOL_ENDS};
+use super::verbs::{CALL, EMPTY, EVERY_TOOL, TOOL_ENDS};
 use crate::GatewayTools;
 
 /// A gateway's tools by their words.
@@ -101,7 +101,10 @@ impl Catalogue {
         const LONGEST_NAME: usize = 12;
         let last = (begin + LONGEST_NAME).min(cursor.end);
         (end + 1..=last).rev().find_map(|longer| {
-            let words = stems::of_phrase(cursor.slice(begin..longer))?;
+            let phrase = cursor.slice(begin..longer);
+            // A name does not end with a word that names nothing.
+            phrase.last().filter(|last| last.quoted || !EMPTY.contains(&last.lower.as_str()))?;
+            let words = stems::of_phrase(phrase)?;
             let mut named = self.tools.iter().filter(|tool| stems::same(&words, &tool.short_stems));
             let tool = named.next().filter(|_| named.next().is_none())?;
             Some((tool.full.clone(), longer))

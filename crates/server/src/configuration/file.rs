@@ -18,6 +18,7 @@ use prover::{SolverSettings, SolverUse};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::generation::Generation;
 use super::log::{LogFilter, LogFormat};
 use super::names::{HostName, PublicUrl};
 use crate::command_line::Settings;
@@ -86,7 +87,7 @@ pub(crate) struct Gateway {
     pub(crate) guard_role: Option<Written<GuardRole>>,
 }
 
-/// How policies are analysed, and what they decide beside tools.
+/// How policies are analysed, what they decide beside tools, and who writes them of plain language.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Policy {
@@ -95,6 +96,7 @@ pub(crate) struct Policy {
     pub(crate) solver: Option<Written<SolverUse>>,
     pub(crate) solver_program: Option<PathBuf>,
     pub(crate) solver_seconds: Option<NonZeroU64>,
+    pub(crate) generation: Option<Generation>,
 }
 
 impl Policy {

@@ -3,6 +3,7 @@
 //! The environment is read here and nowhere else.
 
 mod file;
+mod generation;
 mod log;
 mod names;
 
@@ -11,6 +12,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ::generation::ModelSettings;
 use compute::RunAs;
 use control::GuardRole;
 use control::Quotas;
@@ -26,6 +28,7 @@ use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
 use file::Switch;
 pub(crate) use file::{File, Metrics};
+use generation::Generation;
 pub(crate) use log::{LogFilter, LogFormat};
 pub(crate) use names::PublicUrl;
 
@@ -70,6 +73,8 @@ pub(crate) struct Configuration {
     pub(crate) quotas: Quotas,
     /// What proves things about policies.
     pub(crate) solver: SolverSettings,
+    /// The model that writes policies of plain language, if there is one.
+    pub(crate) model: Option<ModelSettings>,
     /// The largest object of the object store.
     pub(crate) max_object_bytes: u64,
     /// Absent, it is for the verb to say.
@@ -106,7 +111,7 @@ pub(crate) struct Recording {
 impl Configuration {
     /// Puts the settings together.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Failure> {
-        let file = match &settings.config {
+        let mut file = match &settings.config {
             Some(path) => File::read(path)?,
             None => File::default(),
         };
@@ -164,6 +169,7 @@ impl Configuration {
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
+            model: file.policy.generation.take().map(Generation::settings).transpose()?,
             solver: file.policy.solver(settings, path()),
             max_object_bytes: file
                 .objects

@@ -11,6 +11,7 @@ mod diff;
 mod explain;
 mod files;
 mod fmt;
+mod generate;
 mod junit;
 mod matrix;
 mod period;
@@ -51,6 +52,8 @@ enum PolicyVerb {
     Test(test::Arguments),
     /// Say why a caller may call a tool or may not, and what would have to be different; fails when it may not
     Explain(explain::Arguments),
+    /// Make policies of plain language and print them; fails when a sentence was not understood
+    Generate(generate::Arguments),
     /// Say who may call a tool, as the policies have it
     WhoCan(who_can::Arguments),
     /// Say which tools a caller sees, and what is left to be decided of each call
@@ -74,6 +77,7 @@ pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
         PolicyVerb::Fmt(arguments) => fmt::run(&arguments),
         PolicyVerb::Test(arguments) => test::run(&arguments),
         PolicyVerb::Explain(arguments) => explain::run(&arguments),
+        PolicyVerb::Generate(arguments) => generate::run(&arguments),
         PolicyVerb::WhoCan(arguments) => who_can::run(&arguments),
         PolicyVerb::WhatCan(arguments) => what_can::run(&arguments),
         PolicyVerb::Matrix(arguments) => matrix::run(&arguments),
