@@ -9,6 +9,7 @@ mod failure;
 mod function;
 mod load;
 mod message;
+mod policy;
 mod process;
 mod proxy;
 mod run;
@@ -52,6 +53,12 @@ enum Part {
         /// A folder for the database
         folder: PathBuf,
     },
+    /// Decide and list in this process, under few policies and many, beside Cedar alone
+    Policy {
+        /// Where the figures go, as JSON
+        #[arg(long, default_value = "bench/results")]
+        results: PathBuf,
+    },
     /// A Lambda function's bootstrap, which answers with its event
     Function {
         /// Where the Runtime API is: an address and a port
@@ -67,6 +74,7 @@ fn main() -> ExitCode {
         Part::Proxy { upstream } => proxy::run(&upstream),
         Part::Load => load::run(),
         Part::Vault { folder } => vault::run(&folder),
+        Part::Policy { results } => policy::run(&results),
         Part::Function { api } => function::run(&api),
     };
     match done {

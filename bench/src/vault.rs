@@ -109,6 +109,7 @@ fn event(scope: &Scope) -> AuditEvent {
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

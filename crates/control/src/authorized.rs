@@ -82,6 +82,7 @@ impl<'a> Authorized<'a> {
             decision: Decision::Allow,
             policies: self.by.iter().cloned().collect(),
             reason: None,
+            log_only: None,
             outcome,
             error: None,
             latency_us: context.elapsed_us(),

@@ -287,6 +287,7 @@ impl ControlPlane {
             decision: if denied || identity.is_none() { Decision::Deny } else { Decision::None },
             policies: Vec::new(),
             reason: Some(bounded(&fault.message, LONGEST_REASON).to_owned()),
+            log_only: None,
             outcome: if fault.status.is_some_and(|status| status >= 500) {
                 Outcome::Failure
             } else {

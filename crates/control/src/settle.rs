@@ -76,6 +76,7 @@ pub(crate) fn system_event(plane: &ControlPlane, scope: &Scope, action: &str, re
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

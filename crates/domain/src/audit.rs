@@ -38,6 +38,9 @@ pub struct AuditEvent {
     /// Why, in words: the reason of a denial, or the policies that failed to evaluate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What policies that do not bind would have done, where there is something to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_only: Option<Box<LogOnly>>,
     /// What came of it.
     pub outcome: Outcome,
     /// The error's name or code, when it was one.
@@ -109,6 +112,22 @@ pub enum Decision {
     WouldDeny,
     /// Nothing had to be decided, or the request failed before.
     None,
+}
+
+/// What Cedar policies that do not bind (`enforcementMode` `LOG_ONLY`) would have done to a call: by id, each taken by
+/// itself beside the policies that bind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogOnly {
+    /// Those that match the call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matched: Vec<String>,
+    /// Those that would change the decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_change: Vec<String>,
+    /// Those that could not be evaluated, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
 }
 
 /// What came of a request.

@@ -38,7 +38,7 @@ mod workload;
 
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
-pub use audit::{Actor, AuditEvent, AuditKind, Decision, Outcome};
+pub use audit::{Actor, AuditEvent, AuditKind, Decision, LogOnly, Outcome};
 pub use caller::{Caller, Principal};
 pub use client_key::{ClientKey, ClientKeyAlgorithm};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
@@ -66,7 +66,7 @@ pub use on_behalf_of::{ActorToken, OnBehalfOf, OnBehalfOfClient, OnBehalfOfGrant
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };
-pub use policy::{Policy, PolicyEngine, PolicyValidation};
+pub use policy::{Policy, PolicyEnforcement, PolicyEngine, PolicySummary, PolicyValidation};
 pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, SigningKey, UserPool};
 pub use pool_trigger::{PreTokenTrigger, TriggerVersion};
 pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};

@@ -49,6 +49,13 @@ pub struct Policy {
     pub in_force: Option<String>,
     /// Which findings keep the statement from being in force.
     pub validation: PolicyValidation,
+    /// Whether the statement in force binds.
+    #[serde(default)]
+    pub enforcement: PolicyEnforcement,
+    /// Whether it was asked to bind, which is what the API shows. It differs from what is in force while an update is
+    /// made, and after one that failed.
+    #[serde(default)]
+    pub asked_enforcement: PolicyEnforcement,
     /// Where it is in its life.
     pub status: PolicyStatus,
     /// Why it is there, when that needs saying.
@@ -61,6 +68,45 @@ pub struct Policy {
     pub revision: i64,
 }
 
+impl Policy {
+    /// What may be known of it without its statement.
+    #[must_use]
+    pub fn summary(&self) -> PolicySummary {
+        PolicySummary {
+            id: self.id.clone(),
+            engine: self.engine.clone(),
+            scope: self.scope.clone(),
+            name: self.name.clone(),
+            enforcement: self.asked_enforcement,
+            status: self.status,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// What may be known of a policy without its statement, and so without the key that the statement is sealed under
+/// (API type `PolicySummary`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySummary {
+    /// Its identifier.
+    pub id: PolicyId,
+    /// The engine it is in.
+    pub engine: PolicyEngineId,
+    /// Whose it is and where.
+    pub scope: Scope,
+    /// Its name, unique in its scope.
+    pub name: String,
+    /// Whether it was asked to bind.
+    pub enforcement: PolicyEnforcement,
+    /// Where it is in its life.
+    pub status: PolicyStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
 /// Which findings keep a statement from being in force (API type `PolicyValidationMode`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PolicyValidation {
@@ -69,4 +115,25 @@ pub enum PolicyValidation {
     FailOnAnyFindings,
     /// None: only the check against the schema counts.
     IgnoreAllFindings,
+}
+
+/// Whether a policy binds (API type `EnforcementMode`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PolicyEnforcement {
+    /// It takes part in decisions.
+    #[default]
+    Active,
+    /// It decides nothing; what would be decided with it is recorded.
+    LogOnly,
+}
+
+impl PolicyEnforcement {
+    /// The mode as the API writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::LogOnly => "LOG_ONLY",
+        }
+    }
 }

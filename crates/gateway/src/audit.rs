@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, RequestId};
+use domain::{Actor, AuditEvent, AuditKind, Decision, EventId, LogOnly, Outcome, PolicyId, RequestId};
 use http::StatusCode;
 
 use mcp::jsonrpc::{CallParams, Message};
+use policy::Observation;
 
 use crate::answer::Reply;
 use crate::authenticate::Caller;
@@ -48,6 +49,7 @@ impl Record {
             decision: Decision::None,
             policies: Vec::new(),
             reason: None,
+            log_only: None,
             outcome: Outcome::Abandoned,
             error: None,
             latency_us: 0,
@@ -134,8 +136,13 @@ impl Record {
         }
     }
 
+    /// What was decided about a prompt or a resource.
+    pub(crate) fn reading(&mut self, decided: &Decided) {
+        self.decided(decided, Decision::None);
+    }
+
     fn decided(&mut self, decided: &Decided, undecided: Decision) {
-        let Decided { allowed, binds, policies, reason } = decided;
+        let Decided { allowed, binds, policies, reason, failed: _, observed } = decided;
         self.set(|event| {
             event.decision = match (allowed, binds) {
                 (Some(true), _) => Decision::Allow,
@@ -145,6 +152,7 @@ impl Record {
             };
             event.policies = policies.iter().map(ToString::to_string).collect();
             event.reason.clone_from(reason);
+            event.log_only = observed.as_ref().filter(|observed| !observed.is_empty()).map(log_only);
         });
     }
 
@@ -187,6 +195,15 @@ impl Record {
         event.latency_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         Some(event)
     }
+}
+
+fn log_only(observed: &Observation) -> Box<LogOnly> {
+    let ids = |policies: &[PolicyId]| policies.iter().map(ToString::to_string).collect();
+    Box::new(LogOnly {
+        matched: ids(&observed.matched),
+        would_change: ids(&observed.flips),
+        failed: observed.errors.iter().map(|error| format!("{} ({})", error.policy, error.message)).collect(),
+    })
 }
 
 /// A request that is dropped before its answer was abandoned by its client. Its record is handed over all the same.

@@ -3,9 +3,11 @@
 //! Under ENFORCE one and the same denial answers a tool that is forbidden and one that does not exist: whoever may not
 //! use a tool cannot find out that it is there. Only a tool of the caller's own list gets an error that speaks about it.
 
+use std::str::FromStr;
+
 use domain::{HttpService, PolicyId, PolicyMode, Timestamp};
 use mcp::jsonrpc::CallParams;
-use policy::Call;
+use policy::{Call, Observation, Observer};
 use serde_json::value::RawValue;
 
 use crate::authenticate::Caller;
@@ -36,8 +38,57 @@ impl<'a> Permitted<'a> {
     }
 }
 
+/// What becomes of prompts and resources where policies guard the tools. Cedar has no action for them, so that no policy
+/// can be about one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PromptsAndResources {
+    /// Whoever may call the gateway may read them, as on AWS ("Use a gateway with policy").
+    #[default]
+    Allow,
+    /// Nobody may: what no policy permits is denied, here too.
+    Refuse,
+}
+
+impl FromStr for PromptsAndResources {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "allow" => Ok(Self::Allow),
+            "refuse" => Ok(Self::Refuse),
+            other => Err(format!("`{other}` is neither allow nor refuse")),
+        }
+    }
+}
+
+/// The right to read prompts and resources of a gateway. Its field is private: [`reading`] makes it.
+pub(crate) struct Reading {
+    decided: Decided,
+}
+
+impl Reading {
+    /// What was decided, for the record.
+    pub(crate) fn decided(&self) -> &Decided {
+        &self.decided
+    }
+}
+
+/// Decides whether prompts and resources may be read at all, before anything is looked up.
+pub(crate) fn reading(gate: &Gate, rule: PromptsAndResources) -> Result<Reading, Decided> {
+    let Guard::Policies { mode, .. } = &gate.guard else {
+        return Ok(Reading { decided: Decided::default() });
+    };
+    let decided = match rule {
+        PromptsAndResources::Allow => Decided::default(),
+        PromptsAndResources::Refuse => {
+            denied(*mode == PolicyMode::Enforce, "prompts and resources are refused where policies guard")
+        }
+    };
+    if decided.allowed == Some(false) && decided.binds { Err(decided) } else { Ok(Reading { decided }) }
+}
+
 /// A prompt or a resource that may be read. AgentCore's policies are about tools: whoever may call the gateway may read
-/// what it offers besides.
+/// what it offers besides, unless that is refused altogether ([`PromptsAndResources`]).
 pub(crate) struct Readable<'a> {
     offer: &'a OfferEntry,
     call: &'a CallParams<'a>,
@@ -55,7 +106,12 @@ impl<'a> Readable<'a> {
 }
 
 /// Lets a caller who was recognised read a prompt or a resource.
-pub(crate) fn readable<'a>(_: &Caller, offer: &'a OfferEntry, call: &'a CallParams<'a>) -> Readable<'a> {
+pub(crate) fn readable<'a>(
+    _: &Caller,
+    _: &Reading,
+    offer: &'a OfferEntry,
+    call: &'a CallParams<'a>,
+) -> Readable<'a> {
     Readable { offer, call }
 }
 
@@ -90,22 +146,22 @@ pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Times
         Some((target, service)) => Passage::Permitted(Passable { target, service }, decided),
         None => Passage::Unknown,
     };
-    let Guard::Policies { mode, rules } = &gate.guard else { return permitted(Decided::default()) };
+    let Guard::Policies { mode, rules, watched } = &gate.guard else { return permitted(Decided::default()) };
     let binds = *mode == PolicyMode::Enforce;
     let decided = match (rules, caller.principal()) {
-        (Rules::Broken(problem), _) => {
-            tracing::error!(gateway.id = %gate.gateway.id, error = %problem, "The policies cannot be evaluated.");
-            denied(binds, "the policies cannot be evaluated")
-        }
+        (Rules::Broken(problem), _) => broken(gate, *mode, problem),
         (_, None) => denied(binds, "the caller cannot be described to the policies"),
         (_, Some(_)) if found.is_none() => denied(binds, "no such target"),
         (Rules::Ready(engine), Some(principal)) => {
             let call = Call { tool: target, arguments: "{}", now };
             let decision = engine.decide(principal, &call);
+            let observed = watched.as_ref().map(|watched| watched.observe(principal, &call, &decision));
+            alarm(gate, *mode, target, &decision);
             let reason = denial::reason(engine, principal, &call, &decision);
-            Decided { allowed: Some(decision.allow), binds, reason, policies: decision.determining }
+            Decided { observed, ..Decided::of(decision, binds, reason) }
         }
     };
+    gate.meter.decided(*mode, &decided);
     if decided.allowed != Some(true) && binds { Passage::Denied(decided) } else { permitted(decided) }
 }
 
@@ -120,6 +176,23 @@ pub(crate) struct Decided {
     pub(crate) policies: Vec<PolicyId>,
     /// Why, in words for the audit trail.
     pub(crate) reason: Option<String>,
+    /// The policies that failed to evaluate.
+    pub(crate) failed: Vec<PolicyId>,
+    /// What policies that do not bind would have done, where there are any.
+    pub(crate) observed: Option<Observation>,
+}
+
+impl Decided {
+    fn of(decision: policy::Decision, binds: bool, reason: Option<String>) -> Self {
+        Self {
+            allowed: Some(decision.allow),
+            binds,
+            reason,
+            failed: decision.errors.into_iter().map(|error| error.policy).collect(),
+            policies: decision.determining,
+            observed: None,
+        }
+    }
 }
 
 /// What became of a call before it was made.
@@ -147,49 +220,55 @@ pub(crate) fn authorize<'a>(
             Some(tool) => permit(tool, call, Decided::default()),
             None => Ruling::Unknown,
         },
-        Guard::Policies { mode, rules } => guarded(gate, caller, tool, call, now, *mode, rules),
+        Guard::Policies { mode, rules, watched } => {
+            let watched = watched.as_deref();
+            guarded(&Guarded { gate, mode: *mode, rules, watched }, caller, tool, call, now)
+        }
     }
 }
 
+/// A gateway with policies.
+struct Guarded<'g> {
+    gate: &'g Gate,
+    mode: PolicyMode,
+    rules: &'g Rules,
+    watched: Option<&'g Observer>,
+}
+
 fn guarded<'a>(
-    gate: &Gate,
+    guarded: &Guarded<'_>,
     caller: &Caller,
     tool: Option<&'a ToolEntry>,
     call: &'a CallParams<'a>,
     now: Timestamp,
-    mode: PolicyMode,
-    rules: &Rules,
 ) -> Ruling<'a> {
+    let Guarded { gate, mode, rules, watched } = *guarded;
     let binds = mode == PolicyMode::Enforce;
     let decided = match (rules, tool, caller.principal()) {
-        (Rules::Broken(problem), ..) => {
-            tracing::error!(gateway.id = %gate.gateway.id, error = %problem, "The policies cannot be evaluated.");
-            denied(binds, "the policies cannot be evaluated")
-        }
+        (Rules::Broken(problem), ..) => broken(gate, mode, problem),
         (_, _, None) => denied(binds, "the caller cannot be described to the policies"),
         (_, None, _) => denied(binds, "no such tool"),
         (Rules::Ready(engine), Some(tool), Some(principal)) => {
             let arguments = call.arguments.map_or("{}", RawValue::get);
             let asked = Call { tool: &tool.name, arguments, now };
             if !caller.visible(gate).contains(tool.place) {
-                denial::unlisted(engine, principal, &asked, binds)
+                let decision = engine.decide(principal, &asked);
+                let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
+                Decided { observed, ..denial::unlisted(engine, principal, &asked, decision, binds) }
             } else if let Err(problem) = tool.arguments.check(call.arguments) {
                 // The tool is in the caller's own list, so it may be told what is wrong with the call.
                 let reason = Some("the arguments do not fit the tool's input schema".to_owned());
-                return Ruling::Unsound(
-                    problem,
-                    Decided { allowed: None, binds, policies: Vec::new(), reason },
-                );
+                return Ruling::Unsound(problem, Decided { binds, reason, ..Decided::default() });
             } else {
                 let decision = engine.decide(principal, &asked);
-                if !decision.errors.is_empty() {
-                    tracing::warn!(gateway.id = %gate.gateway.id, errors = ?decision.errors, "Policies failed to evaluate.");
-                }
+                let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
+                alarm(gate, mode, &tool.name, &decision);
                 let reason = denial::reason(engine, principal, &asked, &decision);
-                Decided { allowed: Some(decision.allow), binds, reason, policies: decision.determining }
+                Decided { observed, ..Decided::of(decision, binds, reason) }
             }
         }
     };
+    gate.meter.decided(mode, &decided);
     match (tool, decided.allowed) {
         (Some(tool), Some(true)) => permit(tool, call, decided),
         _ if binds => Ruling::Denied(decided),
@@ -206,5 +285,27 @@ fn permit<'a>(tool: &'a ToolEntry, call: &'a CallParams<'a>, decided: Decided) -
 }
 
 fn denied(binds: bool, reason: &str) -> Decided {
-    Decided { allowed: Some(false), binds, policies: Vec::new(), reason: Some(reason.to_owned()) }
+    Decided { allowed: Some(false), binds, reason: Some(reason.to_owned()), ..Decided::default() }
+}
+
+/// The policies were not compiled, so nobody can say what they say.
+fn broken(gate: &Gate, mode: PolicyMode, problem: &str) -> Decided {
+    tracing::error!(
+        gateway.id = %gate.gateway.id, mode = ?mode, error = %problem, "The policies cannot be evaluated."
+    );
+    gate.meter.unavailable(mode);
+    denied(mode == PolicyMode::Enforce, "the policies cannot be evaluated")
+}
+
+/// Says aloud that policies failed. What they decide is denied where decisions bind; where they do not, the call is made,
+/// and this is how somebody hears of it before they do.
+fn alarm(gate: &Gate, mode: PolicyMode, tool: &str, decision: &policy::Decision) {
+    let unseen = matches!(decision.reason, policy::Reason::Unseen(_));
+    if decision.errors.is_empty() && !unseen {
+        return;
+    }
+    let reason = decision.audit_text();
+    tracing::warn!(
+        gateway.id = %gate.gateway.id, mode = ?mode, tool, %reason, "Policies failed to evaluate."
+    );
 }

@@ -22,8 +22,13 @@ pub(crate) fn reason(
 
 /// The denial of a call whose tool is not in the caller's list. No arguments could have changed it, and they were not held
 /// against the tool's schema.
-pub(crate) fn unlisted(engine: &Engine, principal: &Principal, call: &Call<'_>, binds: bool) -> Decided {
-    let decision = engine.decide(principal, call);
+pub(crate) fn unlisted(
+    engine: &Engine,
+    principal: &Principal,
+    call: &Call<'_>,
+    decision: Decision,
+    binds: bool,
+) -> Decided {
     let reason = match decision.reason {
         // What is wrong with the arguments is not why.
         Reason::Arguments(_) | Reason::PermittedBy => {
@@ -32,7 +37,7 @@ pub(crate) fn unlisted(engine: &Engine, principal: &Principal, call: &Call<'_>, 
         _ => told(engine, principal, call, &decision),
     };
     let policies = if decision.allow { Vec::new() } else { decision.determining };
-    Decided { allowed: Some(false), binds, policies, reason: Some(reason) }
+    Decided { allowed: Some(false), binds, policies, reason: Some(reason), ..Decided::default() }
 }
 
 fn told(engine: &Engine, principal: &Principal, call: &Call<'_>, decision: &Decision) -> String {

@@ -37,6 +37,7 @@ mod body;
 mod stream;
 
 mod audit;
+mod meter;
 
 mod forward;
 
@@ -45,6 +46,7 @@ mod offers;
 mod search;
 mod snapshot;
 
+pub use authorize::PromptsAndResources;
 pub use body::Body;
 pub use limit::Traffic;
 pub use pipeline::{Lane, Plane, Setup};

@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::answer::Reply;
-use crate::snapshot::Gate;
+use crate::snapshot::{Gate, Guard};
 use crate::turn::Turn;
-use crate::{session, upstream};
+use crate::{offers, session, upstream};
 
 /// What a list of 2026-07-28 says besides. It may change with every change of the configuration or of a policy, so it
 /// is not to be kept ("Caching").
@@ -53,7 +53,7 @@ pub(crate) fn initialize(turn: &Turn, id: &str, params: Option<&RawValue>) -> Re
     };
     let mut result = Map::new();
     result.insert("protocolVersion".to_owned(), version.as_str().into());
-    result.insert("capabilities".to_owned(), capabilities_of(gate, false));
+    result.insert("capabilities".to_owned(), capabilities_of(turn, false));
     result.insert("serverInfo".to_owned(), server_info(gate));
     instruct(gate, &mut result);
     Reply::result(id, &Value::Object(result).to_string()).with_session(opened.as_deref())
@@ -66,7 +66,7 @@ pub(crate) fn discover(turn: &Turn, id: &str) -> Reply {
     let mut result = Map::new();
     result.insert("resultType".to_owned(), "complete".into());
     result.insert("supportedVersions".to_owned(), json!(versions));
-    result.insert("capabilities".to_owned(), capabilities_of(gate, true));
+    result.insert("capabilities".to_owned(), capabilities_of(turn, true));
     result.insert("_meta".to_owned(), json!({ "io.modelcontextprotocol/serverInfo": server_info(gate) }));
     result.insert("ttlMs".to_owned(), 0.into());
     result.insert("cacheScope".to_owned(), "private".into());
@@ -74,19 +74,20 @@ pub(crate) fn discover(turn: &Turn, id: &str) -> Reply {
     Reply::result(id, &Value::Object(result).to_string())
 }
 
-fn capabilities_of(gate: &Gate, modern: bool) -> Value {
-    let catalogue = &gate.catalogue;
+fn capabilities_of(turn: &Turn, modern: bool) -> Value {
+    let catalogue = &turn.gate.catalogue;
+    let reads = offers::are_offered(turn);
     let mut can = Map::new();
     // Changes are not announced: an approved change is seen at the next list.
     let unchanging = || if modern { json!({}) } else { json!({ "listChanged": false }) };
     can.insert("tools".to_owned(), unchanging());
-    if !catalogue.prompts.is_empty() {
+    if reads && !catalogue.prompts.is_empty() {
         can.insert("prompts".to_owned(), unchanging());
     }
-    if catalogue.has_resources() {
+    if reads && catalogue.has_resources() {
         can.insert("resources".to_owned(), unchanging());
     }
-    if catalogue.completes() {
+    if reads && catalogue.completes() {
         can.insert("completions".to_owned(), json!({}));
     }
     if catalogue.logs() {
@@ -112,6 +113,9 @@ pub(crate) async fn tools(turn: &Turn, id: &str, params: Option<&RawValue>) -> R
         Err(reply) => return reply,
     };
     let gate = &turn.gate;
+    if let Guard::Policies { mode, .. } = &gate.guard {
+        gate.meter.listed(*mode);
+    }
     let visible = turn.caller.visible(gate);
     let page = match cursor {
         None => visible.first_page(gate),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::answer::Reply;
 use crate::audit::Record;
-use crate::authorize::readable;
+use crate::authorize::{Reading, readable, reading};
 use crate::list::{UNCACHED, bad_cursor, cursor, read_params};
 use crate::snapshot::{Catalogue, OfferEntry};
 use crate::turn::Turn;
@@ -22,9 +22,14 @@ const PAGE: usize = 100;
 /// How much work one template may make.
 const TRIES: u32 = 2_000;
 
+/// Whether prompts and resources are offered to anybody here. Where they are not, the gateway is one without them.
+pub(crate) fn are_offered(turn: &Turn) -> bool {
+    reading(&turn.gate, turn.lane.plane.setup.prompts_and_resources).is_ok()
+}
+
 pub(crate) fn prompts(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     let catalogue = &turn.gate.catalogue;
-    if catalogue.prompts.is_empty() {
+    if catalogue.prompts.is_empty() || !are_offered(turn) {
         return Reply::no_method(id, "prompts/list");
     }
     page(turn, id, params, "prompts", &catalogue.prompts)
@@ -32,7 +37,7 @@ pub(crate) fn prompts(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply
 
 pub(crate) fn resources(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     let catalogue = &turn.gate.catalogue;
-    if !catalogue.has_resources() {
+    if !catalogue.has_resources() || !are_offered(turn) {
         return Reply::no_method(id, "resources/list");
     }
     page(turn, id, params, "resources", &catalogue.resources)
@@ -40,7 +45,7 @@ pub(crate) fn resources(turn: &Turn, id: &str, params: Option<&RawValue>) -> Rep
 
 pub(crate) fn templates(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     let catalogue = &turn.gate.catalogue;
-    if !catalogue.has_resources() {
+    if !catalogue.has_resources() || !are_offered(turn) {
         return Reply::no_method(id, "resources/templates/list");
     }
     page(turn, id, params, "resourceTemplates", &catalogue.templates)
@@ -75,11 +80,15 @@ fn page(turn: &Turn, id: &str, params: Option<&RawValue>, member: &str, all: &[O
 /// Gets a prompt.
 pub(crate) async fn get_prompt(turn: &Turn, id: &str, asked: &CallParams<'_>, record: &mut Record) -> Reply {
     record.tool(&asked.name);
+    let right = match right_to_read(turn, id, record) {
+        Ok(right) => right,
+        Err(reply) => return reply,
+    };
     let Some(prompt) = turn.gate.catalogue.prompts.iter().find(|prompt| prompt.name == asked.name) else {
         let shown: String = asked.name.chars().take(256).collect();
         return Reply::error(id, INVALID_PARAMS, &format!("Unknown prompt: {shown}"));
     };
-    let readable = readable(&turn.caller, prompt, asked);
+    let readable = readable(&turn.caller, &right, prompt, asked);
     upstream::read(turn, &readable, id, Question { method: "prompts/get", member: "name" }).await
 }
 
@@ -91,9 +100,27 @@ pub(crate) async fn read_resource(
     record: &mut Record,
 ) -> Reply {
     record.tool(&asked.name);
+    let right = match right_to_read(turn, id, record) {
+        Ok(right) => right,
+        Err(reply) => return reply,
+    };
     let Some(offer) = resource(turn, &asked.name) else { return no_resource(turn, id, &asked.name) };
-    let readable = readable(&turn.caller, &offer, asked);
+    let readable = readable(&turn.caller, &right, &offer, asked);
     upstream::read(turn, &readable, id, Question { method: "resources/read", member: "uri" }).await
+}
+
+/// The right to read, or one denial for all that is there and all that is not.
+fn right_to_read(turn: &Turn, id: &str, record: &mut Record) -> Result<Reading, Reply> {
+    match reading(&turn.gate, turn.lane.plane.setup.prompts_and_resources) {
+        Ok(right) => {
+            record.reading(right.decided());
+            Ok(right)
+        }
+        Err(decided) => {
+            record.reading(&decided);
+            Err(Reply::denied_reading(id))
+        }
+    }
 }
 
 /// The resource of this URI, or the template that it fits, under this URI.
@@ -125,7 +152,7 @@ fn no_resource(turn: &Turn, id: &str, uri: &str) -> Reply {
 pub(crate) async fn complete(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     let wrong = |detail: &str| Reply::error(id, INVALID_PARAMS, detail);
     let catalogue = &turn.gate.catalogue;
-    if !catalogue.completes() {
+    if !catalogue.completes() || !are_offered(turn) {
         return Reply::no_method(id, "completion/complete");
     }
     let Some(mut params) = params.and_then(|params| Members::parse(params).ok()) else {

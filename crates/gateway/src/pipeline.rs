@@ -23,7 +23,7 @@ use store::AuditLog;
 
 use crate::answer::Reply;
 use crate::audit::Record;
-use crate::authorize::{Ruling, authorize};
+use crate::authorize::{PromptsAndResources, Ruling, authorize};
 use crate::body::Body;
 use crate::intercept::Seen;
 use crate::limit::{Quotas, Traffic};
@@ -34,8 +34,8 @@ use crate::suspend::Suspensions;
 use crate::turn::Turn;
 use crate::upstream::Failed;
 use crate::{
-    answer, authenticate, intercept, limit, list, listen, message, modern, offers, resolve, search, session,
-    stream, upstream,
+    answer, authenticate, intercept, limit, list, listen, message, meter, modern, offers, resolve, search,
+    session, stream, upstream,
 };
 
 /// Everything that the data plane stands on.
@@ -66,6 +66,8 @@ pub struct Setup {
     pub largest_payload: usize,
     /// How much may be asked.
     pub traffic: Traffic,
+    /// What becomes of prompts and resources where policies guard.
+    pub prompts_and_resources: PromptsAndResources,
 }
 
 /// The data plane, shared by all threads.
@@ -133,6 +135,16 @@ impl Lane {
         let metadata = snapshot.gate(id).and_then(|gate| gate.challenge.metadata());
         let reply = metadata.map_or_else(|| Reply::no_gateway(id), Reply::json);
         answer::finish(reply, &RequestId::mint(&*setup.random))
+    }
+
+    /// What the policies of the gateways decided, counted since this process began to serve each, in the text format that
+    /// Prometheus reads.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let snapshot = self.plane.setup.snapshot.load();
+        let mut gates: Vec<_> = snapshot.gates().collect();
+        gates.sort_by(|one, other| one.gateway.id.cmp(&other.gateway.id));
+        meter::render(gates.iter().map(|gate| (gate.gateway.id.as_str(), &*gate.meter)))
     }
 
     /// The way in: the request is one that this endpoint takes, its caller is recognised.

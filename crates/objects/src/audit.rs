@@ -45,6 +45,7 @@ impl Refusal<'_> {
             decision: if denies(fault, identity) { Decision::Deny } else { Decision::None },
             policies: Vec::new(),
             reason: Some(bounded(&fault.message).to_owned()),
+            log_only: None,
             outcome: if failed { Outcome::Failure } else { Outcome::Refused },
             error: Some(fault.code.to_owned()),
             latency_us: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),

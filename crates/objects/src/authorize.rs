@@ -187,6 +187,7 @@ impl Authorized<'_> {
             decision: Decision::Allow,
             policies: self.by.iter().cloned().collect(),
             reason: None,
+            log_only: None,
             outcome: Outcome::Success,
             error: None,
             latency_us: u64::try_from(call.began.elapsed().as_micros()).unwrap_or(u64::MAX),

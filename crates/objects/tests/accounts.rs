@@ -185,6 +185,7 @@ fn made() -> AuditEvent {
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

@@ -68,22 +68,25 @@ impl Engine {
     /// Decides a call.
     #[must_use]
     pub fn decide(&self, principal: &Principal, call: &Call<'_>) -> Decision {
-        let Some(tool) = self.tool(call.tool) else {
-            return Decision::deny(Reason::DefaultDeny);
-        };
+        match self.judge(principal, call) {
+            Ok(verdict) => verdict.decision(),
+            Err(reason) => Decision::deny(reason),
+        }
+    }
+
+    /// Evaluates the policies that may apply to a call, or says why they cannot be asked.
+    pub(crate) fn judge(&self, principal: &Principal, call: &Call<'_>) -> Result<Verdict, Reason> {
+        let tool = self.tool(call.tool).ok_or(Reason::DefaultDeny)?;
         let candidates = tool.candidates(principal.kind());
         if candidates.slice.layers.is_empty() {
-            return Decision::deny(Reason::DefaultDeny);
+            return Err(Reason::DefaultDeny);
         }
         if let Some(argument) = &candidates.unseen {
-            return Decision::deny(Reason::Unseen(argument.clone()));
+            return Err(Reason::Unseen(argument.clone()));
         }
         let context = match &candidates.plan {
             None => Context::empty(),
-            Some(plan) => match plan.context(call.arguments, call.now) {
-                Ok(context) => context,
-                Err(error) => return Decision::deny(Reason::Arguments(error)),
-            },
+            Some(plan) => plan.context(call.arguments, call.now).map_err(Reason::Arguments)?,
         };
         let mut verdict = Verdict::default();
         self.ask(principal, tool, context, candidates.slice.mentions_action, |request, entities| {
@@ -91,7 +94,7 @@ impl Engine {
                 verdict.add(self, layer, request, entities);
             }
         });
-        verdict.decision()
+        Ok(verdict)
     }
 
     /// Makes the request and hands it out. Entities of the action are needed only where a condition asks for
@@ -121,10 +124,11 @@ impl Engine {
 /// What layers of policies say, taken together.
 #[derive(Default)]
 pub(crate) struct Verdict {
-    permits: Vec<PolicyId>,
-    forbids: Vec<PolicyId>,
-    errors: Vec<EvaluationError>,
-    forbid_failed: bool,
+    pub(crate) permits: Vec<PolicyId>,
+    pub(crate) forbids: Vec<PolicyId>,
+    pub(crate) errors: Vec<EvaluationError>,
+    /// The forbids among the policies that failed.
+    pub(crate) failed_forbids: Vec<PolicyId>,
 }
 
 impl Verdict {
@@ -137,7 +141,7 @@ impl Verdict {
 
     /// Whether a forbid matches, or failed.
     pub(crate) fn forbids(&self) -> bool {
-        self.forbid_failed || !self.forbids.is_empty()
+        !(self.failed_forbids.is_empty() && self.forbids.is_empty())
     }
 
     /// Whether a permit matches. Not known when a forbid does.
@@ -158,18 +162,18 @@ impl Verdict {
         }
         for AuthorizationError::PolicyEvaluationError(error) in diagnostics.errors() {
             let id = error.policy_id();
-            self.forbid_failed |= layer.effects.get(id) != Some(&Effect::Permit);
-            self.errors.push(EvaluationError {
-                policy: PolicyId::from_text(AsRef::<str>::as_ref(id)),
-                message: describe(error.inner()),
-            });
+            let policy = PolicyId::from_text(AsRef::<str>::as_ref(id));
+            if layer.effects.get(id) != Some(&Effect::Permit) {
+                self.failed_forbids.push(policy.clone());
+            }
+            self.errors.push(EvaluationError { policy, message: describe(error.inner()) });
         }
     }
 
     fn decision(self) -> Decision {
         let (allow, reason, mut determining) = if !self.forbids.is_empty() {
             (false, Reason::ForbiddenBy, self.forbids)
-        } else if self.forbid_failed {
+        } else if !self.failed_forbids.is_empty() {
             (false, Reason::ForbidFailed, Vec::new())
         } else if self.permits.is_empty() {
             (false, Reason::DefaultDeny, Vec::new())

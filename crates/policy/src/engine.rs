@@ -17,7 +17,7 @@ use crate::nesting::on_a_deep_stack;
 use crate::problem::{Problem, ProblemKind};
 use crate::reads::Reads;
 use crate::schema::{GatewayTools, Schema, ToolDefinition};
-use crate::slice::{Index, Slice};
+use crate::slice::{Index, Purpose, Slice};
 use crate::source::{Source, Sources};
 use crate::statement::Statement;
 
@@ -98,9 +98,17 @@ impl Engine {
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
+        Self::compile_for(Purpose::Decide, gateway, policies)
+    }
+
+    pub(crate) fn compile_for<S: AsRef<str>>(
+        purpose: Purpose,
+        gateway: &GatewayTools<'_>,
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
         let read = |tool: &ToolDefinition<'_>| (tool.name.to_owned(), input_type::read(tool.input_schema));
         let named = gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
-        Self::compile_all(gateway.arn, &|| named.clone().map(read).collect(), policies)
+        Self::compile_all(purpose, gateway.arn, &|| named.clone().map(read).collect(), policies)
     }
 
     /// The same for a gateway whose tools only their schema describes.
@@ -112,26 +120,28 @@ impl Engine {
         schema: &Schema,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
-        Self::compile_all(gateway, &|| schema.inputs(gateway), policies)
+        Self::compile_all(Purpose::Decide, gateway, &|| schema.inputs(gateway), policies)
     }
 
     fn compile_all<S: AsRef<str>>(
+        purpose: Purpose,
         gateway: &str,
         inputs: &(dyn Fn() -> Vec<(String, ToolInput)> + Sync),
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
         let policies: Vec<(PolicyId, String)> =
             policies.into_iter().map(|(id, statement)| (id, statement.as_ref().to_owned())).collect();
-        on_a_deep_stack(|| Self::compile_here(gateway, &inputs(), &policies))
+        on_a_deep_stack(|| Self::compile_here(purpose, gateway, &inputs(), &policies))
             .unwrap_or_else(|| Err(CompileError::Internal("the compiler did not finish".to_owned())))
     }
 
     fn compile_here(
+        purpose: Purpose,
         gateway: &str,
         offered: &[(String, ToolInput)],
         policies: &[(PolicyId, String)],
     ) -> Result<Self, CompileError> {
-        let (index, sources) = index(gateway, policies)?;
+        let (index, sources) = index(purpose, gateway, policies)?;
         let mut inputs = Inputs::default();
         let mut slices = index.slices(offered.iter().map(|(name, _)| name.as_str()));
         let mut tools: Vec<Tool> = Vec::with_capacity(offered.len());
@@ -177,8 +187,12 @@ impl Engine {
 }
 
 /// Parses the policies and files those that are about the gateway.
-fn index(gateway: &str, policies: &[(PolicyId, String)]) -> Result<(Index, Sources), CompileError> {
-    let mut index = Index::default();
+fn index(
+    purpose: Purpose,
+    gateway: &str,
+    policies: &[(PolicyId, String)],
+) -> Result<(Index, Sources), CompileError> {
+    let mut index = Index::new(purpose);
     let mut sources = Sources::new();
     for (id, text) in policies {
         let statement = Statement::parse(id.as_str(), text).map_err(|problems| {

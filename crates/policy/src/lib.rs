@@ -3,7 +3,7 @@
 //! The crate knows Cedar so that no other one has to: a schema is derived from tools ([`Schema`]), a statement
 //! is checked against it before it becomes a policy ([`check`]), a gateway's policies are compiled into an
 //! immutable value ([`Engine`]), and that value decides calls ([`Engine::decide`]) and says which tools a
-//! caller may see ([`Engine::visible`]). Nothing here does I/O, and no type of Cedar's is part of the API, so
+//! caller may see ([`Engine::visible`]). Policies that do not bind are watched beside it ([`Observer`]). Nothing here does I/O, and no type of Cedar's is part of the API, so
 //! that the pinned set of Cedar's crates can move as one.
 //!
 //! Promises, each a property test: an indexed decision is the decision of the whole policy set; a forbid is
@@ -32,6 +32,7 @@ mod input;
 mod list;
 mod model;
 mod number;
+mod observe;
 mod principal;
 mod reason;
 mod slice;
@@ -56,6 +57,7 @@ pub use format::format;
 pub use input::{ArgumentError, ArgumentErrorKind};
 pub use names::PrincipalKind;
 pub use nearest::Nearest;
+pub use observe::{Observation, Observer};
 pub use offered::Offered;
 pub use outlook::{Access, Outlook, Prospect, Requirement};
 pub use principal::{InvalidPrincipal, Principal};

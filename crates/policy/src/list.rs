@@ -18,7 +18,7 @@ use crate::engine::{Engine, Tool};
 use crate::model::Model;
 use crate::nesting::on_a_deep_stack;
 use crate::principal::Principal;
-use crate::slice::Layer;
+use crate::slice::{Layer, Questions};
 use crate::source::SHALLOW;
 
 impl Engine {
@@ -160,9 +160,20 @@ impl Inquiry<'_> {
 
     fn evaluate(&self, layer: &Layer, model: &Model, entities: &PartialEntities) -> Option<Outlook> {
         let request = model.request(self.principal, &self.engine.gateway)?;
+        // A permit that may apply shows the tool as well as one that always does; a forbid hides it only if it always does.
+        let likely = |questions: &Questions, enough| {
+            let mut most = Likelihood::Never;
+            for batch in &questions.batches {
+                most = most.max(applies(batch, &request, entities, &model.schema));
+                if most >= enough {
+                    break;
+                }
+            }
+            most
+        };
         Some(Outlook {
-            permits: applies(&layer.permits, &request, entities, &model.schema),
-            forbids: applies(&layer.forbids, &request, entities, &model.schema),
+            permits: likely(&layer.permits, Likelihood::Maybe),
+            forbids: likely(&layer.forbids, Likelihood::Always),
         })
     }
 }
@@ -196,6 +207,6 @@ fn applies(
     }
 }
 
-fn maybe(policies: &PolicySet) -> Likelihood {
-    if policies.is_empty() { Likelihood::Never } else { Likelihood::Maybe }
+fn maybe(questions: &Questions) -> Likelihood {
+    if questions.is_empty() { Likelihood::Never } else { Likelihood::Maybe }
 }

@@ -1,10 +1,10 @@
 //! Who calls, as policies see it.
 //!
 //! The rules are AgentCore's ("Principal-scoped policies" in the developer guide): a caller with a JWT is
-//! `AgentCore::OAuthUser`, named by the token's `sub`, and every other claim is a tag whose value is a string:
+//! `AgentCore::OAuthUser`, named by the token's `sub`, and every claim is a tag whose value is a string:
 //! strings as they are, numbers and booleans as their JSON text, arrays and objects as their compact JSON
-//! text, and no tag for `null`. A caller with AWS credentials is `AgentCore::IamEntity`, named by ARN without
-//! a session name, and has no tags.
+//! text, and no tag for `null`. `sub` is a tag too, because AWS's own sample asks for it there. A caller with
+//! AWS credentials is `AgentCore::IamEntity`, named by ARN without a session name, and has no tags.
 
 use std::fmt;
 
@@ -42,13 +42,13 @@ impl fmt::Debug for Principal {
 pub struct InvalidPrincipal(String);
 
 impl Principal {
-    /// A caller with a JWT. `subject` is the token's `sub`, which is not repeated as a tag.
+    /// A caller with a JWT. `subject` is the token's `sub`; a token without one has a caller without a name, whom
+    /// its tags alone tell apart.
     ///
     /// # Errors
     /// [`InvalidPrincipal`] when Cedar refuses the entity, which it has no reason to do.
     pub fn oauth(subject: &str, claims: &Map<String, Value>) -> Result<Self, InvalidPrincipal> {
-        let tags = claims.iter().filter(|(name, _)| name.as_str() != "sub");
-        let tags = tags.filter_map(|(name, value)| Some((name.clone(), tag(value)?)));
+        let tags = claims.iter().filter_map(|(name, value)| Some((name.clone(), tag(value)?)));
         Self::new(PrincipalKind::OAuthUser, subject, tags)
     }
 
@@ -142,6 +142,7 @@ mod tests {
             })
             .collect();
         let mut expected: Vec<(String, String)> = [
+            ("sub", "user-1"),
             ("username", "clare"),
             ("scope", "[\"insurance:claim\",\"insurance:view\"]"),
             ("exp", "1735689600"),
@@ -156,6 +157,63 @@ mod tests {
         tags.sort();
         assert_eq!(tags, expected);
         assert_eq!(principal.uid.to_string(), "AgentCore::OAuthUser::\"user-1\"");
+    }
+
+    fn tags_of(claims: &str) -> Vec<(String, String)> {
+        let claims: Value = serde_json::from_str(claims).unwrap();
+        let principal = Principal::oauth("user-1", claims.as_object().unwrap()).unwrap();
+        let text = |value| match value {
+            EvalResult::String(text) => text,
+            other => panic!("{other:?}"),
+        };
+        principal.entity.tags().map(|(name, value)| (name.to_owned(), text(value.unwrap()))).collect()
+    }
+
+    #[test]
+    fn a_claim_is_never_more_than_a_text() {
+        for (claim, text) in [
+            ("0", "0"),
+            ("-7", "-7"),
+            ("18446744073709551615", "18446744073709551615"),
+            // What has no exact number here is rounded as a double is.
+            ("1000000000000000000000000000000", "1e+30"),
+            ("1.50", "1.5"),
+            ("1e3", "1000.0"),
+            ("\"\"", ""),
+            ("\"*\"", "*"),
+            ("[]", "[]"),
+            ("{}", "{}"),
+            ("[ 1, [true, null], \"a b\" ]", "[1,[true,null],\"a b\"]"),
+            (r#"{"a": {"b": [{"c": null}]}}"#, r#"{"a":{"b":[{"c":null}]}}"#),
+            (r#""\u0000\ud83d\ude00""#, "\0😀"),
+        ] {
+            assert_eq!(
+                tags_of(&format!(r#"{{"x": {claim}}}"#)),
+                [("x".to_owned(), text.to_owned())],
+                "{claim}"
+            );
+        }
+        assert!(tags_of(r#"{"x": null}"#).is_empty());
+        assert_eq!(tags_of(r#"{"": 1, "a\"b": 2, "__cedar::x": 3}"#).len(), 3);
+    }
+
+    #[test]
+    fn large_and_deep_claims_are_claims() {
+        let many: Map<String, Value> =
+            (0..5_000).map(|number| (format!("claim_{number}"), Value::from("x".repeat(10)))).collect();
+        assert_eq!(Principal::oauth("u", &many).unwrap().entity.tags().count(), 5_000);
+        let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+        assert_eq!(tags_of(&format!(r#"{{"x": {deep}}}"#)), [("x".to_owned(), deep)]);
+        let long = "x".repeat(1 << 20);
+        assert_eq!(tags_of(&format!(r#"{{"x": "{long}"}}"#)), [("x".to_owned(), long)]);
+    }
+
+    #[test]
+    fn who_has_no_name_is_nobody_in_particular() {
+        let claims = json!({"client_id": "m2m"});
+        let nameless = Principal::oauth("", claims.as_object().unwrap()).unwrap();
+        assert_eq!((nameless.id(), nameless.uid.to_string().as_str()), ("", "AgentCore::OAuthUser::\"\""));
+        assert_eq!(nameless.entity.tags().count(), 1);
     }
 
     #[test]

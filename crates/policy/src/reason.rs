@@ -19,10 +19,10 @@ impl Decision {
             Reason::DefaultDeny if self.errors.is_empty() => DENIED.to_owned(),
             Reason::DefaultDeny => format!("{DENIED} Policies that failed: {}", self.list_errors()),
             Reason::ForbidFailed => format!("Policy evaluation failed: {}", self.list_errors()),
-            Reason::Unseen(argument) => format!(
-                "Policy evaluation was not possible: a forbid asks about argument `{argument}`, which the tool's input schema no longer lets policies read"
-            ),
-            Reason::Arguments(error) => format!("Policy evaluation was not possible: {error}"),
+            reason @ (Reason::Unseen(_) | Reason::Arguments(_)) => {
+                let why = unreadable(reason).unwrap_or_default();
+                format!("Policy evaluation was not possible: {why}")
+            }
         }
     }
 
@@ -41,5 +41,16 @@ impl Decision {
         let errors: Vec<String> =
             self.errors.iter().map(|error| format!("{} ({})", error.policy, error.message)).collect();
         errors.join(", ")
+    }
+}
+
+/// What of the arguments cannot be read: by name, never a value. `None` when that is not the reason.
+pub(crate) fn unreadable(reason: &Reason) -> Option<String> {
+    match reason {
+        Reason::Unseen(argument) => Some(format!(
+            "a forbid asks about argument `{argument}`, which the tool's input schema no longer lets policies read"
+        )),
+        Reason::Arguments(error) => Some(error.to_string()),
+        _ => None,
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, pst};
+use cedar_policy::{Policy, PolicyId, PolicySet, PolicySetError, pst};
 
 use crate::check::unreadable;
 use crate::input_type::ToolInput;
@@ -31,10 +31,10 @@ pub(crate) struct Layer {
     forbids_read: Reads,
     /// Whether a condition looks at the action.
     pub(crate) mentions_action: bool,
-    /// Whether one of the permits may apply, as a question. Empty where the context is not read.
-    pub(crate) permits: PolicySet,
-    /// Whether one of the forbids may apply, as a question. Empty where the context is not read.
-    pub(crate) forbids: PolicySet,
+    /// Whether one of the permits may apply, as questions. Empty where the context is not read.
+    pub(crate) permits: Questions,
+    /// Whether one of the forbids may apply, as questions. Empty where the context is not read.
+    pub(crate) forbids: Questions,
 }
 
 impl Layer {
@@ -47,8 +47,8 @@ impl Layer {
             reads: Reads::default(),
             forbids_read: Reads::default(),
             mentions_action: false,
-            permits: PolicySet::new(),
-            forbids: PolicySet::new(),
+            permits: Questions::default(),
+            forbids: Questions::default(),
         }
     }
 
@@ -72,6 +72,31 @@ impl Layer {
             Effect::Forbid => &mut self.forbids,
         };
         questions.add(question).map_err(|error| error.to_string())
+    }
+}
+
+/// Policies as permits, to be asked one batch after the other until the answer is known. The first batch is one policy and
+/// each later one twice as large: one that applies is mostly found at once, and many that do not cost few questions.
+#[derive(Debug, Default)]
+pub(crate) struct Questions {
+    pub(crate) batches: Vec<PolicySet>,
+}
+
+impl Questions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    fn add(&mut self, question: Policy) -> Result<(), Box<PolicySetError>> {
+        let size =
+            1_usize.checked_shl(u32::try_from(self.batches.len().saturating_sub(1)).unwrap_or(u32::MAX));
+        match self.batches.last_mut().filter(|last| size.is_none_or(|size| last.num_of_policies() < size)) {
+            Some(last) => last.add(question).map_err(Box::new),
+            None => {
+                self.batches.push(PolicySet::from_policies([question]).map_err(Box::new)?);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -103,9 +128,19 @@ impl Slice {
     }
 }
 
+/// What compiled policies are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Whether a call may be made.
+    Decide,
+    /// Which of them match it. Every one of them is a permit then, because an answer that names forbids names no
+    /// permits; what it would do is in [`Layer::effects`].
+    Observe,
+}
+
 /// The policies of an engine, before the tools are known.
-#[derive(Default)]
 pub(crate) struct Index {
+    purpose: Purpose,
     policies: Vec<Filed>,
     actions: BTreeSet<String>,
     depth: usize,
@@ -118,8 +153,15 @@ struct Filed {
 }
 
 impl Index {
+    pub(crate) fn new(purpose: Purpose) -> Self {
+        Self { purpose, policies: Vec::new(), actions: BTreeSet::new(), depth: 0 }
+    }
+
     pub(crate) fn add(&mut self, statement: Statement) -> Result<(), pst::PstConstructionError> {
-        let policy = statement.without_answered_scope()?;
+        let policy = match self.purpose {
+            Purpose::Decide => statement.without_answered_scope()?,
+            Purpose::Observe => statement.as_question()?,
+        };
         let literals = policy.entity_literals();
         let actions = literals.iter().filter(|uid| uid.type_name().to_string() == ACTION);
         self.actions.extend(actions.map(|uid| AsRef::<str>::as_ref(uid.id()).to_owned()));
@@ -216,7 +258,8 @@ impl Slices {
         for policy in filed() {
             layer.add(policy)?;
         }
-        if !layer.reads.is_empty() {
+        // Nobody lists by policies that do not bind.
+        if self.index.purpose == Purpose::Decide && !layer.reads.is_empty() {
             for policy in filed() {
                 layer.ask(policy)?;
             }

@@ -3,7 +3,7 @@
 mod support;
 
 use domain::PolicyId;
-use policy::{ArgumentErrorKind, CompileError, DENIED, Engine, Reason};
+use policy::{ArgumentErrorKind, Call, CompileError, DENIED, Engine, Observer, Reason};
 use serde_json::json;
 use support::{GATEWAY, House, OTHER_GATEWAY, call, call_text, list, role, takes, user};
 
@@ -249,4 +249,40 @@ fn an_engine_can_be_shared() {
     shared::<Engine>();
     shared::<policy::Principal>();
     shared::<policy::Schema>();
+}
+
+#[test]
+fn what_does_not_bind_is_told_of_each_by_itself() {
+    let engine = bank().engine(&[&on(PAY, "permit", "when { context.input.cents < 100 }")]);
+    let house = bank();
+    let observer = |policies: &[(&str, &str)]| {
+        let policies = policies.iter().map(|(id, text)| (PolicyId::from_text(*id), *text));
+        Observer::compile(&house.gateway(), policies).unwrap()
+    };
+    let dear = on(PAY, "forbid", "when { context.input.cents > 50 }");
+    let any = on(PAY, "permit", "");
+    let overflow = on(PAY, "forbid", "when { context.input.cents + 9223372036854775807 < 0 }");
+    let elsewhere = on(PAY, "forbid", "").replace(GATEWAY, OTHER_GATEWAY);
+    let observer =
+        observer(&[("dear", &dear), ("any", &any), ("overflow", &overflow), ("elsewhere", &elsewhere)]);
+    let observe = |tool, arguments: &str| {
+        let anyone = user(&json!({}));
+        let call = Call { tool, arguments, now: support::NOON };
+        let observed = observer.observe(&anyone, &call, &engine.decide(&anyone, &call));
+        let names =
+            |policies: &[PolicyId]| policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let failed: Vec<PolicyId> = observed.errors.iter().map(|error| error.policy.clone()).collect();
+        (names(&observed.matched), names(&observed.flips), names(&failed))
+    };
+    let told =
+        |matched: &str, flips: &str, failed: &str| (matched.to_owned(), flips.to_owned(), failed.to_owned());
+    // Allowed: the forbids would stop it, also the one that cannot say; the permit changes nothing.
+    assert_eq!(observe(PAY, r#"{"cents": 60, "to": "x"}"#), told("any dear", "dear overflow", "overflow"));
+    assert_eq!(observe(PAY, r#"{"cents": 0, "to": "x"}"#), told("any", "", ""));
+    // Denied by default: the permit alone would let it through, although the forbid beside it would not.
+    assert_eq!(observe(PAY, r#"{"cents": 100, "to": "x"}"#), told("any dear", "any", "overflow"));
+    // Arguments that cannot be read leave every one of them open.
+    assert_eq!(observe(PAY, r#"{"cents": "60"}"#), told("", "", "any dear overflow"));
+    assert_eq!(observe(SHOW, "{}"), told("", "", ""));
+    assert_eq!(observe("Bank___nothing", "{}"), told("", "", ""));
 }

@@ -15,8 +15,8 @@ use cedar_policy::{
     EntityUid, PartialEntities, PartialEntityUid, PartialRequest, Policy, PolicyId as CedarPolicyId,
     PolicySet, Request, Schema as CedarSchema,
 };
-use domain::PolicyId;
-use policy::{Access, Call, Effect, Engine, Holds, Principal, Reason, Schema, Validation};
+use domain::{PolicyId, Timestamp};
+use policy::{Access, Call, Effect, Engine, Holds, Observer, Principal, Reason, Schema, Validation};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
@@ -26,7 +26,16 @@ const TOOLS: [&str; 5] = ["A___one", "A___two", "B___one", "B___two", "D-d___x:/
 
 fn house() -> House {
     let one = takes(&["n:integer", "s:string", "d?:number"]);
-    let other = takes(&["n:integer", "flag?:boolean", "tags?:[]string"]);
+    let mut other = takes(&["n:integer", "flag?:boolean", "tags?:[]string", "sizes?:[]integer"]);
+    other["properties"]["ship"] = json!({
+        "type": "object",
+        "properties": {
+            "to": {"type": "object", "properties": {"country": {"type": "string"}, "zip": {"type": "integer"}},
+                   "required": ["country"]},
+            "cost": {"type": "number"},
+        },
+        "required": ["to"],
+    });
     House::new(GATEWAY)
         .tool(TOOLS[0], &one)
         .tool(TOOLS[1], &one)
@@ -58,9 +67,9 @@ static PRINCIPALS: LazyLock<Vec<Principal>> = LazyLock::new(|| {
 /// What Cedar is told of the caller, written down once more.
 fn entity_of(principal: &Principal) -> Value {
     let (kind, tags) = match principal.id() {
-        "u1" => ("OAuthUser", json!({"role": "admin", "level": "7"})),
-        "u2" => ("OAuthUser", json!({"role": "clerk", "scope": "read write"})),
-        "u3" => ("OAuthUser", json!({})),
+        "u1" => ("OAuthUser", json!({"sub": "u1", "role": "admin", "level": "7"})),
+        "u2" => ("OAuthUser", json!({"sub": "u2", "role": "clerk", "scope": "read write"})),
+        "u3" => ("OAuthUser", json!({"sub": "u3"})),
         _ => ("IamEntity", json!({})),
     };
     json!({
@@ -129,6 +138,67 @@ fn scope() -> impl Strategy<Value = String> {
     prop_oneof![2 => scoped, 1 => Just("principal, action, resource".to_owned())]
 }
 
+fn one_of(words: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    select(words)
+}
+
+/// Comparisons of arguments of every type, of claims and of the time, with values around those that calls have. What is
+/// optional is asked for first, mostly.
+fn comparison() -> impl Strategy<Value = String> {
+    let order = || one_of(&["<", "<=", ">", ">=", "==", "!="]);
+    let number = || select(vec![i64::MIN, -1, 0, 1, 2, 3, 5, 4_000_000, i64::MAX]);
+    let country = || one_of(&["DE", "FR", "D", ""]);
+    let decimal = || one_of(&["-2.25", "0.0", "0.5", "1.4999", "1.5", "99.5"]);
+    let fraction = || one_of(&["lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"]);
+    let behind = |guard: &'static str, rest: String, guarded: bool| {
+        if guarded { format!("({guard} && {rest})") } else { rest }
+    };
+    prop_oneof![
+        (order(), number()).prop_map(|(op, n)| format!("context.input.n {op} {n}")),
+        (one_of(&["+", "-", "*"]), number(), order(), number())
+            .prop_map(|(sum, a, op, b)| format!("context.input.n {sum} {a} {op} {b}")),
+        (number(), number(), number())
+            .prop_map(|(a, b, c)| format!("[{a}, {b}, {c}].contains(context.input.n)")),
+        one_of(&["a*", "*b*", "*", "a\\**", ""]).prop_map(|p| format!("context.input.s like \"{p}\"")),
+        one_of(&[r#"["a", "b"]"#, r#"["abc"]"#, "[\"\"]"])
+            .prop_map(|set| format!("{set}.contains(context.input.s)")),
+        (fraction(), decimal(), prop::bool::weighted(0.8)).prop_map(move |(op, d, guarded)| {
+            behind("context.input has d", format!("context.input.d.{op}(decimal(\"{d}\"))"), guarded)
+        }),
+        (
+            one_of(&["containsAll", "containsAny"]),
+            one_of(&[r#"["x"]"#, r#"["x", "y"]"#, r#"["z"]"#]),
+            prop::bool::weighted(0.8),
+        )
+            .prop_map(move |(op, set, guarded)| {
+                behind("context.input has tags", format!("context.input.tags.{op}({set})"), guarded)
+            }),
+        (number(), any::<bool>()).prop_map(|(n, empty)| {
+            let question = if empty { "isEmpty()".to_owned() } else { format!("contains({n})") };
+            format!("(context.input has sizes && context.input.sizes.{question})")
+        }),
+        (order(), number()).prop_map(|(op, n)| {
+            format!("(context.input has ship.to.zip && context.input.ship.to.zip {op} {n})")
+        }),
+        (country(), prop::bool::weighted(0.8)).prop_map(move |(country, guarded)| {
+            let rest = format!("context.input.ship.to.country == \"{country}\"");
+            behind("context.input has ship", rest, guarded)
+        }),
+        (fraction(), decimal()).prop_map(|(op, d)| {
+            format!("(context.input has ship && context.input.ship has cost && context.input.ship.cost.{op}(decimal(\"{d}\")))")
+        }),
+        (one_of(&["role", "level", "scope", "none"]), one_of(&["*", "admin", "*write*", "7", "cl*k"]))
+            .prop_map(|(tag, p)| format!("(principal.hasTag(\"{tag}\") && principal.getTag(\"{tag}\") like \"{p}\")")),
+        (order(), one_of(&["2024-02-29", "2025-01-15T12:00:00Z", "2025-06-01", "2026-11-22T23:59:59Z"]))
+            .prop_map(|(op, time)| format!("context.system.now {op} datetime(\"{time}\")")),
+        (order(), one_of(&["0h", "9h", "12h", "17h30m"]))
+            .prop_map(|(op, hours)| format!("context.system.now.toTime() {op} duration(\"{hours}\")")),
+        (order(), one_of(&["-1d", "1d", "400d"])).prop_map(|(op, days)| {
+            format!("context.system.now.durationSince(datetime(\"2025-01-15\")) {op} duration(\"{days}\")")
+        }),
+    ]
+}
+
 /// Conditions that may hold, not hold, or fail; most of them fit the schema.
 fn condition() -> impl Strategy<Value = String> {
     let atoms = vec![
@@ -163,15 +233,20 @@ fn condition() -> impl Strategy<Value = String> {
         r#"action in [AgentCore::Action::"B", AgentCore::Action::"C___elsewhere"]"#,
         r#"resource in AgentCore::Gateway::"nowhere""#,
         "(if context.input has n then context else context) has input",
+        "context.input has ship.to.country",
+        "(context.input has ship && context.input.ship == context.input.ship)",
+        r#"principal in [AgentCore::OAuthUser::"u1", AgentCore::OAuthUser::"u3"]"#,
+        r#"[AgentCore::Action::"A___one", AgentCore::Action::"B"].contains(action)"#,
+        r#"principal.hasTag(if context.input has flag then "role" else "scope")"#,
     ];
-    let leaf = select(atoms).prop_map(str::to_owned);
+    let leaf = prop_oneof![2 => select(atoms).prop_map(str::to_owned), 3 => comparison()];
     leaf.prop_recursive(3, 8, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left} && {right})")),
             (inner.clone(), inner.clone()).prop_map(|(left, right)| format!("({left} || {right})")),
             inner.clone().prop_map(|inner| format!("!({inner})")),
-            (inner.clone(), inner.clone())
-                .prop_map(|(cond, then)| format!("(if {cond} then {then} else false)")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(cond, then, other)| format!("(if {cond} then {then} else {other})")),
         ]
     })
 }
@@ -195,6 +270,18 @@ struct Arguments {
     tool: &'static str,
     sent: Value,
     typed: Value,
+    now: Timestamp,
+}
+
+/// Moments before, on and after those that policies name.
+fn moment() -> impl Strategy<Value = Timestamp> {
+    let named = select(vec![1_709_164_800, 1_736_899_200, 1_736_942_400, 1_748_736_000, 1_795_391_999]);
+    let near = (named, select(vec![-1_i64, 0, 1, 3_600, 43_200]));
+    prop_oneof![
+        1 => Just(NOON),
+        3 => near.prop_map(|(named, off)| Timestamp::from_seconds(named + off)),
+        1 => (0_i64..4_000_000_000).prop_map(Timestamp::from_seconds),
+    ]
 }
 
 fn arguments() -> impl Strategy<Value = Arguments> {
@@ -203,7 +290,15 @@ fn arguments() -> impl Strategy<Value = Arguments> {
     let d = prop::option::of(select(vec!["0.5", "1.5", "-2.25", "100.0"]));
     let flag = prop::option::of(any::<bool>());
     let tags = prop::option::of(prop::collection::vec(select(vec!["x", "y"]), 0..3));
-    (select(&TOOLS[..]), n, s, d, flag, tags).prop_map(|(tool, n, s, d, flag, tags)| {
+    let sizes = prop::option::of(prop::collection::vec(select(vec![-1_i64, 0, 3, i64::MIN]), 0..3));
+    let ship = prop::option::of((
+        select(vec!["DE", "FR", "US", ""]),
+        prop::option::of(select(vec![0_i64, 3, i64::MAX])),
+        prop::option::of(select(vec!["0.5", "99.4999"])),
+    ));
+    let rest = (flag, tags, sizes, ship);
+    (select(&TOOLS[..]), n, s, d, rest, moment()).prop_map(|(tool, n, s, d, rest, now)| {
+        let (flag, tags, sizes, ship) = rest;
         let mut typed = serde_json::Map::new();
         if tool != TOOLS[3] {
             typed.insert("n".to_owned(), json!(n));
@@ -214,13 +309,27 @@ fn arguments() -> impl Strategy<Value = Arguments> {
         } else if tool != TOOLS[3] {
             typed.extend(flag.map(|flag| ("flag".to_owned(), json!(flag))));
             typed.extend(tags.map(|tags| ("tags".to_owned(), json!(tags))));
+            typed.extend(sizes.map(|sizes| ("sizes".to_owned(), json!(sizes))));
+            if let Some((country, zip, cost)) = ship {
+                let mut ship = json!({"to": {"country": country}});
+                if let Some(zip) = zip {
+                    ship["to"]["zip"] = json!(zip);
+                }
+                if let Some(cost) = cost {
+                    ship["cost"] = json!(cost);
+                }
+                typed.insert("ship".to_owned(), ship);
+            }
         }
         let mut sent = typed.clone();
         if let Some(Value::String(d)) = typed.get("d") {
             sent.insert("d".to_owned(), d.parse().map(Value::Number).unwrap());
         }
+        if let Some(Value::String(cost)) = typed.get("ship").and_then(|ship| ship.get("cost")) {
+            sent["ship"]["cost"] = cost.parse().map(Value::Number).unwrap();
+        }
         sent.insert("extra".to_owned(), json!({"n": "nobody asked"}));
-        Arguments { tool, sent: Value::Object(sent), typed: Value::Object(typed) }
+        Arguments { tool, sent: Value::Object(sent), typed: Value::Object(typed), now }
     })
 }
 
@@ -239,8 +348,11 @@ fn wild_arguments() -> impl Strategy<Value = (&'static str, String)> {
         "0.5",
         "1e400",
         "99999999999999999999",
+        r#"{"to": {"country": "DE", "zip": 3}, "cost": 0.5}"#,
+        r#"{"to": {"country": "DE", "country": "US"}}"#,
+        r#"{"to": null}"#,
     ]);
-    let names = select(vec!["n", "s", "d", "flag", "tags", "n"]);
+    let names = select(vec!["n", "s", "d", "flag", "tags", "n", "sizes", "ship"]);
     let fields = prop::collection::vec((names, value), 0..5);
     (select(&TOOLS[..]), fields).prop_map(|(tool, fields)| {
         let fields: Vec<String> =
@@ -270,7 +382,7 @@ fn engine(statements: &[String]) -> Engine {
 }
 
 fn context(arguments: &Arguments, action: &EntityUid) -> Context {
-    let context = json!({"input": arguments.typed, "system": {"now": NOON.to_string()}});
+    let context = json!({"input": arguments.typed, "system": {"now": arguments.now.to_string()}});
     Context::from_json_value(context, Some((&*SCHEMA, action))).unwrap()
 }
 
@@ -303,7 +415,7 @@ proptest! {
             ).unwrap();
             let expected = Authorizer::new().is_authorized(&request, &set, &entities_of(principal));
             let sent = arguments.sent.to_string();
-            let call = Call { tool: arguments.tool, arguments: &sent, now: NOON };
+            let call = Call { tool: arguments.tool, arguments: &sent, now: arguments.now };
             let decided = engine.decide(principal, &call);
 
             let failed: Vec<&CedarPolicyId> = expected.diagnostics().errors().map(failed_policy).collect();
@@ -394,20 +506,81 @@ proptest! {
         }
     }
 
-    /// A tool that could be called is listed, whatever is sent.
+    /// A forbid that matches by itself denies, whatever is permitted beside it and wherever it stands.
+    #[test]
+    fn a_forbid_is_never_outvoted(
+        statements in prop::collection::vec(statement(), 1..8),
+        calls in prop::collection::vec(arguments(), 1..6),
+    ) {
+        let everything = "permit(principal, action, resource);".to_owned();
+        let outvoted = [vec![everything.clone()], statements.clone(), vec![everything]].concat();
+        let engine = engine(&outvoted);
+        let forbids = statements.iter().filter(|text| text.starts_with("forbid("));
+        let questions: Vec<PolicySet> =
+            forbids.map(|text| whole_set(&[text.replacen("forbid(", "permit(", 1)])).collect();
+        for (arguments, principal) in calls.iter().flat_map(|call| PRINCIPALS.iter().map(move |who| (call, who))) {
+            let action = uid("Action", arguments.tool);
+            let context = context(arguments, &action);
+            let request = Request::new(
+                caller_uid(principal), action, uid("Gateway", GATEWAY), context, Some(&SCHEMA),
+            ).unwrap();
+            let stopped = questions.iter().any(|question| {
+                let said = Authorizer::new().is_authorized(&request, question, &entities_of(principal));
+                said.decision() == CedarDecision::Allow || said.diagnostics().errors().next().is_some()
+            });
+            let sent = arguments.sent.to_string();
+            let call = Call { tool: arguments.tool, arguments: &sent, now: arguments.now };
+            prop_assert_eq!(engine.decide(principal, &call).allow, !stopped);
+        }
+    }
+
+    /// What is said of a policy that does not bind is what its promotion does: of each by itself, beside those that bind.
+    #[test]
+    fn a_promotion_changes_what_was_foretold(
+        binding in prop::collection::vec(statement(), 0..5),
+        watched in prop::collection::vec(statement(), 1..4),
+        calls in prop::collection::vec(arguments(), 1..5),
+    ) {
+        let before = engine(&binding);
+        let name = |number: usize| PolicyId::from_text(format!("w{number}"));
+        let named = watched.iter().enumerate().map(|(number, text)| (name(number), text));
+        let observer = Observer::compile(&house().gateway(), named).unwrap();
+        for (number, promoted) in watched.iter().enumerate() {
+            let after = engine(&[binding.clone(), vec![promoted.clone()]].concat());
+            let last = PolicyId::from_text(id(binding.len()));
+            for (arguments, principal) in
+                calls.iter().flat_map(|call| PRINCIPALS.iter().map(move |who| (call, who)))
+            {
+                let sent = arguments.sent.to_string();
+                let call = Call { tool: arguments.tool, arguments: &sent, now: arguments.now };
+                let (was, is) = (before.decide(principal, &call), after.decide(principal, &call));
+                let observed = observer.observe(principal, &call, &was);
+                let says = |policies: &[PolicyId]| policies.contains(&name(number));
+                prop_assert_eq!(says(&observed.flips), was.allow != is.allow, "{:?} {:?}", observed, is);
+                let failed = observed.errors.iter().any(|error| error.policy == name(number));
+                prop_assert_eq!(failed, is.errors.iter().any(|error| error.policy == last));
+                if is.determining.contains(&last) {
+                    prop_assert!(says(&observed.matched), "{:?} {:?}", observed, is);
+                }
+            }
+        }
+    }
+
+    /// A tool that could be called is listed, whatever is sent and whenever: one that is absent cannot be called.
     #[test]
     fn no_tool_that_could_be_called_is_hidden(
         statements in prop::collection::vec(statement(), 1..5),
         fitting in prop::collection::vec(arguments(), 1..12),
-        wild in prop::collection::vec(wild_arguments(), 1..24),
+        wild in prop::collection::vec((wild_arguments(), moment()), 1..24),
     ) {
         let engine = engine(&statements);
-        let fitting = fitting.into_iter().map(|call| (call.tool, call.sent.to_string()));
-        let calls: Vec<(&str, String)> = fitting.chain(wild).collect();
+        let fitting = fitting.into_iter().map(|call| (call.tool, call.sent.to_string(), call.now));
+        let wild = wild.into_iter().map(|((tool, arguments), now)| (tool, arguments, now));
+        let calls: Vec<(&str, String, Timestamp)> = fitting.chain(wild).collect();
         for principal in PRINCIPALS.iter() {
             let visible = engine.visible(principal);
-            for (tool, arguments) in &calls {
-                let decided = engine.decide(principal, &Call { tool, arguments, now: NOON });
+            for (tool, arguments, now) in &calls {
+                let decided = engine.decide(principal, &Call { tool, arguments, now: *now });
                 let position = TOOLS.iter().position(|known| known == tool).unwrap();
                 prop_assert!(!decided.allow || visible[position], "{tool} {arguments} {decided:?}");
             }

@@ -126,6 +126,7 @@ pub(crate) fn event(action: &str, account: &AccountId, clock: &dyn Clock, random
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::bootstrap;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Metrics};
 use crate::master_key;
 use crate::terminal::Failure;
 
@@ -42,6 +42,8 @@ pub(crate) struct House {
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,
     pub(crate) random: Arc<dyn Random>,
+    /// Who may read the metrics.
+    pub(crate) metrics: Metrics,
     /// The root credentials of the first account.
     pub(crate) root: AccessKey,
     functions: Functions,
@@ -167,6 +169,7 @@ impl House {
                 call_timeout: configuration.call_timeout,
                 largest_payload: configuration.largest_payload,
                 traffic: configuration.traffic,
+                prompts_and_resources: configuration.prompts_and_resources,
             },
             client,
         );
@@ -181,6 +184,7 @@ impl House {
             lane,
             names,
             random,
+            metrics: configuration.metrics,
             root,
             functions,
             audit,

@@ -29,7 +29,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::composition::House;
 use crate::route::{self, Route};
 use crate::terminal::Failure;
-use crate::{consent, control_edge, oidc, response, sign_in};
+use crate::{consent, control_edge, metrics, oidc, response, sign_in};
 
 /// How long a client has to send the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(15);
@@ -239,6 +239,7 @@ impl Worker {
             Route::WebIdentityKeys(id) => Box::pin(oidc::web_identity_keys(&self.house, &id)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),
             Route::Ready => self.ready().await,
+            Route::Metrics => metrics::answer(self.house.metrics, &self.lane, &request, peer),
             Route::Welcome => response::text(
                 StatusCode::OK,
                 "Portcullis is up. Point AWS's clients here with `portcullis env`; docs/ says how.\n",

@@ -13,6 +13,7 @@ mod demo;
 mod key_command;
 mod listener;
 mod master_key;
+mod metrics;
 mod oidc;
 mod response;
 mod route;

@@ -14,6 +14,8 @@ pub(crate) enum Route {
     Health,
     /// Whether it can serve.
     Ready,
+    /// What operators count.
+    Metrics,
     /// A person's browser, at the root.
     Welcome,
     /// A gateway's MCP endpoint.
@@ -159,6 +161,7 @@ pub(crate) fn of(head: &Parts) -> Route {
         [id, "oauth2", "token"] => Route::Token(PoolHint::Id(pool(id))),
         ["healthz"] => Route::Health,
         ["readyz"] => Route::Ready,
+        ["metrics"] => Route::Metrics,
         [] if head.method == http::Method::GET && !head.headers.contains_key("authorization") => {
             Route::Welcome
         }
@@ -316,6 +319,7 @@ mod tests {
             ("POST", local, "/", Route::Control),
             ("GET", local, "/", Route::Welcome),
             ("GET", local, "/healthz", Route::Health),
+            ("GET", local, "/metrics", Route::Metrics),
             (
                 "POST",
                 "g-1.gateway.bedrock-agentcore.us-west-2.amazonaws.com",

@@ -32,6 +32,7 @@ mod kms_keys;
 mod mail;
 mod objects;
 mod policies;
+mod policy_summaries;
 mod pools;
 mod rate_limits;
 mod sealed_documents;

@@ -127,8 +127,8 @@ impl Tx {
     pub async fn insert_policy(&mut self, policy: &Policy) -> Result<(), StoreError> {
         let document = self.written_policy(policy).await?;
         self.execute(
-            "INSERT INTO policies (account, region, engine, id, name, status, revision, document) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO policies (account, region, engine, id, name, status, revision, document, summary) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             params![
                 policy.scope.account.as_str(),
                 policy.scope.region.as_str(),
@@ -137,7 +137,8 @@ impl Tx {
                 &policy.name,
                 policy.status.as_str(),
                 policy.revision,
-                &document
+                &document,
+                &written(&policy.summary(), "policies")?
             ],
         )
         .await?;
@@ -205,8 +206,8 @@ impl Tx {
         policy.revision += 1;
         let document = self.written_policy(policy).await?;
         self.change_one(
-            "UPDATE policies SET status = $5, revision = $6, document = $7 \
-             WHERE account = $1 AND region = $2 AND engine = $3 AND id = $4 AND revision = $8",
+            "UPDATE policies SET status = $5, revision = $6, document = $7, summary = $8 \
+             WHERE account = $1 AND region = $2 AND engine = $3 AND id = $4 AND revision = $9",
             params![
                 policy.scope.account.as_str(),
                 policy.scope.region.as_str(),
@@ -215,6 +216,7 @@ impl Tx {
                 policy.status.as_str(),
                 policy.revision,
                 &document,
+                &written(&policy.summary(), "policies")?,
                 read
             ],
         )

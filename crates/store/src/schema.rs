@@ -6,12 +6,14 @@
 
 mod credentials;
 mod keys;
+mod policies;
 mod pool_users;
 mod third_parties;
 mod web_identity;
 
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
+use policies::POLICY_SUMMARIES;
 use pool_users::POOL_USERS;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
@@ -33,6 +35,7 @@ const SCRIPTS: &[&str] = &[
     THIRD_PARTIES,
     KEYS,
     WEB_IDENTITY,
+    POLICY_SUMMARIES,
 ];
 
 /// The version that this Portcullis writes.

@@ -71,6 +71,7 @@ fn event(action: &str) -> AuditEvent {
         decision: Decision::Allow,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 1,

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{
     AccountId, Actor, AuditEvent, AuditKind, CredentialKind, CredentialProvider, CredentialSettings,
-    Decision, EventId, KmsKey, KmsKeyState, Outcome, Policy, PolicyEngine, PolicyEngineId, PolicyId,
-    PolicyStatus, PolicyValidation, Region, RequestId, Scope, Secret, SystemRandom, Timestamp, TokenVault,
+    Decision, EventId, KmsKey, KmsKeyState, Outcome, Policy, PolicyEnforcement, PolicyEngine, PolicyEngineId,
+    PolicyId, PolicyStatus, PolicyValidation, Region, RequestId, Scope, Secret, SystemRandom, Timestamp,
+    TokenVault,
 };
 use store::{
     KeyCommand, KeyWork, Master, MasterKey, Page, Store, StoreError, VaultRotation, has_data_key, rewrap,
@@ -64,6 +65,7 @@ fn event(action: &str) -> AuditEvent {
         decision: Decision::Allow,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 1,
@@ -245,6 +247,8 @@ async fn policies_of_an_engine_with_a_key_are_sealed_and_wait_for_it() {
         statement: "a-statement".to_owned(),
         in_force: None,
         validation: PolicyValidation::default(),
+        enforcement: PolicyEnforcement::default(),
+        asked_enforcement: PolicyEnforcement::default(),
         status: PolicyStatus::Creating,
         status_reasons: Vec::new(),
         created_at: now,
@@ -275,6 +279,13 @@ async fn policies_of_an_engine_with_a_key_are_sealed_and_wait_for_it() {
     key.state = KmsKeyState::Disabled;
     write(&store, &key).await;
     assert!(matches!(of_engine().await, Err(StoreError::KeyUnusable(_))));
+    // What may be known without the statements is still known.
+    let mut tx = store.read().await.unwrap();
+    let summaries = tx.policy_summaries(&scope(), &engine.id, Page::ALL).await.unwrap();
+    assert_eq!(summaries.len(), 2);
+    assert_eq!(tx.policy_summary(&scope(), &engine.id, &two.id).await.unwrap(), Some(two.summary()));
+    assert_eq!(tx.policy_count(&scope(), &engine.id).await.unwrap(), 2);
+    drop(tx);
     // A server that starts now starts, and leaves them as they are.
     assert!(store.unsettled().await.unwrap().policies.is_empty());
     key.state = KmsKeyState::Enabled;

@@ -230,6 +230,9 @@ pub enum EnforcementMode {
     /// `ACTIVE`.
     #[serde(rename = "ACTIVE")]
     Active,
+    /// `LOG_ONLY`.
+    #[serde(rename = "LOG_ONLY")]
+    LogOnly,
 }
 impl EnforcementMode {
     /// The value as the wire writes it.
@@ -237,12 +240,13 @@ impl EnforcementMode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "ACTIVE",
+            Self::LogOnly => "LOG_ONLY",
         }
     }
 }
 
 pub(super) static ENFORCEMENT_MODE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["ACTIVE"], not_honoured: &["LOG_ONLY"] };
+    Schema::Enumeration { values: &["ACTIVE", "LOG_ONLY"], not_honoured: &[] };
 
 /// The structure `GetPolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]

@@ -6,7 +6,9 @@ use aws_shapes::bedrock_agentcore_control::{
     Policy as WirePolicy, PolicyDefinition, PolicyOperations, PolicyStatus as WireStatus,
     PolicyValidationMode as WireValidation, UpdatePolicyRequest, UpdatePolicyResponse,
 };
-use domain::{Arn, Policy, PolicyEngineId, PolicyId, PolicyStatus, PolicyValidation, Scope, Settled};
+use domain::{
+    Arn, Policy, PolicyEnforcement, PolicyEngineId, PolicyId, PolicyStatus, PolicyValidation, Scope, Settled,
+};
 use store::{Page, StoreError, Tx};
 
 use super::policy_check::{self, Refusal};
@@ -42,6 +44,7 @@ impl PolicyOperations<Context> for AgentCore {
             return Err(over_quota("policies per policy engine", most));
         }
         let PolicyDefinition::Cedar(CedarPolicy { statement }) = input.definition;
+        let enforcement = input.enforcement_mode.map_or(PolicyEnforcement::Active, read_enforcement);
         let policy = Policy {
             id: PolicyId::mint(&*context.setup().random, &input.name),
             engine,
@@ -51,6 +54,8 @@ impl PolicyOperations<Context> for AgentCore {
             statement,
             in_force: None,
             validation: read_validation(input.validation_mode),
+            enforcement,
+            asked_enforcement: enforcement,
             status: PolicyStatus::Creating,
             status_reasons: Vec::new(),
             created_at: context.now,
@@ -103,6 +108,9 @@ impl PolicyOperations<Context> for AgentCore {
             policy.description = description.optional_value;
         }
         policy.validation = read_validation(input.validation_mode);
+        if let Some(asked) = input.enforcement_mode {
+            policy.asked_enforcement = read_enforcement(asked);
+        }
         policy.status_reasons = Vec::new();
         policy.updated_at = context.now;
         tx.update_policy(&mut policy).await?;
@@ -176,6 +184,7 @@ pub(crate) async fn settle_policy(
         Ok(()) => {
             policy.status = policy.status.settle(Settled::Well)?;
             policy.in_force = Some(policy.statement.clone());
+            policy.enforcement = policy.asked_enforcement;
         }
         Err(Refusal::Unsound(reasons)) => {
             policy.status = policy.status.settle(Settled::Badly)?;
@@ -208,6 +217,13 @@ fn read_validation(given: Option<WireValidation>) -> PolicyValidation {
     }
 }
 
+fn read_enforcement(given: EnforcementMode) -> PolicyEnforcement {
+    match given {
+        EnforcementMode::Active => PolicyEnforcement::Active,
+        EnforcementMode::LogOnly => PolicyEnforcement::LogOnly,
+    }
+}
+
 fn describe(policy: &Policy) -> WirePolicy {
     WirePolicy {
         policy_id: policy.id.to_string(),
@@ -224,7 +240,10 @@ fn describe(policy: &Policy) -> WirePolicy {
             PolicyStatus::CreateFailed => WireStatus::CreateFailed,
             PolicyStatus::UpdateFailed => WireStatus::UpdateFailed,
         },
-        enforcement_mode: Some(EnforcementMode::Active),
+        enforcement_mode: Some(match policy.asked_enforcement {
+            PolicyEnforcement::Active => EnforcementMode::Active,
+            PolicyEnforcement::LogOnly => EnforcementMode::LogOnly,
+        }),
         definition: PolicyDefinition::Cedar(CedarPolicy { statement: policy.statement.clone() }),
         description: policy.description.clone(),
         status_reasons: policy.status_reasons.clone(),

@@ -381,6 +381,7 @@ fn system_event(action: &str) -> AuditEvent {
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

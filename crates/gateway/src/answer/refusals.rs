@@ -105,6 +105,16 @@ impl Reply {
         }
     }
 
+    /// A prompt or a resource that nobody may read: an error with the same words, because neither has a result to say
+    /// them in.
+    pub(crate) fn denied_reading(id: &str) -> Self {
+        Self {
+            error: Some("AuthorizeActionException".to_owned()),
+            outcome: Outcome::Refused,
+            ..Self::error(id, FORBIDDEN, DENIAL)
+        }
+    }
+
     /// A tool that could not do what it was asked.
     pub(crate) fn tool_error(id: &str, text: &str) -> Self {
         Self {

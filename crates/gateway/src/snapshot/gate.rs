@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::{Arn, Gateway, PolicyMode};
 use mcp::Version;
-use policy::{Engine, Principal};
+use policy::{Engine, Observer, Principal, PrincipalKind};
 use quick_cache::sync::Cache;
 
 use super::{Catalogue, RoleAccess, Visible};
@@ -12,11 +12,25 @@ use crate::authenticate::Caller;
 use crate::challenge::Challenge;
 use crate::intercept::Interceptors;
 use crate::limit::Limits;
+use crate::meter::Meter;
 
 /// How many callers of one gateway are remembered.
 const CALLERS: usize = 10_000;
 /// How many different lists of one gateway are remembered.
 const LISTS: usize = 256;
+
+/// What a cache knows, or what is made for it.
+fn known<K, Q>(cache: &Cache<K, Arc<Visible>>, key: &Q, make: impl FnOnce() -> Arc<Visible>) -> Arc<Visible>
+where
+    K: Eq + std::hash::Hash,
+    Q: std::hash::Hash + quick_cache::Equivalent<K> + ToOwned<Owned = K> + ?Sized,
+{
+    let made = cache.get_or_insert_with::<_, std::convert::Infallible>(key, || Ok(make()));
+    match made {
+        Ok(visible) => visible,
+        Err(never) => match never {},
+    }
+}
 
 /// One gateway, as it is served.
 pub(crate) struct Gate {
@@ -37,7 +51,12 @@ pub(crate) struct Gate {
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     /// The one caller of a gateway that asks nobody who they are.
     pub(crate) anyone: OnceLock<Arc<Caller>>,
+    /// Counts what the policies decide.
+    pub(crate) meter: Arc<Meter>,
     lists: Cache<Vec<bool>, Arc<Visible>>,
+    /// What callers who sign may see. Each of their requests is recognised anew, and their id is all that policies know
+    /// of them; a caller with a token keeps what it may see itself.
+    signers: Cache<String, Arc<Visible>>,
 }
 
 /// What guards a gateway's tools.
@@ -45,8 +64,8 @@ pub(crate) struct Gate {
 pub(crate) enum Guard {
     /// Nothing but the authorizer.
     Open,
-    /// Policies.
-    Policies { mode: PolicyMode, rules: Rules },
+    /// Policies; `watched` are those of them that do not bind, where there are any.
+    Policies { mode: PolicyMode, rules: Rules, watched: Option<Arc<Observer>> },
 }
 
 /// Policies, compiled.
@@ -66,6 +85,7 @@ impl Gate {
         limits: Limits,
         interceptors: Arc<Interceptors>,
         challenge: Challenge,
+        meter: Arc<Meter>,
     ) -> Self {
         let supported = gateway.mcp.as_ref().and_then(|mcp| mcp.supported_versions.as_ref());
         let speaks = |version: &Version| {
@@ -84,7 +104,9 @@ impl Gate {
             challenge,
             callers: Cache::new(CALLERS),
             anyone: OnceLock::new(),
+            meter,
             lists: Cache::new(LISTS),
+            signers: Cache::new(CALLERS),
         }
     }
 
@@ -92,7 +114,8 @@ impl Gate {
     pub(crate) fn with_role(&self, role: RoleAccess, challenge: Challenge) -> Self {
         let (gateway, catalogue) = (self.gateway.clone(), Arc::clone(&self.catalogue));
         let (limits, interceptors) = (self.limits.clone(), Arc::clone(&self.interceptors));
-        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge)
+        let meter = Arc::clone(&self.meter);
+        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge, meter)
     }
 
     /// Whether a host is the one that AWS would give this gateway.
@@ -134,6 +157,13 @@ impl Gate {
 
     /// The tools that a caller may see: all, unless policies bind.
     pub(crate) fn visible_to(&self, principal: Option<&Principal>) -> Arc<Visible> {
+        match principal.filter(|principal| principal.kind() == PrincipalKind::IamEntity) {
+            Some(signer) => known(&self.signers, signer.id(), || self.shown_to(principal)),
+            None => self.shown_to(principal),
+        }
+    }
+
+    fn shown_to(&self, principal: Option<&Principal>) -> Arc<Visible> {
         let tools = self.catalogue.tools().len();
         let visible = match (&self.guard, principal) {
             (Guard::Open | Guard::Policies { mode: PolicyMode::LogOnly, .. }, _) => vec![true; tools],
@@ -142,13 +172,7 @@ impl Gate {
             }
             (Guard::Policies { .. }, _) => vec![false; tools],
         };
-        let made = self.lists.get_or_insert_with::<_, std::convert::Infallible>(&visible.clone(), || {
-            Ok(Arc::new(Visible::new(visible)))
-        });
-        match made {
-            Ok(visible) => visible,
-            Err(never) => match never {},
-        }
+        known(&self.lists, &visible, || Arc::new(Visible::new(visible.clone())))
     }
 
     /// What the engine lets a caller see, by the places of the catalogue.

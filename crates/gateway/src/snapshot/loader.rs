@@ -5,14 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use domain::{Arn, Authorizer, Gateway, GatewayId, NO_INPUT, Scope, Target, Upstream, UserPoolId, tool_name};
+use domain::{
+    Arn, Authorizer, Gateway, GatewayId, NO_INPUT, PolicyEnforcement, Scope, Target, Upstream, UserPoolId,
+    tool_name,
+};
 use egress::Client;
 use functions::{FunctionName, Functions, Prepared};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
-use policy::{Engine, GatewayTools, ToolDefinition};
+use policy::{Engine, GatewayTools, Observer, ToolDefinition};
 use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
 use tokio::sync::watch;
 
@@ -258,7 +261,8 @@ impl Loader {
         let limits = Limits::of(limits, before.map(|gate| &gate.limits));
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
         let interceptors = Arc::new(self.interceptors(&gateway).await?);
-        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge))
+        let meter = before.map(|gate| Arc::clone(&gate.meter)).unwrap_or_default();
+        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge, meter))
     }
 
     async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
@@ -305,11 +309,14 @@ impl Loader {
         let engine = attached.engine.resource().strip_prefix("policy-engine/").unwrap_or_default();
         let engine = domain::PolicyEngineId::from_text(engine);
         let policies = tx.policies(&gateway.scope, &engine, Page::ALL).await?;
-        let in_force: Vec<_> = policies
-            .into_iter()
-            .filter(|policy| policy.status.decides())
-            .filter_map(|policy| Some((policy.id, policy.in_force?)))
-            .collect();
+        let (mut binding, mut watched) = (Vec::new(), Vec::new());
+        for policy in policies.into_iter().filter(|policy| policy.status.decides()) {
+            let Some(statement) = policy.in_force else { continue };
+            match policy.enforcement {
+                PolicyEnforcement::Active => binding.push((policy.id, statement)),
+                PolicyEnforcement::LogOnly => watched.push((policy.id, statement)),
+            }
+        }
         let arn = Arn::gateway(&gateway.scope, &gateway.id);
         let tools: Vec<_> = targets
             .iter()
@@ -327,14 +334,24 @@ impl Loader {
         let compiling = tokio::task::spawn_blocking(move || {
             let definitions =
                 tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
-            Engine::compile(&GatewayTools { arn: arn.as_str(), tools: definitions.collect() }, in_force)
+            let gateway = GatewayTools { arn: arn.as_str(), tools: definitions.collect() };
+            let observer = (!watched.is_empty()).then(|| Observer::compile(&gateway, watched));
+            (Engine::compile(&gateway, binding), observer)
         });
-        let rules = match compiling.await {
-            Ok(Ok(engine)) => Rules::Ready(Arc::new(engine)),
-            Ok(Err(error)) => Rules::Broken(error.to_string().into()),
-            Err(error) => Rules::Broken(error.to_string().into()),
+        let (rules, observer) = match compiling.await {
+            Ok((Ok(engine), observer)) => (Rules::Ready(Arc::new(engine)), observer),
+            Ok((Err(error), observer)) => (Rules::Broken(error.to_string().into()), observer),
+            Err(error) => (Rules::Broken(error.to_string().into()), None),
         };
-        Ok(Guard::Policies { mode: attached.mode, rules })
+        // Nothing may depend on a policy that does not bind, so what is wrong with one stops nothing.
+        let watched = observer.and_then(|compiled| match compiled {
+            Ok(observer) => Some(Arc::new(observer)),
+            Err(error) => {
+                tracing::error!(gateway.id = %gateway.id, %error, "The policies that do not bind cannot be watched.");
+                None
+            }
+        });
+        Ok(Guard::Policies { mode: attached.mode, rules, watched })
     }
 
     async fn challenge(&self, tx: &mut Tx, gateway: &Gateway) -> Result<Challenge, StoreError> {

@@ -26,6 +26,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Every gateway that is served.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = &Arc<Gate>> {
+        self.gates.values()
+    }
+
     /// The gateway of this id, if it is served.
     pub(crate) fn gate(&self, id: &str) -> Option<&Arc<Gate>> {
         self.gates.get(id)

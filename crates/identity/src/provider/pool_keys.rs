@@ -87,6 +87,7 @@ fn event(action: &str, pool: &UserPool, clock: &dyn Clock, random: &dyn Random) 
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

@@ -78,6 +78,7 @@ fn event(pool: &UserPool, clock: &dyn Clock, random: &dyn Random) -> AuditEvent 
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

@@ -87,6 +87,7 @@ impl Trail {
             decision: if refused.is_none() { Decision::Allow } else { Decision::Deny },
             policies: Vec::new(),
             reason: refused.map(|(_, reason, _)| reason.to_owned()),
+            log_only: None,
             outcome: refused.map_or(Outcome::Success, |(_, _, outcome)| outcome),
             error: refused.map(|(error, ..)| error.to_owned()),
             latency_us: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),

@@ -37,6 +37,7 @@ pub async fn revoke_tokens(
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use control::pinning::Pins;
 use domain::Region;
 use egress::Network;
-use gateway::Traffic;
+use gateway::{PromptsAndResources, Traffic};
 use identity::provider::IssuerStyle;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
@@ -30,6 +30,7 @@ pub(crate) struct File {
     pub(crate) region: Option<Written<Region>>,
     pub(crate) server: Server,
     pub(crate) gateway: Gateway,
+    pub(crate) policy: Policy,
     pub(crate) quotas: Quotas,
     pub(crate) outbound: Outbound,
     pub(crate) oidc: Oidc,
@@ -55,6 +56,20 @@ pub(crate) struct Server {
     pub(crate) hosts: Vec<Written<HostName>>,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) max_connections: Option<NonZeroUsize>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Who may read `/metrics`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Metrics {
+    /// Whoever calls from this machine, and not through a proxy.
+    #[default]
+    Local,
+    /// Everybody who reaches the server.
+    Everybody,
+    /// Nobody.
+    Nobody,
 }
 
 #[derive(Default, Deserialize)]
@@ -63,6 +78,12 @@ pub(crate) struct Gateway {
     pub(crate) call_timeout_seconds: Option<NonZeroU64>,
     pub(crate) max_payload_megabytes: Option<NonZeroUsize>,
     pub(crate) pin_tools: Option<Written<Pins>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Policy {
+    pub(crate) prompts_and_resources: Option<Written<PromptsAndResources>>,
 }
 
 /// What one account may have.
@@ -230,6 +251,8 @@ mod tests {
             ("[server]\nhosts = [\"https://gate\"]\n", "line 2", "is no host name"),
             ("[server]\nthreads = 0\n", "line 2", "nonzero"),
             ("[gateway]\npin-tools = \"some\"\n", "line 2", "`some` is none of mcp, all and off"),
+            ("[policy]\nprompts-and-resources = \"deny\"\n", "line 2", "`deny` is neither allow nor refuse"),
+            ("[server]\nmetrics = \"all\"\n", "line 2", "unknown variant `all`"),
             ("[quotas]\ntools = 5\n", "line 2", "unknown field `tools`"),
             ("[log]\nfilter = \"a=b=c\"\n", "line 2", "is no log filter"),
             (

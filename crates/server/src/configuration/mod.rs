@@ -16,13 +16,13 @@ use control::Quotas;
 use control::pinning::Pins;
 use domain::{Region, Secret};
 use egress::Reach;
-use gateway::Traffic;
+use gateway::{PromptsAndResources, Traffic};
 use identity::provider::IssuerStyle;
 
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
-pub(crate) use file::File;
+pub(crate) use file::{File, Metrics};
 pub(crate) use log::{LogFilter, LogFormat};
 pub(crate) use names::PublicUrl;
 
@@ -57,6 +57,9 @@ pub(crate) struct Configuration {
     /// The largest request to a gateway and the largest answer of an upstream, in bytes.
     pub(crate) largest_payload: usize,
     pub(crate) traffic: Traffic,
+    /// What becomes of prompts and resources where policies guard.
+    pub(crate) prompts_and_resources: PromptsAndResources,
+    pub(crate) metrics: Metrics,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
     /// The largest object of the object store.
@@ -141,6 +144,8 @@ impl Configuration {
                 .map_or(MAX_PAYLOAD_MEGABYTES, NonZeroUsize::get)
                 .saturating_mul(MEGABYTE),
             traffic: file.quotas.traffic(),
+            prompts_and_resources: file.policy.prompts_and_resources.map(|it| it.0).unwrap_or_default(),
+            metrics: file.server.metrics,
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
             max_object_bytes: file

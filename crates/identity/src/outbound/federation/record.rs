@@ -38,6 +38,7 @@ impl Outbound {
             decision: Decision::None,
             policies: Vec::new(),
             reason: refused.map(|(_, why)| why.to_owned()),
+            log_only: None,
             outcome: if refused.is_some() { Outcome::Refused } else { Outcome::Success },
             error: refused.map(|(error, _)| error.to_owned()),
             latency_us: 0,

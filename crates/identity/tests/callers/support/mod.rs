@@ -90,6 +90,7 @@ fn event() -> AuditEvent {
         decision: Decision::None,
         policies: Vec::new(),
         reason: None,
+        log_only: None,
         outcome: Outcome::Success,
         error: None,
         latency_us: 0,

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{Gateway, PolicyEngineId, PolicyId, Scope};
+use domain::{Gateway, Policy, PolicyEnforcement, PolicyEngineId, PolicyId, Scope};
 use policy::{Engine, GatewayTools, Offered, Schema, named_gateways};
 use serde_json::Value;
 use store::{Page, Tx};
@@ -215,7 +215,9 @@ async fn gather(
         Some(engine) => tx.policies(&scope, engine, Page::ALL).await?,
         None => Vec::new(),
     };
-    let in_force = policies.into_iter().filter(|policy| policy.status.decides());
+    // A policy that does not bind decides nothing.
+    let binds = |policy: &Policy| policy.status.decides() && policy.enforcement == PolicyEnforcement::Active;
+    let in_force = policies.into_iter().filter(binds);
     let policies = in_force.filter_map(|policy| {
         Some(Standing { id: policy.id, name: policy.name, statement: policy.in_force? })
     });
