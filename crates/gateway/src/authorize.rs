@@ -158,7 +158,7 @@ pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Times
             let observed = watched.as_ref().map(|watched| watched.observe(principal, &call, &decision));
             alarm(gate, *mode, target, &decision);
             let reason = denial::reason(engine, principal, &call, &decision);
-            Decided { observed, ..Decided::of(decision, reason, binds) }
+            Decided { observed, ..Decided::of(decision, binds, reason) }
         }
     };
     gate.meter.decided(*mode, &decided);
@@ -183,7 +183,7 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    fn of(decision: policy::Decision, reason: Option<String>, binds: bool) -> Self {
+    fn of(decision: policy::Decision, binds: bool, reason: Option<String>) -> Self {
         Self {
             allowed: Some(decision.allow),
             binds,
@@ -264,7 +264,7 @@ fn guarded<'a>(
                 let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
                 alarm(gate, mode, &tool.name, &decision);
                 let reason = denial::reason(engine, principal, &asked, &decision);
-                Decided { observed, ..Decided::of(decision, reason, binds) }
+                Decided { observed, ..Decided::of(decision, binds, reason) }
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Prints how long decisions and lists take: `cargo run --release -p portcullis-policy --example timings`.
 //!
 //! One thread, one core, the median of many rounds. "Naive" is Cedar's authorizer over the whole policy set
-//! with request and entities ready, which is how the crate is usually used.
+//! with request and entities ready, which is how the crate is usually used. `-- denial` prints the part about denials alone.
 #![expect(clippy::print_stdout, reason = "an example that prints")]
 #![expect(clippy::unwrap_used, reason = "an example may stop")]
 
@@ -19,6 +19,13 @@ const GATEWAY: &str = "arn:aws:bedrock-agentcore:us-west-2:123456789012:gateway/
 
 fn main() {
     let principal = principal();
+    println!("deny, and say which permit came nearest, permits about one tool");
+    for count in [1, 10, 100, 1_000] {
+        denial(&principal, count);
+    }
+    if std::env::args().any(|argument| argument == "denial") {
+        return;
+    }
     println!("decide, one policy a tool on its claims, policies = tools");
     for count in [10, 100, 1_000, 10_000] {
         decide(&principal, count, Condition::Claims);
@@ -189,6 +196,34 @@ fn unscoped(principal: &Principal, count: usize) {
         black_box(engine.decide(principal, black_box(&call)));
     });
     println!("  {count:>6} forbids: {ours:>10.2?}");
+}
+
+/// What the audit trail's words of a denial cost beside the denial, the first time and afterwards.
+fn denial(principal: &Principal, count: usize) {
+    let (names, schemas) = (names(1), schemas(1));
+    let policies: Vec<String> = (0..count)
+        .map(|number| {
+            let argument =
+                format!(" && context.input.amount < 500 && context.input.orderId like \"{number}-*\"");
+            policies(&names, Condition::Claims).remove(0).replace(" };", &format!("{argument} }};"))
+        })
+        .collect();
+    let (engine, _) = compile(&gateway(&names, &schemas), &policies);
+    let arguments = arguments();
+    let call = Call { tool: names.first().unwrap(), arguments: &arguments, now: Timestamp::from_seconds(0) };
+    assert!(!engine.decide(principal, &call).allow);
+    let started = Instant::now();
+    assert!(engine.nearest_permit(principal, &call).is_some());
+    let first = started.elapsed();
+    let decided = median(2_000, || {
+        black_box(engine.decide(principal, black_box(&call)));
+    });
+    let told = median(2_000, || {
+        black_box(engine.nearest_permit(principal, black_box(&call)));
+    });
+    println!(
+        "  {count:>6} permits: decided {decided:>10.2?}, told {told:>10.2?}, the first time {first:>10.2?}"
+    );
 }
 
 fn list(principal: &Principal, count: usize, condition: Condition) {

@@ -87,13 +87,13 @@ impl Questions {
         self.batches.is_empty()
     }
 
-    fn add(&mut self, question: Policy) -> Result<(), PolicySetError> {
+    fn add(&mut self, question: Policy) -> Result<(), Box<PolicySetError>> {
         let size =
             1_usize.checked_shl(u32::try_from(self.batches.len().saturating_sub(1)).unwrap_or(u32::MAX));
         match self.batches.last_mut().filter(|last| size.is_none_or(|size| last.num_of_policies() < size)) {
-            Some(last) => last.add(question),
+            Some(last) => last.add(question).map_err(Box::new),
             None => {
-                self.batches.push(PolicySet::from_policies([question])?);
+                self.batches.push(PolicySet::from_policies([question]).map_err(Box::new)?);
                 Ok(())
             }
         }

@@ -221,6 +221,7 @@ async fn gather(
         Some(engine) => tx.policies(&scope, engine, Page::ALL).await?,
         None => Vec::new(),
     };
+    // A policy that does not bind decides nothing.
     let binds = |policy: &Policy| policy.status.decides() && policy.enforcement == PolicyEnforcement::Active;
     let in_force = policies.into_iter().filter(binds);
     let policies = in_force.filter_map(|policy| {
