@@ -28,7 +28,7 @@ impl Draft {
     pub(crate) fn about(mut self, actions: &[&str]) -> Self {
         let named = |name: &&str| json!({"type": "AgentCore::Action", "id": name});
         let scope = match actions {
-            [one] if self.json["action"]["op"] == "==" => json!({"op": "==", "entity": named(one)}),
+            [one] if self.operator("action") == Some("==") => json!({"op": "==", "entity": named(one)}),
             many => json!({"op": "in", "entities": many.iter().map(named).collect::<Vec<_>>()}),
         };
         self.set("action", scope);
@@ -37,8 +37,8 @@ impl Draft {
 
     /// The policy for this kind of caller, if its scope names nothing but a kind.
     pub(crate) fn for_callers(mut self, kind: PrincipalKind) -> Option<Self> {
-        let scope = &self.json["principal"];
-        let is_a_kind = scope["op"] == "is" && scope.get("in").is_none();
+        let names_a_group = self.json.get("principal").is_some_and(|scope| scope.get("in").is_some());
+        let is_a_kind = self.operator("principal") == Some("is") && !names_a_group;
         is_a_kind.then(|| {
             self.set("principal", json!({"op": "is", "entity_type": kind.entity_type()}));
             self
@@ -46,8 +46,8 @@ impl Draft {
     }
 
     /// The policy with one condition more.
-    pub(crate) fn when(mut self, body: Value) -> Self {
-        if let Some(conditions) = self.json["conditions"].as_array_mut() {
+    pub(crate) fn when(mut self, body: &Value) -> Self {
+        if let Some(conditions) = self.json.get_mut("conditions").and_then(Value::as_array_mut) {
             conditions.push(json!({"kind": "when", "body": body}));
         }
         self
@@ -62,6 +62,11 @@ impl Draft {
     pub(crate) fn text(&self) -> Option<String> {
         let text = self.policy("corrected")?.to_cedar()?;
         Some(policy::format(&text).unwrap_or(text).trim_end().to_owned())
+    }
+
+    /// How a part of the scope is constrained: `==`, `in`, `is` or `All`.
+    fn operator(&self, part: &str) -> Option<&str> {
+        self.json.get(part)?.get("op")?.as_str()
     }
 
     fn set(&mut self, member: &str, value: Value) {

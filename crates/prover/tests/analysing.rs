@@ -6,7 +6,7 @@ mod support;
 use policy::{FindingKind, PrincipalKind};
 use prover::{Correction, Finding, Kind, Place, Prover, Report, SolverSettings, SolverUse};
 use serde_json::json;
-use support::{GATEWAY, prover, set, world};
+use support::{GATEWAY, prover, set, whole, world};
 
 async fn analyse(callers: Vec<PrincipalKind>, statements: &[&str]) -> Report {
     prover().analyse(vec![Place { world: world(), callers }], set(statements)).await.unwrap()
@@ -24,7 +24,7 @@ fn kinds(report: &Report) -> Vec<(&str, Kind)> {
 
 async fn effects(statement: &str) -> Vec<FindingKind> {
     let schema = support::schema().to_cedar().to_owned();
-    let found = prover().effects(schema, set(&[statement])[0].text.clone()).await.unwrap();
+    let found = prover().effects(schema, whole(statement)).await.unwrap();
     found.iter().map(|finding| finding.kind).collect()
 }
 
@@ -86,7 +86,7 @@ async fn plain_findings_need_no_solver() {
         "permit(principal, action, resource);",
         "permit(principal, action == TRANSFER, HERE) when { context.input.amount < 500 || context.input.amount >= 500 };",
     ] {
-        let found = off.effects(schema.clone(), set(&[statement])[0].text.clone()).await.unwrap();
+        let found = off.effects(schema.clone(), whole(statement)).await.unwrap();
         assert_eq!(found.len(), 2, "{statement}");
         assert!(found[0].message.starts_with("Overly Permissive: Policy Engine will allow every request"));
     }

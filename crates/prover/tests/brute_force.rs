@@ -205,9 +205,7 @@ proptest! {
         let complete = kinds.iter().filter(|kind| all_of(**kind)).count();
         let expected = if !matched.contains(&true) {
             vec![none]
-        } else if rule.is_about_everything() {
-            vec![every; complete]
-        } else if complete == kinds.len() {
+        } else if rule.is_about_everything() || complete == kinds.len() {
             vec![every; complete]
         } else {
             Vec::new()

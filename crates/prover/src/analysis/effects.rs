@@ -50,12 +50,12 @@ pub(crate) async fn effects(
             throughout.consider(session.not_allowed(&matching).await);
         }
     }
-    conclude(subject, never, &always)
+    conclude(subject, &never, &always)
 }
 
 fn conclude(
     subject: &Subject,
-    never: Verdict,
+    never: &Verdict,
     always: &[(PrincipalKind, Verdict)],
 ) -> Result<Vec<Finding>, Undecided> {
     let outline = &subject.outline;
@@ -64,7 +64,7 @@ fn conclude(
     }
     let mut kinds = Vec::new();
     for (kind, verdict) in always {
-        if verdict.clone().is_proven()? {
+        if verdict.is_proven()? {
             kinds.push(*kind);
         }
     }
@@ -92,7 +92,6 @@ fn conclude(
 }
 
 /// Whether something holds in every environment that was looked at.
-#[derive(Clone)]
 enum Verdict {
     Holds,
     Refuted,
@@ -114,11 +113,11 @@ impl Verdict {
         }
     }
 
-    fn is_proven(self) -> Result<bool, Undecided> {
+    fn is_proven(&self) -> Result<bool, Undecided> {
         match self {
             Self::Holds => Ok(true),
             Self::Refuted => Ok(false),
-            Self::Undecided(why) => Err(why),
+            Self::Undecided(why) => Err(why.clone()),
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn look(
         "left": tag("hasTag"),
         "right": {"==": {"left": tag("getTag"), "right": {"Value": trap.caught}}},
     }});
-    let shown = subject.draft.clone().when(is_caught);
+    let shown = subject.draft.clone().when(&is_caught);
     let mut found = search(session, world, schema, subject, &shown, &corrected).await;
     if found == Search::Nothing {
         found = search(session, world, schema, subject, &subject.draft, &corrected).await;

@@ -32,16 +32,15 @@ pub fn prover() -> Prover {
     Prover::new(SolverSettings { solver_use: SolverUse::Required, ..SolverSettings::default() })
 }
 
-/// Statements with `TRANSFER`, `BALANCE` and `HERE` for the tools and the gateway.
+/// A statement with `TRANSFER`, `BALANCE` and `HERE` for the tools and the gateway.
+pub fn whole(text: &str) -> String {
+    text.replace("TRANSFER", "AgentCore::Action::\"Bank___transfer\"")
+        .replace("BALANCE", "AgentCore::Action::\"Bank___balance\"")
+        .replace("HERE", &format!("resource == AgentCore::Gateway::\"{GATEWAY}\""))
+}
+
+/// Such statements, called `p0`, `p1` and so on.
 pub fn set(statements: &[&str]) -> Vec<Statement> {
-    let whole = |text: &str| {
-        text.replace("TRANSFER", "AgentCore::Action::\"Bank___transfer\"")
-            .replace("BALANCE", "AgentCore::Action::\"Bank___balance\"")
-            .replace("HERE", &format!("resource == AgentCore::Gateway::\"{GATEWAY}\""))
-    };
-    statements
-        .iter()
-        .enumerate()
-        .map(|(number, text)| Statement::new(format!("p{number}"), whole(text)))
-        .collect()
+    let named = statements.iter().enumerate();
+    named.map(|(number, text)| Statement::new(format!("p{number}"), whole(text))).collect()
 }

@@ -50,11 +50,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let report = Prover::new(settings).analyse(places(&ground, &sound)?, statements).await;
         Ok(Analysis { wrong, report: report.map_err(|undecided| Failure::new(undecided.to_string()))? })
     })?;
-    if arguments.json {
-        say(analysis.json())?
-    } else {
-        analysis.show()?
-    }
+    let shown = if arguments.json { say(analysis.json()) } else { analysis.show() };
+    shown?;
     match analysis.blocking() {
         0 => Ok(()),
         1 => Err(Failure::new("1 finding keeps a policy from being accepted")),
@@ -124,7 +121,7 @@ fn callers(gateway: &Gateway) -> Vec<PrincipalKind> {
     match &gateway.authorizer {
         Authorizer::CustomJwt(_) => vec![PrincipalKind::OAuthUser],
         Authorizer::AwsIam => vec![PrincipalKind::IamEntity],
-        _ => Vec::new(),
+        Authorizer::None => Vec::new(),
     }
 }
 
