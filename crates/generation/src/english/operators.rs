@@ -210,9 +210,7 @@ pub(crate) fn operator(cursor: &mut Cursor<'_>) -> Option<(bool, Operator)> {
         let _ = cursor.take_any(&["be", "been"]);
     } else if copula && (cursor.take("not") || cursor.take("never")) {
         negated = true;
-    } else if copula && cursor.take("neither") {
-        return Some((true, Operator::Is));
-    } else if copula && cursor.take("different from") {
+    } else if copula && cursor.take_any(&["neither", "different from"]).is_some() {
         return Some((true, Operator::Is));
     } else if !copula && cursor.take("not") {
         negated = true;
@@ -237,15 +235,15 @@ pub(crate) fn operator(cursor: &mut Cursor<'_>) -> Option<(bool, Operator)> {
                     "one of the values",
                 ]);
             }
-            if operator == Operator::Compare(Order::Less) || operator == Operator::Compare(Order::More) {
-                if cursor.take("or equal to") {
-                    let order = if operator == Operator::Compare(Order::Less) {
-                        Order::AtMost
-                    } else {
-                        Order::AtLeast
-                    };
-                    return Some((negated, Operator::Compare(order)));
-                }
+            let widened = match operator {
+                Operator::Compare(Order::Less) => Some(Order::AtMost),
+                Operator::Compare(Order::More) => Some(Order::AtLeast),
+                _ => None,
+            };
+            if let Some(order) = widened
+                && cursor.take("or equal to")
+            {
+                return Some((negated, Operator::Compare(order)));
             }
             Some((negated, operator))
         }

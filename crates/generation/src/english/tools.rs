@@ -185,6 +185,7 @@ fn phrase(cursor: &mut Cursor<'_>, catalogue: &Catalogue) -> Understood<What> {
     // Words that usually end a tool's name are part of some ("markdown to email").
     if let Some((tool, longer)) = catalogue.longest(cursor, begin, end) {
         cursor.at = longer;
+        let _ = cursor.take_any(&["tool", "function", "action", "operation"]);
         let target = target_behind(cursor, catalogue)?;
         let is_there = |target: String| tool.split_once("___").is_some_and(|(its, _)| its == target);
         if !every && target.is_none_or(is_there) {
@@ -258,7 +259,7 @@ fn list(tokens: &[Token], target: Option<&str>, catalogue: &Catalogue, at: usize
         |token: &Token| !token.quoted && matches!(token.lower.as_str(), "," | "and" | "or" | "&" | "nor");
     let parts: Vec<&[Token]> = tokens.split(separates).filter(|part| !part.is_empty()).collect();
     if parts.len() < 2 {
-        return one(tokens, whole, catalogue, at).map(|tool| What::Tools(vec![tool]));
+        return one(tokens, &whole, catalogue, at).map(|tool| What::Tools(vec![tool]));
     }
     let mut tools = Vec::new();
     for part in parts {
@@ -266,7 +267,7 @@ fn list(tokens: &[Token], target: Option<&str>, catalogue: &Catalogue, at: usize
         let bare = part.get(skipped..).unwrap_or_default();
         let found = catalogue.candidates(if bare.is_empty() { part } else { bare }, target);
         let found = if found.len() == 1 { found } else { catalogue.candidates(part, target) };
-        let tool = one(part, found, catalogue, at)?;
+        let tool = one(part, &found, catalogue, at)?;
         if !tools.contains(&tool) {
             tools.push(tool);
         }
@@ -274,9 +275,9 @@ fn list(tokens: &[Token], target: Option<&str>, catalogue: &Catalogue, at: usize
     Ok(What::Tools(tools))
 }
 
-fn one(phrase: &[Token], found: Vec<&Known>, catalogue: &Catalogue, at: usize) -> Understood<String> {
+fn one(phrase: &[Token], found: &[&Known], catalogue: &Catalogue, at: usize) -> Understood<String> {
     let said = written(phrase);
-    let why = match found.as_slice() {
+    let why = match found {
         [only] => return Ok(only.full.clone()),
         [] => format!("`{said}` names no tool; the tools are {}", some(catalogue.names())),
         several => format!(
