@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, PolicySetError, pst};
+use cedar_policy::{Policy, PolicyId, PolicySet, pst};
 
 use crate::check::unreadable;
 use crate::input_type::ToolInput;
@@ -71,7 +71,7 @@ impl Layer {
             Effect::Permit => &mut self.permits,
             Effect::Forbid => &mut self.forbids,
         };
-        questions.add(question).map_err(|error| error.to_string())
+        questions.add(question)
     }
 }
 
@@ -87,13 +87,14 @@ impl Questions {
         self.batches.is_empty()
     }
 
-    fn add(&mut self, question: Policy) -> Result<(), Box<PolicySetError>> {
+    fn add(&mut self, question: Policy) -> Result<(), String> {
         let size =
             1_usize.checked_shl(u32::try_from(self.batches.len().saturating_sub(1)).unwrap_or(u32::MAX));
         match self.batches.last_mut().filter(|last| size.is_none_or(|size| last.num_of_policies() < size)) {
-            Some(last) => last.add(question).map_err(Box::new),
+            Some(last) => last.add(question).map_err(|error| error.to_string()),
             None => {
-                self.batches.push(PolicySet::from_policies([question]).map_err(Box::new)?);
+                let alone = PolicySet::from_policies([question]).map_err(|error| error.to_string())?;
+                self.batches.push(alone);
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Every statement passes the check under `FAIL_ON_ANY_FINDINGS`, unless its page says that it is for an emergency. In each
 //! the gateway's ARN stands as `GATEWAY`. Where a page gives no call, the calls are the two sides of what it says.
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 
 mod support;
 
