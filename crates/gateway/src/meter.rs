@@ -187,7 +187,7 @@ impl Meter {
 
 /// The counts of gateways, by id, in the text format that Prometheus reads (version 0.0.4). What never happened is left
 /// out, as is a gateway of which nothing was asked.
-pub(crate) fn render<'m>(meters: impl Iterator<Item = (&'m str, &'m Meter)> + Clone) -> String {
+pub(crate) fn render<'m>(meters: &(impl Iterator<Item = (&'m str, &'m Meter)> + Clone)) -> String {
     let mut text = String::new();
     for family in &DECISIONS {
         let mut numbers = Vec::new();
@@ -252,7 +252,7 @@ mod tests {
         meter.unavailable(PolicyMode::Enforce);
         meter.listed(PolicyMode::LogOnly);
 
-        let text = render([("gw-1", &meter), ("gw-2", &Meter::default())].into_iter());
+        let text = render(&[("gw-1", &meter), ("gw-2", &Meter::default())].into_iter());
         let numbers: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             numbers,

@@ -147,7 +147,7 @@ impl Lane {
         let snapshot = self.plane.setup.snapshot.load();
         let mut gates: Vec<_> = snapshot.gates().collect();
         gates.sort_by(|one, other| one.gateway.id.cmp(&other.gateway.id));
-        meter::render(gates.iter().map(|gate| (gate.gateway.id.as_str(), &*gate.meter)))
+        meter::render(&gates.iter().map(|gate| (gate.gateway.id.as_str(), &*gate.meter)))
     }
 
     /// The way in: the request is one that this endpoint takes, its caller is recognised.

@@ -85,7 +85,6 @@ impl Gate {
         limits: Limits,
         interceptors: Arc<Interceptors>,
         challenge: Challenge,
-        meter: Arc<Meter>,
     ) -> Self {
         let supported = gateway.mcp.as_ref().and_then(|mcp| mcp.supported_versions.as_ref());
         let speaks = |version: &Version| {
@@ -104,7 +103,7 @@ impl Gate {
             challenge,
             callers: Cache::new(CALLERS),
             anyone: OnceLock::new(),
-            meter,
+            meter: Arc::default(),
             lists: Cache::new(LISTS),
             signers: Cache::new(CALLERS),
         }
@@ -114,8 +113,13 @@ impl Gate {
     pub(crate) fn with_role(&self, role: RoleAccess, challenge: Challenge) -> Self {
         let (gateway, catalogue) = (self.gateway.clone(), Arc::clone(&self.catalogue));
         let (limits, interceptors) = (self.limits.clone(), Arc::clone(&self.interceptors));
-        let meter = Arc::clone(&self.meter);
-        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge, meter)
+        Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge)
+            .counted_by(Arc::clone(&self.meter))
+    }
+
+    /// The same gateway, whose decisions are added to what was counted before.
+    pub(crate) fn counted_by(self, meter: Arc<Meter>) -> Self {
+        Self { meter, ..self }
     }
 
     /// Whether a host is the one that AWS would give this gateway.

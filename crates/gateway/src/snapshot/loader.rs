@@ -262,7 +262,7 @@ impl Loader {
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
         let interceptors = Arc::new(self.interceptors(&gateway).await?);
         let meter = before.map(|gate| Arc::clone(&gate.meter)).unwrap_or_default();
-        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge, meter))
+        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge).counted_by(meter))
     }
 
     async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
