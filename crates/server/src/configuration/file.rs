@@ -107,7 +107,11 @@ impl Policy {
         let question_limit = question_limit.unwrap_or(usual.question_limit);
         SolverSettings {
             solver_use: settings.policy_solver.or(self.solver.as_ref().map(|it| it.0)).unwrap_or_default(),
-            program: settings.solver_program.clone().or_else(|| self.solver_program.clone()).unwrap_or(usual.program),
+            program: settings
+                .solver_program
+                .clone()
+                .or_else(|| self.solver_program.clone())
+                .unwrap_or(usual.program),
             search_path,
             question_limit,
             // A policy is a few questions for each tool; most are answered in milliseconds.

@@ -164,7 +164,12 @@ impl Configuration {
                 .map_or(MAX_PAYLOAD_MEGABYTES, NonZeroUsize::get)
                 .saturating_mul(MEGABYTE),
             traffic: file.quotas.traffic(),
-            prompts_and_resources: file.policy.prompts_and_resources.as_ref().map(|it| it.0).unwrap_or_default(),
+            prompts_and_resources: file
+                .policy
+                .prompts_and_resources
+                .as_ref()
+                .map(|it| it.0)
+                .unwrap_or_default(),
             metrics: file.server.metrics,
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
