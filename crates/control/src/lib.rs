@@ -24,6 +24,7 @@ mod roles;
 mod secrets_manager;
 mod ses;
 mod settle;
+mod sweep;
 mod sts;
 
 pub use agentcore::{GuardRole, UnknownGuardRole, generation_subject, vendor_name};

@@ -157,14 +157,12 @@ impl House {
             runtime: runtime.clone(),
         });
         control.resume().await?;
-        runtime.spawn(control.clone().sweep_secrets_for_ever());
-        runtime.spawn(control.clone().sweep_keys_for_ever());
+        runtime.spawn(control.clone().sweep_for_ever());
         runtime.spawn(recordings::prune_for_ever(
             store.clone(),
             Arc::clone(&clock),
             configuration.recording.retention,
         ));
-        runtime.spawn(control.clone().sweep_generations_for_ever());
         let lane = Lane::new(
             gateway::Setup {
                 snapshot,

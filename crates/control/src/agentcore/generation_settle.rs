@@ -22,8 +22,6 @@ use crate::settle::system_event;
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// How many assets are kept of a generation. A text of 2,000 characters has fewer sentences than this that say something.
 const MOST_ASSETS: usize = 200;
-/// How often it is looked for what has expired.
-const PAUSE: Duration = Duration::from_secs(10 * 60);
 /// What the audit trail calls the end of a generation.
 const EXPIRE: &str = "policy-generation.expire";
 
@@ -131,18 +129,6 @@ fn principals_of(gateway: &Gateway) -> Vec<PrincipalKind> {
 }
 
 impl ControlPlane {
-    /// Takes generations away that have expired, at once and then again and again, until the task is ended.
-    pub async fn sweep_generations_for_ever(self) {
-        loop {
-            match self.sweep_generations().await {
-                Ok(0) => {}
-                Ok(swept) => tracing::info!(swept, "Policy generations have expired and were taken away."),
-                Err(error) => tracing::warn!(%error, "Policy generations cannot be taken away now."),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
     /// Takes generations away that have expired; answers how many.
     ///
     /// # Errors

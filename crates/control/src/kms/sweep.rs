@@ -1,7 +1,5 @@
 //! Keys whose deletion is due are taken away, with what they are made of. Nobody could use them since it was scheduled.
 
-use std::time::Duration;
-
 use store::StoreError;
 
 use crate::plane::ControlPlane;
@@ -9,22 +7,8 @@ use crate::settle::system_event;
 
 /// What the audit trail calls it.
 const ACTION: &str = "kms:DeleteKey";
-/// How often it is looked.
-const PAUSE: Duration = Duration::from_secs(10 * 60);
 
 impl ControlPlane {
-    /// Takes keys away whose deletion is due, at once and then again and again, until the task is ended.
-    pub async fn sweep_keys_for_ever(self) {
-        loop {
-            match self.sweep_keys().await {
-                Ok(0) => {}
-                Ok(swept) => tracing::info!(swept, "Keys were deleted, as it was scheduled."),
-                Err(error) => tracing::warn!(%error, "Keys cannot be deleted now."),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
     /// Takes keys away whose deletion is due; answers how many.
     ///
     /// # Errors

@@ -1,7 +1,5 @@
 //! Deleted secrets whose time is over are taken away, with what they hold. Nobody could read them any more since then.
 
-use std::time::Duration;
-
 use store::StoreError;
 
 use crate::plane::ControlPlane;
@@ -9,22 +7,8 @@ use crate::settle::system_event;
 
 /// What the audit trail calls it.
 const ACTION: &str = "secretsmanager:EndSecretDeletion";
-/// How often it is looked.
-const PAUSE: Duration = Duration::from_secs(10 * 60);
 
 impl ControlPlane {
-    /// Takes deleted secrets away, at once and then again and again, until the task is ended.
-    pub async fn sweep_secrets_for_ever(self) {
-        loop {
-            match self.sweep_secrets().await {
-                Ok(0) => {}
-                Ok(swept) => tracing::info!(swept, "Deleted secrets were taken away."),
-                Err(error) => tracing::warn!(%error, "Deleted secrets cannot be taken away now."),
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
     /// Takes deleted secrets away whose time is over; answers how many.
     ///
     /// # Errors
