@@ -1,9 +1,12 @@
 """What IAM says about policies: who may write them, who may have them checked, and what a gateway's role needs."""
 
+import json
+
 import pytest
 
 from portcullis import ACCOUNT, REGION
 from scenery import GATEWAY_TRUST, Scenery, allow, name, refusal, tool, until
+from wire import Wire, text_of
 
 AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
 TRIO = ("bedrock-agentcore:AuthorizeAction", "bedrock-agentcore:PartiallyAuthorizeActions", "bedrock-agentcore:GetPolicyEngine")
@@ -154,5 +157,28 @@ def test_an_installation_can_ask_for_the_roles_permissions(start_server):
     for refused in (lambda: bare.update(**attach), lambda: make.gateway("AWS_IAM", **attach)):
         status, code, message = refusal(refused)
         assert (status, code) == (400, "ValidationException") and TRIO[0] in message, message
-    role = make.role(GATEWAY_TRUST, allow(*TRIO, resource=[engine.arn, f"{AGENTCORE}:gateway/*"]))
+    trio = allow(*TRIO, resource=[engine.arn, f"{AGENTCORE}:gateway/*"])
+    role = make.role(GATEWAY_TRUST, trio)
     assert "statusReasons" not in make.gateway("AWS_IAM", roleArn=role, **attach).until_ready()
+
+    # A role that loses them later: nothing is decided any more, so all is denied until it has them again.
+    pool = make.pool(["invoke"])
+    client = pool.client("invoke")
+    gateway = make.gateway(pool.authorizer(client), roleArn=role, **attach)
+    gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
+    engine.policy(scoped(gateway))
+    iam, wire = make.server.client("iam"), Wire(gateway.url, client.token())
+    grant = lambda policy: iam.put_role_policy(
+        RoleName=role.rsplit("/", 1)[-1], PolicyName="inline", PolicyDocument=json.dumps(policy)
+    )
+    invoke = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": "*"}
+    whole = {**trio, "Statement": [*trio["Statement"], invoke]}
+    call = lambda: wire.call("tools/call", {"name": "Tools___echo", "arguments": {"text": "a"}})
+    grant(whole)
+    assert not call()["result"]["isError"]
+    grant({**trio, "Statement": [invoke]})
+    denied = call()
+    assert denied["result"]["isError"] and "Tool Execution Denied" in text_of(denied), denied
+    assert wire.call("tools/list")["result"]["tools"] == []
+    grant(whole)
+    assert not call()["result"]["isError"]

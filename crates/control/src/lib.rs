@@ -24,10 +24,10 @@ mod roles;
 mod secrets_manager;
 mod ses;
 mod settle;
-mod sweep;
 mod sts;
+mod sweep;
 
-pub use agentcore::{GuardRole, UnknownGuardRole, generation_subject, vendor_name};
+pub use agentcore::{generation_subject, vendor_name};
 pub use authorized::Authorized;
 pub use context::Context;
 pub use plane::{ControlPlane, Quotas, Request, Setup};

@@ -23,7 +23,7 @@ use serde_json::Value;
 use store::{AuditLog, Store};
 use tokio::sync::watch;
 
-use crate::agentcore::{self, GuardRole};
+use crate::agentcore;
 use crate::agentcore_data;
 use crate::cognito;
 use crate::context::Context;
@@ -82,7 +82,7 @@ pub struct Setup {
     /// The largest answer of an upstream, in bytes ("Quotas": payload).
     pub largest_payload: usize,
     /// What becomes of a gateway whose role may not have calls decided by its policy engine.
-    pub guard_role: GuardRole,
+    pub guard_role: credentials::GuardRole,
     /// Whose tool definitions are held when they change.
     pub pins: Pins,
     /// The place in the change feed up to which the data plane serves. An answer does not run ahead of it.

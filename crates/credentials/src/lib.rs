@@ -6,6 +6,7 @@
 //! "Set up outbound authorization for your gateway" in the AgentCore developer guide.
 
 mod credential;
+mod guard_role;
 mod key;
 mod masks;
 mod role;
@@ -23,6 +24,7 @@ use identity::outbound::{self, Ask, Brought as Known, Grant, Granted, OAuthNeed,
 use store::Store;
 
 pub use credential::Credential;
+pub use guard_role::{GuardRole, UnknownGuardRole};
 pub use role::RoleAccess;
 
 use masks::Masks;

@@ -116,6 +116,8 @@ impl House {
             outbound: Arc::clone(&outbound),
             names: Arc::clone(&names),
             client: client.clone(),
+            guard_role: configuration.guard_role,
+            clock: Arc::clone(&clock),
         };
         loader.load().await?;
         runtime.spawn(loader.follow());

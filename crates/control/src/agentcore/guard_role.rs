@@ -4,41 +4,12 @@
 //! the roles that the toolkit makes, leave them out, so here they are only asked for when the installation says so; the
 //! gateway's status reasons name what is missing all the same.
 
-use std::str::FromStr;
-
-use credentials::RoleAccess;
+use credentials::{GuardRole, RoleAccess};
 use domain::{Arn, Gateway, Timestamp};
 use store::Tx;
 
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
-
-/// What becomes of a gateway whose role may not have calls decided.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GuardRole {
-    /// Its status reasons say so, and calls are decided.
-    #[default]
-    Advised,
-    /// An engine cannot be attached to it.
-    Required,
-}
-
-/// A text that is neither `advised` nor `required`.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not known: write \"advised\" or \"required\"")]
-pub struct UnknownGuardRole(String);
-
-impl FromStr for GuardRole {
-    type Err = UnknownGuardRole;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "advised" => Ok(Self::Advised),
-            "required" => Ok(Self::Required),
-            _ => Err(UnknownGuardRole(text.to_owned())),
-        }
-    }
-}
 
 /// Refuses an attachment that the role does not allow, where that is required.
 pub(super) async fn check(context: &Context, tx: &mut Tx, gateway: &Gateway) -> Result<(), Failure> {

@@ -55,7 +55,6 @@ pub(crate) use credential::find as find_provider;
 pub(crate) use gateway::settle_gateway;
 pub use generation_settle::generation_subject;
 pub(crate) use generation_settle::settle_generation;
-pub use guard_role::{GuardRole, UnknownGuardRole};
 pub(crate) use linked_identity::is_the_callers;
 pub(crate) use policy_check::Schemas;
 pub(crate) use policy_engine::settle_engine;

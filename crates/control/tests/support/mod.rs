@@ -166,7 +166,7 @@ impl World {
             random,
             quotas: Quotas::default(),
             largest_payload: 6 * 1024 * 1024,
-            guard_role: control::GuardRole::default(),
+            guard_role: credentials::GuardRole::default(),
             pins: control::pinning::Pins::default(),
             in_force,
             runtime,

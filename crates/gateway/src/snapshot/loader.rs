@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use credentials::GuardRole;
 use domain::{
-    Arn, Authorizer, Gateway, GatewayId, NO_INPUT, PolicyEnforcement, Scope, Target, Upstream, UserPoolId,
-    tool_name,
+    Arn, Authorizer, Clock, Gateway, GatewayId, NO_INPUT, PolicyEnforcement, Scope, Target, Upstream,
+    UserPoolId, tool_name,
 };
 use egress::Client;
 use functions::{FunctionName, Functions, Prepared};
@@ -51,6 +52,10 @@ pub struct Loader {
     pub names: Arc<Names>,
     /// The client of upstream servers.
     pub client: Client,
+    /// Whether roles must be allowed to have calls decided.
+    pub guard_role: GuardRole,
+    /// The time at which roles are asked about.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What a batch of changes asks for.
@@ -126,6 +131,10 @@ impl Loader {
         let mut work = Work::default();
         for change in changes {
             self.note(&present, change, &mut work);
+        }
+        if self.guard_role == GuardRole::Required {
+            // Whether policies decide depends on the role, too.
+            work.gateways.append(&mut work.roles);
         }
         for change in changes.iter().filter(|change| change.kind == ChangeKind::Function) {
             if self.functions.find(&change.scope, &change.id).await?.is_none() {
@@ -249,13 +258,14 @@ impl Loader {
         let mut targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
         targets.retain(|target| target.status.serves());
         targets.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        let role = RoleAccess::read(tx, &gateway).await?;
         let guard = self.guard(tx, &gateway, &targets).await?;
+        let guard = self.held_to_the_role(guard, &gateway, &role);
         let mut with_upstreams = Vec::with_capacity(targets.len());
         for target in targets {
             let upstream = self.upstream(&gateway.scope, &target).await?;
             with_upstreams.push((target, upstream));
         }
-        let role = RoleAccess::read(tx, &gateway).await?;
         let challenge = self.challenge(tx, &gateway).await?;
         let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
         let limits = Limits::of(limits, before.map(|gate| &gate.limits));
@@ -352,6 +362,21 @@ impl Loader {
             }
         });
         Ok(Guard::Policies { mode: attached.mode, rules, watched })
+    }
+
+    /// Policies about which the role may not ask decide nothing, where that is required.
+    fn held_to_the_role(&self, guard: Guard, gateway: &Gateway, role: &RoleAccess) -> Guard {
+        let (Guard::Policies { mode, .. }, Some(attached)) = (&guard, &gateway.policy) else { return guard };
+        if self.guard_role == GuardRole::Advised {
+            return guard;
+        }
+        let own = Arn::gateway(&gateway.scope, &gateway.id);
+        let lacking = role.lacks_for_policies(&own, &attached.engine, self.clock.now());
+        if lacking.is_empty() {
+            return guard;
+        }
+        let problem = format!("the role {} lacks {}", gateway.role, lacking.join(", "));
+        Guard::Policies { mode: *mode, rules: Rules::Broken(problem.into()), watched: None }
     }
 
     async fn challenge(&self, tx: &mut Tx, gateway: &Gateway) -> Result<Challenge, StoreError> {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use control::GuardRole;
 use control::pinning::Pins;
+use credentials::GuardRole;
 use domain::Region;
 use egress::Network;
 use gateway::{PromptsAndResources, Traffic};

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use ::generation::ModelSettings;
 use compute::RunAs;
-use control::GuardRole;
 use control::Quotas;
 use control::pinning::Pins;
+use credentials::GuardRole;
 use domain::{Region, Secret};
 use egress::Reach;
 use gateway::{PromptsAndResources, Recorder, Traffic};
