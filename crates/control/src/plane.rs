@@ -21,7 +21,7 @@ use objects::Objects;
 use prover::Prover;
 use serde_json::Value;
 use store::{AuditLog, Store};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::agentcore;
 use crate::agentcore_data;
@@ -157,7 +157,12 @@ pub struct Request {
 pub struct ControlPlane {
     pub(crate) setup: Arc<Setup>,
     pub(crate) schemas: Arc<agentcore::Schemas>,
+    /// The places of those who write policies: they take long, and the threads that they block are needed elsewhere.
+    pub(crate) writers: Arc<Semaphore>,
 }
+
+/// How many texts are translated at once.
+const WRITERS: usize = 8;
 
 /// How far a request got before it failed: what its error and its audit event can say.
 #[derive(Default)]
@@ -174,7 +179,8 @@ impl ControlPlane {
     /// The control planes on what `setup` gives them.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        Self { setup: Arc::new(setup), schemas: Arc::default() }
+        let writers = Arc::new(Semaphore::new(WRITERS));
+        Self { setup: Arc::new(setup), schemas: Arc::default(), writers }
     }
 
     /// Answers a request, and leaves an audit event when it changed something or was refused.

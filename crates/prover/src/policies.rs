@@ -2,8 +2,8 @@
 
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
-use crate::identity;
 use crate::undecided::Undecided;
+use crate::{formula, identity};
 
 /// A policy as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub(crate) fn parse(statements: &[Statement]) -> Result<PolicySet, Undecided> {
         policy::keep_shallow(&statement.text).map_err(|problem| invalid(problem.to_string()))?;
         let policy = Policy::parse(Some(PolicyId::new(&statement.id)), &statement.text)
             .map_err(|error| invalid(error.to_string()))?;
+        formula::keep_small(&policy)?;
         policies.add(identity::by_name(policy)).map_err(|error| invalid(error.to_string()))?;
     }
     Ok(policies)

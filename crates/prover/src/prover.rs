@@ -109,10 +109,9 @@ impl Prover {
         W: FnOnce(Session) -> F + Send + 'static,
         F: Future<Output = Result<T, Undecided>>,
     {
-        let Ok(place) = Arc::clone(&self.places).acquire_owned().await else {
-            return Err(Undecided::OutOfBudget);
-        };
         let settings = self.settings.clone();
+        let waiting = tokio::time::timeout(settings.budget, Arc::clone(&self.places).acquire_owned());
+        let Ok(Ok(place)) = waiting.await else { return Err(Undecided::OutOfBudget) };
         let deadline = Instant::now() + settings.budget;
         let (answer, answered) = oneshot::channel();
         let thread = std::thread::Builder::new().name("prover".to_owned()).stack_size(DEEP_STACK);

@@ -418,6 +418,7 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE authorization_sessions; DROP TABLE user_tokens; \
          DROP TABLE kms_keys; DROP TABLE kms_aliases; DROP TABLE token_vaults; DROP TABLE vault_keys; \
          DROP TABLE web_identity_issuers; DROP TABLE recorded_calls; ALTER TABLE policies DROP COLUMN summary; \
+         ALTER TABLE policies DROP COLUMN gateway; ALTER TABLE policies DROP COLUMN size; DROP TABLE policy_generations; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \

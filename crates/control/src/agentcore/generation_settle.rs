@@ -67,8 +67,9 @@ pub(crate) async fn settle_generation(
     Ok(())
 }
 
-/// Has the text translated, on a thread of its own.
+/// Has the text translated, on a thread of its own, when there is a place.
 async fn generate(plane: &ControlPlane, request: Request) -> Result<Vec<Asset>, String> {
+    let _place = plane.writers.acquire().await.map_err(|_| "The text could not be translated.".to_owned())?;
     let (generator, runtime) = (Arc::clone(&plane.setup.generator), plane.setup.runtime.clone());
     let translating = tokio::task::spawn_blocking(move || {
         runtime.block_on(async { tokio::time::timeout(PATIENCE, generator.generate(&request)).await })

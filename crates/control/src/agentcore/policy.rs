@@ -98,7 +98,7 @@ impl PolicyOperations<Context> for AgentCore {
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
         let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
-        policy_permission::require_scope(context, &policy.statement)?;
+        policy_permission::require_scope_of(context, &policy)?;
         policy.status = match policy.status {
             // A policy that never was in force is tried again as a creation.
             PolicyStatus::CreateFailed => PolicyStatus::Creating,
@@ -137,7 +137,7 @@ impl PolicyOperations<Context> for AgentCore {
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
         let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
-        policy_permission::require_scope(context, &policy.statement)?;
+        policy_permission::require_scope_of(context, &policy)?;
         policy.status = policy.status.begin_delete()?;
         tx.delete_policy(&context.scope, &engine, &policy.id).await?;
         allowed.commit_about(tx, &arn(&policy)).await?;

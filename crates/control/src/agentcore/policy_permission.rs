@@ -5,7 +5,7 @@
 //! none: two actions that are no operations, refused at once. And `InvokeGateway` on the named gateway, because a check
 //! tells what its tools are: without it nothing is checked, and the policy fails as AWS says it does.
 
-use domain::Arn;
+use domain::{Arn, Policy};
 use policy::ResourceScope;
 
 use super::all_gateways;
@@ -34,6 +34,16 @@ pub(super) fn require_scope(context: &Context, statement: &str) -> Result<(), Fa
             context.require("bedrock-agentcore:ManageAdminPolicy", &all, |conditions| conditions)
         }
     }
+}
+
+/// Decides whether the caller may change or remove a policy: by its statement, and by the one that is still in force where
+/// the last update failed.
+///
+/// # Errors
+/// AWS's error when no policy of IAM allows it.
+pub(super) fn require_scope_of(context: &Context, policy: &Policy) -> Result<(), Failure> {
+    let in_force = policy.in_force.iter().filter(|it| **it != policy.statement);
+    std::iter::once(&policy.statement).chain(in_force).try_for_each(|it| require_scope(context, it))
 }
 
 /// Why a statement cannot be checked on behalf of the caller: AWS's reason for a gateway that the caller may not invoke.

@@ -22,7 +22,6 @@ pub(crate) struct Argument {
     pub(crate) values: Vec<String>,
     stems: Vec<String>,
     last_stems: Vec<String>,
-    description: Vec<String>,
 }
 
 /// The arguments that all tools of a sentence have.
@@ -169,16 +168,15 @@ impl Arguments {
             }
         }
         let Some(words) = stems::of_phrase(phrase) else { return Vec::new() };
-        let around = |argument: &Argument| [self.tool_words.as_slice(), &argument.description].concat();
-        let extra_is_known = |argument: &Argument, stems: &[String]| {
+        let extra_is_known = |stems: &[String]| {
             let extra = words.iter().filter(|word| !stems.contains(word));
-            stems::all_in(extra, &around(argument)) && stems::all_in(stems, &words)
+            stems::all_in(extra, &self.tool_words) && stems::all_in(stems, &words)
         };
         let ways: [&dyn Fn(&Argument) -> bool; 5] = [
             &|argument| stems::same(&words, &argument.stems),
             &|argument| stems::same(&words, &argument.last_stems),
-            &|argument| extra_is_known(argument, &argument.stems),
-            &|argument| extra_is_known(argument, &argument.last_stems),
+            &|argument| extra_is_known(&argument.stems),
+            &|argument| extra_is_known(&argument.last_stems),
             &|argument| stems::all_in(&words, &argument.stems),
         ];
         for way in ways {
@@ -206,14 +204,12 @@ fn common(mut argument: Argument, others: &[Argument]) -> Option<Argument> {
 fn known(argument: policy::Argument, document: &Value) -> Argument {
     let property =
         argument.path.iter().try_fold(document, |schema, step| schema.get("properties")?.get(&step.name));
-    let text = |name: &str| property.and_then(|it| it.get(name)).and_then(Value::as_str).unwrap_or_default();
     let values = property.and_then(|it| it.get("enum").or_else(|| it.get("items")?.get("enum")));
     let values = values.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let last = argument.path.last().map_or("", |step| step.name.as_str());
     Argument {
         stems: argument.path.iter().flat_map(|step| stems::of(&step.name)).collect(),
         last_stems: stems::of(last),
-        description: stems::of(text("description").get(..1_024).unwrap_or(text("description"))),
         values: values.map(str::to_owned).collect(),
         path: argument.path,
         kind: argument.kind,

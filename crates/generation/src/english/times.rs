@@ -84,15 +84,28 @@ fn span(cursor: &mut Cursor<'_>) -> Understood<Expr> {
     }
     *cursor = before;
     let _ = cursor.take("the hours of");
+    let written = *cursor;
     let first = clock(cursor)?;
     if cursor.take_any(&["and", "to", "until", "till", "through", "-"]).is_none() {
         return cursor.fail("the end of the span is missing");
     }
+    let end = *cursor;
     let last = clock(cursor)?;
+    if last < first && (is_bare(&written) || is_bare(&end)) {
+        return written
+            .fail("the span ends before it begins; write the hours as in 9:00 and 17:00, or with am and pm");
+    }
     let begins = Expr::Time(Time::Daily(Order::AtLeast, first));
     let ends = Expr::Time(Time::Daily(Order::AtMost, last));
     // A span over midnight is two.
     Ok(if first <= last { Expr::All(vec![begins, ends]) } else { Expr::Any(vec![begins, ends]) })
+}
+
+/// Whether an hour is a number alone, of which nobody can say whether it is before or after noon.
+fn is_bare(cursor: &Cursor<'_>) -> bool {
+    let mut cursor = *cursor;
+    let digits = |token: &super::tokens::Token| token.text.bytes().all(|byte| byte.is_ascii_digit());
+    cursor.next().is_some_and(digits) && !cursor.sees_any(&["am", "pm", "a.m", "p.m"])
 }
 
 /// A side of a moment; `whole_day` is whether a date stands for its end.

@@ -46,11 +46,11 @@ impl Catalogue {
         Self { tools: tools.collect() }
     }
 
-    /// The words of a tool, by which the words around its arguments are known to say nothing more.
+    /// The words of a tool's name, by which the words around its arguments are known to say nothing more. Its description
+    /// is written by others, and a word of it may well say more.
     pub(crate) fn words_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
         let tools = self.tools.iter().filter(move |tool| tool.full == name);
-        tools
-            .flat_map(|tool| tool.short_stems.iter().chain(&tool.target_stems).chain(&tool.description_stems))
+        tools.flat_map(|tool| tool.short_stems.iter().chain(&tool.target_stems))
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {

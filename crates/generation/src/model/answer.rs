@@ -7,7 +7,7 @@ use policy::{ResourceScope, Schema, Validation};
 use serde::Deserialize;
 
 use super::is_faulty;
-use crate::{Asset, Finding, FindingKind, Request, judge};
+use crate::{Asset, Finding, FindingKind, Request, judge, sentences};
 
 /// The most policies that one text becomes.
 const MOST_ASSETS: usize = 50;
@@ -41,7 +41,23 @@ pub(super) fn judge(said: &str, request: &Request, schema: &Schema) -> Result<Ve
     if answer.assets.len() > MOST_ASSETS {
         return Err(format!("it has more than {MOST_ASSETS} assets"));
     }
-    answer.assets.into_iter().map(|written| asset(written, request, schema)).collect()
+    let assets: Result<Vec<_>, _> =
+        answer.assets.into_iter().map(|written| asset(written, request, schema)).collect();
+    assets.map(|assets| with_what_is_left(assets, &request.text))
+}
+
+/// The assets, and one for each sentence of which the model made nothing.
+fn with_what_is_left(mut assets: Vec<Asset>, text: &str) -> Vec<Asset> {
+    let is_covered = |sentence: &&str| {
+        let overlaps =
+            |asset: &Asset| sentence.contains(&asset.fragment) || asset.fragment.contains(*sentence);
+        assets.iter().any(overlaps)
+    };
+    let left: Vec<_> = sentences::split(text).into_iter().filter(|sentence| !is_covered(sentence)).collect();
+    assets.extend(
+        left.into_iter().map(|it| Asset::not_translatable(it, "the model made nothing of it".to_owned())),
+    );
+    assets
 }
 
 /// The object, without the fence that models like to put around it.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use control::generation_subject;
-use generation::{Asset, ControlledEnglish, Generator as _, Request};
+use generation::{Asset, ControlledEnglish, FindingKind, Generator as _, Request};
 use serde_json::{Value, json};
 use store::Page;
 
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         assets.iter().try_for_each(show)?;
     }
-    let unmade = assets.iter().filter(|asset| asset.statement.is_none()).count();
+    let unmade = assets.iter().filter(|asset| !is_usable(asset)).count();
     match (assets.len(), unmade) {
         (0, _) => Err(Failure::usage("the text says nothing")),
         (_, 0) => Ok(()),
@@ -67,9 +67,16 @@ fn show(asset: &Asset) -> Result<(), Failure> {
         say(format!("// {}: {}", finding.kind.as_str(), visible(&finding.description)))?;
     }
     match &asset.statement {
-        Some(statement) => say(format!("{}\n", lines(statement))),
+        Some(statement) if is_usable(asset) => say(format!("{}\n", lines(statement))),
+        // What cannot be made a policy is shown, and is none in a file.
+        Some(statement) => say(format!("// {}\n", lines(statement).replace('\n', "\n// "))),
         None => say(""),
     }
+}
+
+/// Whether a policy can be made of it.
+fn is_usable(asset: &Asset) -> bool {
+    asset.statement.is_some() && asset.findings.iter().all(|finding| finding.kind != FindingKind::Invalid)
 }
 
 /// A statement with its line breaks kept and nothing else that a terminal would not show as it is.
