@@ -170,3 +170,14 @@ def test_the_verb_fails_for_what_blocks(own_bank, tmp_path):
     without = ["policy", "analyse", "--schema", str(schema), "--policy-solver", "off", str(tmp_path)]
     told = engine.server.run(*without)
     assert "No findings." in told.stdout and "not known whether the policy" in told.stderr
+
+
+def test_a_formula_that_would_not_end_holds_nobody_up(own_bank):
+    gateway, engine = own_bank
+    deep = "context.input.amount"
+    for _ in range(20):
+        deep = f"-({deep})"
+    scoped = f'permit(principal, {TRANSFER}, resource == AgentCore::Gateway::"{gateway.arn}")'
+    for _ in range(3):
+        assert settled(engine, f"{scoped} when {{ {deep} == 1 }};", patience=10)["status"] == "ACTIVE"
+    assert settled(engine, f"{scoped} when {{ context.input.amount < 7 }};", patience=10)["status"] == "ACTIVE"

@@ -149,6 +149,21 @@ def test_a_gateway_says_what_its_role_lacks(make, engine):
     assert f"AuthorizeAction on {gateway.arn}" in reason and f"on {engine.arn}" not in reason, reason
 
 
+def test_what_is_in_force_is_guarded_although_another_statement_failed(make, control, gateway, engine):
+    ours = engine.policy(scoped(gateway))
+    broken = {"cedar": {"statement": "permit(principal, action, resource) when {"}}
+    control.update_policy(policyEngineId=engine.id, policyId=ours, definition=broken)
+    assert settled(control, engine, ours)["status"] == "UPDATE_FAILED"
+    without = author(make, "bedrock-agentcore:InvokeGateway")
+    for refused in (
+        lambda: without.delete_policy(policyEngineId=engine.id, policyId=ours),
+        lambda: without.update_policy(policyEngineId=engine.id, policyId=ours, enforcementMode="LOG_ONLY"),
+    ):
+        status, code, message = refusal(refused)
+        assert (status, code) == (403, "AccessDeniedException") and "ManageResourceScopedPolicy" in message, message
+    control.delete_policy(policyEngineId=engine.id, policyId=ours)
+
+
 def test_an_installation_can_ask_for_the_roles_permissions(start_server):
     make = Scenery(start_server(settings='[gateway]\nguard-role = "required"\n'))
     engine = make.engine()

@@ -20,18 +20,27 @@ impl Statement {
     pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
         Self { id: id.into(), text: text.into() }
     }
+
+    /// The policy, if it can become a formula at all. The work needs a deep stack.
+    pub(crate) fn parse(&self) -> Result<Policy, Undecided> {
+        policy::keep_shallow(&self.text).map_err(|problem| self.invalid(&problem))?;
+        let policy = Policy::parse(Some(PolicyId::new(&self.id)), &self.text);
+        let policy = policy.map_err(|error| self.invalid(&error))?;
+        formula::keep_small(&policy)?;
+        Ok(policy)
+    }
+
+    pub(crate) fn invalid(&self, why: &dyn std::fmt::Display) -> Undecided {
+        Undecided::Invalid(format!("policy `{}`: {why}", self.id))
+    }
 }
 
 /// Parses a set of statements. The work needs a deep stack.
 pub(crate) fn parse(statements: &[Statement]) -> Result<PolicySet, Undecided> {
     let mut policies = PolicySet::new();
     for statement in statements {
-        let invalid = |why: String| Undecided::Invalid(format!("policy `{}`: {why}", statement.id));
-        policy::keep_shallow(&statement.text).map_err(|problem| invalid(problem.to_string()))?;
-        let policy = Policy::parse(Some(PolicyId::new(&statement.id)), &statement.text)
-            .map_err(|error| invalid(error.to_string()))?;
-        formula::keep_small(&policy)?;
-        policies.add(identity::by_name(policy)).map_err(|error| invalid(error.to_string()))?;
+        let policy = identity::by_name(statement.parse()?);
+        policies.add(policy).map_err(|error| statement.invalid(&error))?;
     }
     Ok(policies)
 }

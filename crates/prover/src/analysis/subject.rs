@@ -1,6 +1,6 @@
 //! A policy that is looked at.
 
-use cedar_policy::{Policy, PolicyId, PolicySet};
+use cedar_policy::{Policy, PolicySet};
 use policy::Outline;
 
 use crate::environment::Environment;
@@ -23,14 +23,12 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn read(statement: &Statement) -> Result<Self, Undecided> {
-        let invalid = |why: String| Undecided::Invalid(format!("policy `{}`: {why}", statement.id));
         let outline = Outline::read(&statement.text).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            invalid(problems.join("; "))
+            statement.invalid(&problems.join("; "))
         })?;
-        let parsed = Policy::parse(Some(PolicyId::new(&statement.id)), &statement.text)
-            .map_err(|error| invalid(error.to_string()))?;
-        let unreadable = || invalid("it has no JSON form".to_owned());
+        let parsed = statement.parse()?;
+        let unreadable = || statement.invalid(&"it has no JSON form");
         let draft = Draft::of(&parsed).ok_or_else(unreadable)?;
         let policy = identity::by_name(parsed);
         let question = Draft::of(&policy).and_then(|draft| draft.permitting().policy(&statement.id));
