@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -47,11 +48,13 @@ def chromium():
 @contextlib.contextmanager
 def started(command: list, environment: dict, **settings):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, env=environment, text=True, **pipes, **settings)
+    # In a group of its own: a client may be a program that starts another, and both end here.
+    process = subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes, **settings)
     try:
         yield process
     finally:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -119,12 +122,13 @@ def test_mcp_remote_connects_from_the_url_alone(place, chromium, tmp_path):
     # It opens a browser itself where it finds one; the one of the tests is told its URL.
     environment = {**node.environment(), "HOME": str(tmp_path), "BROWSER": "true", "MCP_REMOTE_CONFIG_DIR": str(tmp_path)}
     with started([node.program(), str(program), place.gateway.url], environment) as proxy:
-        with ThreadPoolExecutor(1) as reader:
-            lines = reader.submit(lambda: next(line for line in proxy.stderr if "/oauth2/authorize?" in line))
-            ask = lambda **message: (proxy.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n"), proxy.stdin.flush())
-            who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "tests", "version": "1"}}
-            ask(id=1, method="initialize", params=who)
-            seen = chromium.visit(lines.result(30).strip(), place.users.user(), PASSWORD)
+        # Nobody waits for the reader: it ends with the program.
+        reader = ThreadPoolExecutor(1)
+        line = reader.submit(lambda: next((line for line in proxy.stderr if "/oauth2/authorize?" in line), ""))
+        ask = lambda **message: (proxy.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n"), proxy.stdin.flush())
+        who = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "tests", "version": "1"}}
+        ask(id=1, method="initialize", params=who)
+        seen = chromium.visit(line.result(60).strip(), place.users.user(), PASSWORD)
         assert "mcp-remote" in seen["pages"][1]["text"].lower() or "MCP" in seen["pages"][1]["text"]
         drain = ThreadPoolExecutor(1)
         drain.submit(proxy.stderr.read)
