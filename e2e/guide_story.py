@@ -160,7 +160,24 @@ def cedar(kind: str) -> str:
 
 def section_6_5():
     paste("6_5")
-    names["engine_id"] = names["setup_policy_engine"]("GuideEngine", cedar("permit"), names["gateway_id"], names["region"])
+    engine = names["setup_policy_engine"]("GuideEngine", cedar("permit"), names["gateway_id"], names["region"])
+    names["engine_id"] = engine
+    # The block prints none of the sample's lines; that what they say came about is another matter.
+    control = boto3.client("bedrock-agentcore-control")
+    [policy] = control.list_policies(policyEngineId=engine)["policies"]
+    attached = control.get_gateway(gatewayIdentifier=names["gateway_id"])["policyEngineConfiguration"]
+    assert attached["arn"].endswith(f"/{engine}"), attached
+    told = (
+        f"Policy Engine created: {engine}\nCedar policy registered: {policy['name']} ({policy['policyId']})\n"
+        f"Policy Engine {engine} attached to Gateway {names['gateway_id']} in {attached['mode']} mode\n"
+    )
+    sample = documents.text("guide/section_6_5_output.txt").partition("\n")[2]
+    ids = {"pe-a1b2c3d4e5f6": engine, "pol-f6e5d4c3b2a1": policy["policyId"]}
+    ids["gw-1234abcd5678efgh"] = names["gateway_id"]
+    for printed, made in ids.items():
+        assert printed in sample
+        sample = sample.replace(printed, made)
+    assert told == sample, told
 
 
 def section_6_6():

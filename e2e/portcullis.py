@@ -292,9 +292,14 @@ def pointed_at(server: Server):
         yield server
 
 
+# AWS's models are read once for all sessions: reading them takes longer than most tests.
+_MODELS = botocore.session.Session().get_component("data_loader")
+
+
 def _botocore_session():
     # Of its own: boto3's default session would share what one test sets with the others.
     session = botocore.session.Session()
+    session.register_component("data_loader", _MODELS)
     session.set_config_variable("config_file", os.devnull)
     session.set_config_variable("credentials_file", os.devnull)
     return session

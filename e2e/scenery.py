@@ -366,9 +366,9 @@ class Scenery:
         until("the engine", look, lambda seen: seen["status"] == "ACTIVE")
         return Engine(self.server, made["policyEngineId"], made["policyEngineArn"])
 
-    def mails(self) -> list:
+    def mails(self, most: int = 20) -> list:
         """The outbox, the newest first."""
-        listed = self.server.run("mail", "list", "--json").stdout
+        listed = self.server.run("mail", "list", "--json", "--lines", str(most)).stdout
         return [json.loads(line) for line in listed.splitlines()]
 
     def audited(self, wanted, least: int = 1) -> list:

@@ -20,6 +20,7 @@ from portcullis import PROJECT
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 SURFACE = tomllib.loads((PROJECT / "models" / "surface.toml").read_text())
 WIDENED = {  # models/overrides.toml
+    "RuntimeContainerUri": r"https?://.*",
     "McpServerTargetConfigurationEndpointString": r"https?://.*",
     "PolicyName": r"[A-Za-z][A-Za-z0-9_-]*",
     "ApiKeyCredentialProviderArnType": r"arn:aws:bedrock-agentcore:[a-z0-9-]+:[0-9]{12}:token-vault/default/apikeycredentialprovider/[a-zA-Z0-9_-]+",
@@ -45,6 +46,17 @@ def promised() -> set:
         for operations in promise["resources"].values()
         for operation in operations
     }
+
+
+# What IAM answers whole, with its lists empty.
+WHOLE = {
+    "EvaluationResult",
+    "GetAccountAuthorizationDetailsResponse",
+    "UserDetail",
+    "GroupDetail",
+    "RoleDetail",
+    "GetContextKeysForPolicyResponse",
+}
 
 
 def problems(service: str, operation: str, status: int, headers, body: bytes) -> list:
@@ -78,7 +90,9 @@ class Check:
         if headers.get("content-type") != "application/x-amz-json-1.1":
             return [f"the content type is {headers.get('content-type')}"]
         if described.output_shape is None or not described.output_shape.members:
-            return [] if body in (b"", b"{}") else [f"the body should be empty: {body!r}"]
+            return (
+                [] if body in (b"", b"{}") else [f"the body should be empty: {body!r}"]
+            )
         return list(self._structure(described.output_shape, json.loads(body), ""))
 
     def rest(self, described, headers, body: bytes) -> list:
@@ -89,15 +103,27 @@ class Check:
         for name, member in shape.members.items():
             location = member.serialization.get("location")
             wire = member.serialization.get("name", name)
-            if location == "header" and name in shape.required_members and wire.lower() not in headers:
+            if (
+                location == "header"
+                and name in shape.required_members
+                and wire.lower() not in headers
+            ):
                 found.append(f"the header {wire} is missing")
             if location == "header" and headers.get(wire) == "":
                 found.append(f"the header {wire} is empty")
         if "payload" in shape.serialization:
             return found
-        inside = {name: member for name, member in shape.members.items() if "location" not in member.serialization}
+        inside = {
+            name: member
+            for name, member in shape.members.items()
+            if "location" not in member.serialization
+        }
         if not inside:
-            return found + ([f"the body should be empty: {body!r}"] if body not in (b"", b"{}") else [])
+            return found + (
+                [f"the body should be empty: {body!r}"]
+                if body not in (b"", b"{}")
+                else []
+            )
         if headers.get("content-type") != "application/json":
             found.append(f"the content type is {headers.get('content-type')}")
         return found + list(self._structure(shape, json.loads(body), ""))
@@ -121,12 +147,19 @@ class Check:
                 if required:
                     yield f"{path}/{wire} is required and missing"
                 continue
-            yield from self._value(member, value[wire], f"{path}/{wire}", required or _is_page(shape, path, member))
+            yield from self._value(
+                member,
+                value[wire],
+                f"{path}/{wire}",
+                required or _is_page(shape, path, member),
+            )
 
     def _value(self, shape, value, path: str, required: bool = True):
         if value is None:
             yield f"{path} is null"
-        elif value in ("", [], {}) and not required and self._must_hold_something(shape):
+        elif (
+            value in ("", [], {}) and not required and self._must_hold_something(shape)
+        ):
             yield f"{path} is optional, and there, and empty"
         elif shape.type_name == "structure":
             yield from self._structure(shape, value, path)
@@ -179,16 +212,23 @@ class Check:
             return [f"the root is {root.tag}"]
         tags = [_bare(child.tag) for child in root]
         shape = described.output_shape
-        wrapper = shape.serialization.get("resultWrapper") if shape is not None else None
+        wrapper = (
+            shape.serialization.get("resultWrapper") if shape is not None else None
+        )
         expected = ([wrapper] if wrapper else []) + ["ResponseMetadata"]
         if tags != expected:
             return [f"the root has {tags}, not {expected}"]
-        if not root.findtext(f"{{{namespace}}}ResponseMetadata/{{{namespace}}}RequestId"):
+        if not root.findtext(
+            f"{{{namespace}}}ResponseMetadata/{{{namespace}}}RequestId"
+        ):
             return ["there is no RequestId"]
         return list(self._xml_structure(shape, root[0], "")) if wrapper else []
 
     def _xml_structure(self, shape, element, path: str):
-        members = {member.serialization.get("name", name): (name, member) for name, member in shape.members.items()}
+        members = {
+            member.serialization.get("name", name): (name, member)
+            for name, member in shape.members.items()
+        }
         seen = [_bare(child.tag) for child in element]
         for tag in set(seen):
             if seen.count(tag) > 1:
@@ -202,7 +242,11 @@ class Check:
             tag = _bare(child.tag)
             if tag in members:
                 name, member = members[tag]
-                required = name in shape.required_members or _is_page(shape, path, member)
+                required = (
+                    name in shape.required_members
+                    or _is_page(shape, path, member)
+                    or shape.name in WHOLE
+                )
                 yield from self._xml_value(member, child, f"{path}/{tag}", required)
 
     def _xml_value(self, shape, element, path: str, required: bool = True):
@@ -243,7 +287,11 @@ def _locations(shape) -> set:
 
 def _is_page(shape, path: str, member) -> bool:
     """Whether a member is what a list operation lists: that may be nothing."""
-    return not path and member.type_name in ("list", "map") and shape.name.startswith("List")
+    return (
+        not path
+        and member.type_name in ("list", "map")
+        and shape.name.startswith("List")
+    )
 
 
 def _text(shape, value: str, path: str):
@@ -253,12 +301,20 @@ def _text(shape, value: str, path: str):
     pattern = WIDENED.get(shape.name, shape.metadata.get("pattern"))
     if pattern and "\\p{" not in pattern and not re.fullmatch(pattern, value):
         yield f"{path} is {value!r}, which is not {pattern}"
-    if not shape.metadata.get("min", 0) <= len(value) <= shape.metadata.get("max", len(value)):
+    if (
+        not shape.metadata.get("min", 0)
+        <= len(value)
+        <= shape.metadata.get("max", len(value))
+    ):
         yield f"{path} has the length {len(value)}"
 
 
 def _range(shape, value: int, path: str):
-    if not shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value):
+    if (
+        not shape.metadata.get("min", value)
+        <= value
+        <= shape.metadata.get("max", value)
+    ):
         yield f"{path} is {value}"
 
 
@@ -269,7 +325,11 @@ def _moment(shape, value, path: str):
             yield f"{path} is not a moment as ISO 8601 writes it: {value!r}"
         else:
             datetime.fromisoformat(value)
-    elif not isinstance(value, (int, float)) or isinstance(value, bool) or not 1.6e9 < value < 4e9:
+    elif (
+        not isinstance(value, (int, float))
+        or isinstance(value, bool)
+        or not 1.6e9 < value < 4e9
+    ):
         yield f"{path} is not a moment in seconds: {value!r}"
 
 

@@ -7,7 +7,7 @@ A row is one operation:
 - `malformed`: one member with a value that breaks its constraint. It is laid over the request.
 - `missing`: one member that names something that does not exist, laid over the request; or, in words, why the
   operation has no such outcome.
-- `on`: the resource that a refusal names, written with the request's members.
+- `on`: the resource that a refusal names, written with the request's members, or made of them.
 - `action`: the IAM action, where it is not the operation's name.
 - `ready`: what must have happened right before the operation can be done, and what it takes from others is made anew.
 - `unauthorized`, `malformed`: in words instead, why the operation has no such outcome.
@@ -18,12 +18,14 @@ import uuid
 from dataclasses import dataclass
 from functools import cached_property
 
+import surface_logs
 from authorization_server import AuthorizationServer
 from federation import RETURN, Agent, walk
 from keys import KMS, NO_KEY, SERVICE_MANAGED, customer_managed, lose
 from outbound import oauth
 from portcullis import ACCOUNT, REGION
 from scenery import FUNCTION_TRUST, GATEWAY_TRUST, Scenery, allow, archive, name, tool, until
+from runtimes import RUNTIME_TRUST, by_url, runtime
 
 AGENTCORE = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}"
 VAULT = f"{AGENTCORE}:token-vault/default"
@@ -39,6 +41,8 @@ NOBODY = "nobody-of-the-tests"
 NO_GATEWAY = "no-such-gateway-0123456789"
 NO_TARGET = "ABCDEFGHIJ"
 NO_ENGINE = "no_such_engine-0123456789"
+NO_RUNTIME = "no_such_runtime-0123456789"
+RUNTIMES = f"{AGENTCORE}:runtime/*"
 NO_POLICY = "no_such_policy-0123456789"
 NO_GENERATION = "no_such_generation-0123456789"
 SENTENCE = "Only allow users with the manager scope to call full when number is less than 500."
@@ -48,6 +52,11 @@ PASSWORD = "A-Password-Of-Tests-1"
 NOBODY_SIGNS = "how users of a pool sign in: the operation is not signed"
 NO_CLIENT = "nosuchclient0123456789abcd"
 NO_MANAGED_POLICY = f"{IAM}:policy/no-such-policy"
+NO_OIDC = f"{IAM}:oidc-provider/no-such.example"
+SERVICE_LINKED = "AWSServiceRoleForBedrockAgentCoreNetwork"
+LINKED_SERVICE = "network.bedrock-agentcore.amazonaws.com"
+LINKED_ROLE = f"{IAM}:role/aws-service-role/{LINKED_SERVICE}/{SERVICE_LINKED}"
+TAGS = [{"Key": "team", "Value": "tests"}]
 
 LISTS_WHAT_IS_THERE = "it names nothing: it lists what there is"
 MAKES_SOMETHING_NEW = "it names nothing that must exist: it makes something new"
@@ -131,6 +140,42 @@ class Stage(Scenery):
         begun = self.shared_agent.asks(scopes=[name("scope")])
         walk(begun["authorizationUrl"])
         return {"userIdentifier": {"userId": "app+ada"}, "sessionUri": begun["sessionUri"]}
+
+    @cached_property
+    def runtime_role(self) -> str:
+        return self.role(RUNTIME_TRUST)
+
+    @cached_property
+    def shared_runtime(self):
+        return runtime(self, by_url("http://127.0.0.1:8080"), roleArn=self.runtime_role, description="An agent.")
+
+    @cached_property
+    def shared_runtime_endpoint(self) -> dict:
+        made = self.create("bedrock-agentcore-control", "CreateAgentRuntimeEndpoint")
+        return {"agentRuntimeId": made["agentRuntimeId"], "endpointName": made["name"]}
+
+    def agent_settings(self) -> dict:
+        return {
+            "agentRuntimeArtifact": by_url("http://127.0.0.1:8080"),
+            "roleArn": self.runtime_role,
+            "networkConfiguration": {"networkMode": "PUBLIC"},
+            "description": "An agent of the tests.",
+            "authorizerConfiguration": self.authorizer(),
+            "requestHeaderConfiguration": {"requestHeaderAllowlist": ["Authorization", "X-Tenant"]},
+            "protocolConfiguration": {"serverProtocol": "HTTP"},
+            "lifecycleConfiguration": {"idleRuntimeSessionTimeout": 60, "maxLifetime": 3600},
+            "environmentVariables": {"STAGE": "tests"},
+        }
+
+    def fresh_runtime(self) -> str:
+        return runtime(self, by_url("http://127.0.0.1:8080"), roleArn=self.runtime_role).id
+
+    def fresh_runtime_endpoint(self) -> dict:
+        made = self.create("bedrock-agentcore-control", "CreateAgentRuntimeEndpoint")
+        names = {"agentRuntimeId": made["agentRuntimeId"], "endpointName": made["name"]}
+        look = lambda: self.agentcore.get_agent_runtime_endpoint(**names)["status"]
+        until("the endpoint", look, lambda seen: seen == "READY")
+        return names
 
     @cached_property
     def shared_pool(self):
@@ -460,7 +505,7 @@ class Stage(Scenery):
         return {"UserName": self.user(allow("sts:GetCallerIdentity")).name, "PolicyName": "inline"}
 
     def fresh_attachment(self, kind: str) -> dict:
-        made = self.fresh_user() if kind == "User" else self.fresh_role()
+        made = {"User": self.fresh_user, "Role": self.fresh_role, "Group": self.fresh_user_group}[kind]()
         request = {**made, "PolicyArn": self.shared_managed_policy}
         self.server.client("iam")._make_api_call(f"Attach{kind}Policy", request)
         return request
@@ -489,6 +534,78 @@ class Stage(Scenery):
             Description="A policy of the tests.",
         )
         return made["Policy"]["Arn"]
+
+    def fresh_user_group(self, **more) -> dict:
+        made = name("group")
+        self.server.client("iam").create_group(GroupName=made)
+        return {"GroupName": made, **more}
+
+    def fresh_group_policy(self) -> dict:
+        made = self.fresh_user_group(PolicyName="inline")
+        self.server.client("iam").put_group_policy(**made, PolicyDocument=POLICY_TEXT)
+        return made
+
+    def fresh_member(self) -> dict:
+        made = self.fresh_user_group(UserName=self.fresh_user()["UserName"])
+        self.server.client("iam").add_user_to_group(**made)
+        return made
+
+    def fresh_bounded(self, kind: str) -> dict:
+        made = self.fresh_user() if kind == "User" else self.fresh_role()
+        request = {**made, "PermissionsBoundary": self.shared_managed_policy}
+        self.server.client("iam")._make_api_call(f"Put{kind}PermissionsBoundary", request)
+        return made
+
+    def fresh_policy_version(self) -> dict:
+        made = self.managed_policy()
+        iam = self.server.client("iam")
+        version = iam.create_policy_version(PolicyArn=made, PolicyDocument=POLICY_TEXT)["PolicyVersion"]
+        return {"PolicyArn": made, "VersionId": version["VersionId"]}
+
+    def fresh_oidc(self, **more) -> dict:
+        made = self.server.client("iam").create_open_id_connect_provider(
+            Url=f"https://{name('idp')}.example", ClientIDList=["one", "two"], ThumbprintList=["a" * 40]
+        )
+        return {"OpenIDConnectProviderArn": made["OpenIDConnectProviderArn"], **more}
+
+    def service_linked(self, exists: bool) -> str:
+        """The service that has, or has not, its role."""
+        iam = self.server.client("iam")
+        try:
+            iam.get_role(RoleName=SERVICE_LINKED)
+            if not exists:
+                iam.delete_service_linked_role(RoleName=SERVICE_LINKED)
+        except iam.exceptions.NoSuchEntityException:
+            if exists:
+                iam.create_service_linked_role(AWSServiceName=LINKED_SERVICE)
+        return LINKED_SERVICE
+
+    def deletion_task(self) -> dict:
+        self.service_linked(True)
+        made = self.server.client("iam").delete_service_linked_role(RoleName=SERVICE_LINKED)
+        return {"DeletionTaskId": made["DeletionTaskId"]}
+
+    @cached_property
+    def federated_role(self) -> str:
+        """A role that trusts the shared pool's client."""
+        provider = self.server.client("iam").create_open_id_connect_provider(
+            Url=self.shared_pool.issuer, ClientIDList=[self.shared_client.id]
+        )["OpenIDConnectProviderArn"]
+        principal = {"Federated": provider}
+        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity"}
+        return self.role({"Version": "2012-10-17", "Statement": [statement]})
+
+    def web_identity(self, **more) -> dict:
+        request = {"RoleArn": self.federated_role, "RoleSessionName": "tests"}
+        return {**request, "WebIdentityToken": self.shared_client.token(), **more}
+
+    def resource_policy(self, **more) -> dict:
+        """A gateway of its own with a policy."""
+        arn = self.gateway("AWS_IAM").arn
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "bedrock-agentcore:InvokeGateway", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.agentcore.put_resource_policy(resourceArn=arn, policy=policy)
+        return {"resourceArn": arn, **({"policy": policy} if more else {})}
 
     def new_function(self, **more) -> dict:
         return {
@@ -543,8 +660,14 @@ ROWS = [
         "bedrock-agentcore-control",
         "UpdateGateway",
         lambda on: on.update_of_gateway(),
-        bare=lambda on: (lambda made: {"gatewayIdentifier": made.id, "name": made.request["name"],
-                         "roleArn": on.gateway_role(), "authorizerType": "NONE"})(on.gateway()),
+        bare=lambda on: (
+            lambda made: {
+                "gatewayIdentifier": made.id,
+                "name": made.request["name"],
+                "roleArn": on.gateway_role(),
+                "authorizerType": "NONE",
+            }
+        )(on.gateway()),
         malformed={"description": ""},
         missing={"gatewayIdentifier": NO_GATEWAY},
         on=AGENTCORE + ":gateway/{gatewayIdentifier}",
@@ -878,6 +1001,121 @@ ROWS = [
         missing={"policyGenerationId": NO_GENERATION},
         on=AGENTCORE + ":policy-engine/{policyEngineId}",
     ),
+    # --- agent runtimes
+    Row(
+        "bedrock-agentcore-control",
+        "CreateAgentRuntime",
+        lambda on: {
+            "agentRuntimeName": name("agent").replace("-", "_"),
+            **on.agent_settings(),
+            "clientToken": str(uuid.uuid4()),
+            "tags": {"team": "tests"},
+        },
+        bare=lambda on: {
+            "agentRuntimeName": name("agent").replace("-", "_"),
+            "agentRuntimeArtifact": by_url("https://agent.example"),
+            "roleArn": on.runtime_role,
+        },
+        malformed={"agentRuntimeName": "no-hyphens"},
+        missing=MAKES_SOMETHING_NEW,
+        on=RUNTIMES,
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetAgentRuntime",
+        lambda on: {"agentRuntimeId": on.shared_runtime.id, "agentRuntimeVersion": "1"},
+        bare=lambda on: {"agentRuntimeId": on.shared_runtime.id},
+        malformed={"agentRuntimeId": "no-such-id"},
+        missing={"agentRuntimeId": NO_RUNTIME},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateAgentRuntime",
+        lambda on: {"agentRuntimeId": on.fresh_runtime(), **on.agent_settings(), "clientToken": str(uuid.uuid4())},
+        malformed={"agentRuntimeId": "no-such-id"},
+        missing={"agentRuntimeId": NO_RUNTIME},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteAgentRuntime",
+        lambda on: {"agentRuntimeId": on.fresh_runtime()},
+        malformed={"agentRuntimeId": "no-such-id"},
+        missing={"agentRuntimeId": NO_RUNTIME},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListAgentRuntimes",
+        lambda on: (on.shared_runtime, on.fresh_runtime(), {"maxResults": 1})[-1],
+        bare=lambda on: {},
+        malformed={"maxResults": 101},
+        missing=LISTS_WHAT_IS_THERE,
+        on=RUNTIMES,
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListAgentRuntimeVersions",
+        lambda on: {"agentRuntimeId": on.shared_runtime.id, "maxResults": 1},
+        bare=lambda on: {"agentRuntimeId": on.shared_runtime.id},
+        malformed={"agentRuntimeId": "no-such-id"},
+        missing={"agentRuntimeId": NO_RUNTIME},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "CreateAgentRuntimeEndpoint",
+        lambda on: {
+            "agentRuntimeId": on.fresh_runtime(),
+            "name": name("endpoint").replace("-", "_"),
+            "agentRuntimeVersion": "1",
+            "description": "An endpoint of the tests.",
+            "clientToken": str(uuid.uuid4()),
+            "tags": {"team": "tests"},
+        },
+        malformed={"name": "no-hyphens"},
+        missing={"agentRuntimeId": NO_RUNTIME},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetAgentRuntimeEndpoint",
+        lambda on: on.shared_runtime_endpoint,
+        malformed={"endpointName": "no-hyphens"},
+        missing={"endpointName": "no_such"},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}/runtime-endpoint/{endpointName}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "UpdateAgentRuntimeEndpoint",
+        lambda on: {
+            **on.fresh_runtime_endpoint(),
+            "agentRuntimeVersion": "1",
+            "description": "Another description.",
+            "clientToken": str(uuid.uuid4()),
+        },
+        malformed={"agentRuntimeVersion": "0"},
+        missing={"endpointName": "no_such"},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}/runtime-endpoint/{endpointName}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteAgentRuntimeEndpoint",
+        lambda on: on.fresh_runtime_endpoint(),
+        malformed={"endpointName": "no-hyphens"},
+        missing={"endpointName": "no_such"},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}/runtime-endpoint/{endpointName}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "ListAgentRuntimeEndpoints",
+        lambda on: {"agentRuntimeId": on.shared_runtime_endpoint["agentRuntimeId"], "maxResults": 1},
+        bare=lambda on: {"agentRuntimeId": on.shared_runtime.id},
+        malformed={"agentRuntimeId": "no-such-id"},
+        missing={"agentRuntimeId": NO_RUNTIME},
+        on=AGENTCORE + ":runtime/{agentRuntimeId}",
+    ),
     # --- workload identities
     Row(
         "bedrock-agentcore-control",
@@ -1088,6 +1326,30 @@ ROWS = [
         bare=lambda on: {"resourceArn": on.engine().arn},
         malformed={"resourceArn": "arn:aws:bedrock-agentcore:gateway"},
         missing={"resourceArn": f"{AGENTCORE}:policy-engine/{NO_ENGINE}"},
+        on="{resourceArn}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "PutResourcePolicy",
+        lambda on: on.resource_policy(policy=True),
+        malformed={"policy": ""},
+        missing={"resourceArn": f"{AGENTCORE}:gateway/{NO_GATEWAY}"},
+        on="{resourceArn}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "GetResourcePolicy",
+        lambda on: on.resource_policy(),
+        malformed={"resourceArn": "arn:short"},
+        missing={"resourceArn": f"{AGENTCORE}:gateway/{NO_GATEWAY}"},
+        on="{resourceArn}",
+    ),
+    Row(
+        "bedrock-agentcore-control",
+        "DeleteResourcePolicy",
+        lambda on: on.resource_policy(),
+        malformed={"resourceArn": "arn:short"},
+        missing={"resourceArn": f"{AGENTCORE}:gateway/{NO_GATEWAY}"},
         on="{resourceArn}",
     ),
     # --- cognito-idp: user pools
@@ -1327,10 +1589,7 @@ ROWS = [
     Row(
         "cognito-idp",
         "ListUsers",
-        lambda on: {
-            "UserPoolId": on.fresh_pool_user() and on.fresh_pool_user()["UserPoolId"],
-            "Limit": 1,
-        },
+        lambda on: {"UserPoolId": on.fresh_pool_user() and on.fresh_pool_user()["UserPoolId"], "Limit": 1},
         bare=lambda on: on.fresh_pool(),
         malformed={"Limit": 61},
         missing={"UserPoolId": NO_POOL},
@@ -1400,7 +1659,12 @@ ROWS = [
     Row(
         "iam",
         "CreateUser",
-        lambda on: {"UserName": name("user"), "Path": "/tests/"},
+        lambda on: {
+            "UserName": name("user"),
+            "Path": "/tests/",
+            "PermissionsBoundary": on.shared_managed_policy,
+            "Tags": TAGS,
+        },
         bare=lambda on: {"UserName": name("user")},
         malformed={"UserName": "no spaces"},
         missing=MAKES_SOMETHING_NEW,
@@ -1534,6 +1798,8 @@ ROWS = [
             "AssumeRolePolicyDocument": json.dumps(GATEWAY_TRUST),
             "Description": "A role of the tests & more.",
             "MaxSessionDuration": 7200,
+            "PermissionsBoundary": on.shared_managed_policy,
+            "Tags": TAGS,
         },
         bare=lambda on: {"RoleName": name("role"), "AssumeRolePolicyDocument": json.dumps(FUNCTION_TRUST)},
         malformed={"MaxSessionDuration": 60},
@@ -1665,6 +1931,7 @@ ROWS = [
             "Path": "/tests/",
             "PolicyDocument": POLICY_TEXT,
             "Description": "A policy of the tests.",
+            "Tags": TAGS,
         },
         bare=lambda on: {"PolicyName": name("policy"), "PolicyDocument": POLICY_TEXT},
         malformed={"PolicyName": "no spaces"},
@@ -1691,9 +1958,11 @@ ROWS = [
     Row(
         "iam",
         "ListPolicies",
-        lambda on: {"Scope": "Local", "OnlyAttached": True, "PathPrefix": "/", "MaxItems": 1}
-        if on.shared_managed_policy
-        else {},
+        lambda on: (
+            {"Scope": "Local", "OnlyAttached": True, "PathPrefix": "/", "MaxItems": 1}
+            if on.shared_managed_policy
+            else {}
+        ),
         bare=lambda on: {"Scope": "AWS"},
         malformed={"Scope": "Everywhere"},
         missing=LISTS_WHAT_IS_THERE,
@@ -1706,6 +1975,438 @@ ROWS = [
         malformed={"PolicyArn": "arn:short"},
         missing={"PolicyArn": NO_MANAGED_POLICY},
         on="policy {PolicyArn}",
+    ),
+    # --- iam: groups, boundaries, tags, versions, providers, simulation
+    Row(
+        "iam",
+        "PutUserPermissionsBoundary",
+        lambda on: on.fresh_user(PermissionsBoundary=on.shared_managed_policy),
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "DeleteUserPermissionsBoundary",
+        lambda on: on.fresh_bounded("User"),
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "TagUser",
+        lambda on: on.fresh_user(Tags=TAGS),
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "UntagUser",
+        lambda on: on.fresh_user(TagKeys=["team"]),
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "ListUserTags",
+        lambda on: on.fresh_user(MaxItems=10),
+        bare=lambda on: on.fresh_user(),
+        malformed={"MaxItems": 0},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "PutRolePermissionsBoundary",
+        lambda on: on.fresh_role(PermissionsBoundary=on.shared_managed_policy),
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "DeleteRolePermissionsBoundary",
+        lambda on: on.fresh_bounded("Role"),
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "TagRole",
+        lambda on: on.fresh_role(Tags=TAGS),
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "UntagRole",
+        lambda on: on.fresh_role(TagKeys=["team"]),
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "ListRoleTags",
+        lambda on: on.fresh_role(MaxItems=10),
+        bare=lambda on: on.fresh_role(),
+        malformed={"MaxItems": 0},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "TagPolicy",
+        lambda on: {"PolicyArn": on.managed_policy(), "Tags": TAGS},
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "UntagPolicy",
+        lambda on: {"PolicyArn": on.managed_policy(), "TagKeys": ["team"]},
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "ListPolicyTags",
+        lambda on: {"PolicyArn": on.shared_managed_policy},
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "UpdateRole",
+        lambda on: on.fresh_role(Description="Another.", MaxSessionDuration=7200),
+        bare=lambda on: on.fresh_role(),
+        malformed={"MaxSessionDuration": 60},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "UpdateRoleDescription",
+        lambda on: on.fresh_role(Description="Another."),
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "CreateServiceLinkedRole",
+        lambda on: {"AWSServiceName": on.service_linked(False), "Description": "Of the tests."},
+        bare=lambda on: {"AWSServiceName": on.service_linked(False)},
+        malformed={"AWSServiceName": "no spaces"},
+        missing={"AWSServiceName": "nonesuch.amazonaws.com"},
+        on=LINKED_ROLE,
+        missing_code="InvalidInput",
+    ),
+    Row(
+        "iam",
+        "DeleteServiceLinkedRole",
+        lambda on: {"RoleName": SERVICE_LINKED} if on.service_linked(True) else {},
+        malformed={"RoleName": "no spaces"},
+        missing={"RoleName": NOBODY},
+        on="role {RoleName}",
+    ),
+    Row(
+        "iam",
+        "GetServiceLinkedRoleDeletionStatus",
+        lambda on: on.deletion_task(),
+        malformed={"DeletionTaskId": ""},
+        missing={"DeletionTaskId": "task/no-such-task"},
+        on=LINKED_ROLE,
+    ),
+    Row(
+        "iam",
+        "CreateGroup",
+        lambda on: {"GroupName": name("group"), "Path": "/tests/"},
+        bare=lambda on: {"GroupName": name("group")},
+        malformed={"GroupName": "no spaces"},
+        missing=MAKES_SOMETHING_NEW,
+        on=IAM + ":group/tests/{GroupName}",
+    ),
+    Row(
+        "iam",
+        "GetGroup",
+        lambda on: {"GroupName": on.fresh_member()["GroupName"], "MaxItems": 10},
+        bare=lambda on: on.fresh_user_group(),
+        malformed={"GroupName": "no spaces"},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "ListGroups",
+        lambda on: {"PathPrefix": "/", "MaxItems": 1} if on.fresh_user_group() and on.fresh_user_group() else {},
+        bare=lambda on: {},
+        malformed={"MaxItems": 0},
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{IAM}:group/",
+    ),
+    Row(
+        "iam",
+        "DeleteGroup",
+        lambda on: on.fresh_user_group(),
+        malformed={"GroupName": "no spaces"},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "AddUserToGroup",
+        lambda on: on.fresh_user_group(UserName=on.shared_user),
+        malformed={"GroupName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "RemoveUserFromGroup",
+        lambda on: on.fresh_member(),
+        malformed={"GroupName": "no spaces"},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "ListGroupsForUser",
+        lambda on: {"UserName": on.fresh_member()["UserName"], "MaxItems": 10},
+        bare=lambda on: on.fresh_user(),
+        malformed={"UserName": "no spaces"},
+        missing={"UserName": NOBODY},
+        on="user {UserName}",
+    ),
+    Row(
+        "iam",
+        "PutGroupPolicy",
+        lambda on: on.fresh_user_group(PolicyName="inline", PolicyDocument=POLICY_TEXT),
+        malformed={"PolicyName": "no spaces"},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "GetGroupPolicy",
+        lambda on: on.fresh_group_policy(),
+        malformed={"PolicyName": "no spaces"},
+        missing={"PolicyName": "no-such-policy"},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "ListGroupPolicies",
+        lambda on: on.fresh_user_group(MaxItems=10),
+        bare=lambda on: on.fresh_user_group(),
+        malformed={"MaxItems": 0},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "DeleteGroupPolicy",
+        lambda on: on.fresh_group_policy(),
+        malformed={"PolicyName": "no spaces"},
+        missing={"PolicyName": "no-such-policy"},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "AttachGroupPolicy",
+        lambda on: on.fresh_user_group(PolicyArn=on.shared_managed_policy),
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "DetachGroupPolicy",
+        lambda on: on.fresh_attachment("Group"),
+        malformed={"PolicyArn": "arn:short"},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "ListAttachedGroupPolicies",
+        lambda on: on.fresh_user_group(PathPrefix="/"),
+        bare=lambda on: on.fresh_user_group(),
+        malformed={"MaxItems": 1001},
+        missing={"GroupName": NOBODY},
+        on="group {GroupName}",
+    ),
+    Row(
+        "iam",
+        "CreatePolicyVersion",
+        lambda on: {"PolicyArn": on.managed_policy(), "PolicyDocument": POLICY_TEXT, "SetAsDefault": True},
+        malformed={"PolicyArn": "arn:short"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "ListPolicyVersions",
+        lambda on: {"PolicyArn": on.fresh_policy_version()["PolicyArn"], "MaxItems": 10},
+        bare=lambda on: {"PolicyArn": on.shared_managed_policy},
+        malformed={"MaxItems": 0},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "SetDefaultPolicyVersion",
+        lambda on: on.fresh_policy_version(),
+        malformed={"VersionId": "one"},
+        missing={"VersionId": "v99"},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "DeletePolicyVersion",
+        lambda on: on.fresh_policy_version(),
+        malformed={"VersionId": "one"},
+        missing={"VersionId": "v99"},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "ListEntitiesForPolicy",
+        lambda on: {"PolicyArn": on.shared_managed_policy, "EntityFilter": "User", "PathPrefix": "/"},
+        bare=lambda on: {"PolicyArn": on.shared_managed_policy},
+        malformed={"EntityFilter": "Nobody"},
+        missing={"PolicyArn": NO_MANAGED_POLICY},
+        on="policy {PolicyArn}",
+    ),
+    Row(
+        "iam",
+        "CreateOpenIDConnectProvider",
+        lambda on: {
+            "Url": f"https://{name('idp')}.example",
+            "ClientIDList": ["me"],
+            "ThumbprintList": ["a" * 40],
+            "Tags": TAGS,
+        },
+        bare=lambda on: {"Url": f"https://{name('idp')}.example"},
+        malformed={"ThumbprintList": ["short"]},
+        missing=MAKES_SOMETHING_NEW,
+        on=lambda request: f"{IAM}:oidc-provider/" + request["Url"].removeprefix("https://"),
+    ),
+    Row(
+        "iam",
+        "GetOpenIDConnectProvider",
+        lambda on: on.fresh_oidc(),
+        malformed={"OpenIDConnectProviderArn": "arn:short"},
+        missing={"OpenIDConnectProviderArn": NO_OIDC},
+        on="{OpenIDConnectProviderArn}",
+    ),
+    Row(
+        "iam",
+        "ListOpenIDConnectProviders",
+        lambda on: {},
+        malformed="it has no members, so that no constraint can be broken",
+        missing=LISTS_WHAT_IS_THERE,
+        on=f"{IAM}:oidc-provider/*",
+    ),
+    Row(
+        "iam",
+        "DeleteOpenIDConnectProvider",
+        lambda on: on.fresh_oidc(),
+        malformed={"OpenIDConnectProviderArn": "arn:short"},
+        missing="AWS says nothing of a provider that is not there: it is gone either way",
+        on="{OpenIDConnectProviderArn}",
+    ),
+    Row(
+        "iam",
+        "AddClientIDToOpenIDConnectProvider",
+        lambda on: on.fresh_oidc(ClientID="three"),
+        malformed={"ClientID": ""},
+        missing={"OpenIDConnectProviderArn": NO_OIDC},
+        on="{OpenIDConnectProviderArn}",
+    ),
+    Row(
+        "iam",
+        "RemoveClientIDFromOpenIDConnectProvider",
+        lambda on: on.fresh_oidc(ClientID="two"),
+        malformed={"ClientID": ""},
+        missing={"OpenIDConnectProviderArn": NO_OIDC},
+        on="{OpenIDConnectProviderArn}",
+    ),
+    Row(
+        "iam",
+        "UpdateOpenIDConnectProviderThumbprint",
+        lambda on: on.fresh_oidc(ThumbprintList=["b" * 40]),
+        malformed={"ThumbprintList": ["short"]},
+        missing={"OpenIDConnectProviderArn": NO_OIDC},
+        on="{OpenIDConnectProviderArn}",
+    ),
+    Row(
+        "iam",
+        "GetAccountAuthorizationDetails",
+        lambda on: {"Filter": ["User", "Group", "Role", "LocalManagedPolicy"], "MaxItems": 5},
+        bare=lambda on: {},
+        malformed={"MaxItems": 0},
+        missing="it names nothing but the caller's account",
+        on="*",
+    ),
+    Row(
+        "iam",
+        "SimulateCustomPolicy",
+        lambda on: {
+            "PolicyInputList": [POLICY_TEXT],
+            "PermissionsBoundaryPolicyInputList": [POLICY_TEXT],
+            "ActionNames": ["sts:GetCallerIdentity", "iam:GetUser"],
+            "ResourceArns": ["*", f"{IAM}:user/ann"],
+            "ContextEntries": [
+                {"ContextKeyName": "aws:SourceIp", "ContextKeyValues": ["10.0.0.1"], "ContextKeyType": "ip"}
+            ],
+            "MaxItems": 3,
+        },
+        bare=lambda on: {"PolicyInputList": [POLICY_TEXT], "ActionNames": ["sts:GetCallerIdentity"]},
+        malformed={"ActionNames": ["x"]},
+        missing="the policies are in the request, and it names nothing else",
+        on="*",
+    ),
+    Row(
+        "iam",
+        "SimulatePrincipalPolicy",
+        lambda on: {"PolicySourceArn": f"{IAM}:user/{on.shared_user}", "ActionNames": ["sts:GetCallerIdentity"]},
+        bare=lambda on: {"PolicySourceArn": f"{IAM}:role/{on.shared_role}", "ActionNames": ["s3:GetObject"]},
+        malformed={"ActionNames": ["x"]},
+        missing={"PolicySourceArn": f"{IAM}:user/{NOBODY}"},
+        on="{PolicySourceArn}",
+    ),
+    Row(
+        "iam",
+        "GetContextKeysForCustomPolicy",
+        lambda on: {"PolicyInputList": [POLICY_TEXT]},
+        malformed={"PolicyInputList": [""]},
+        missing="the policies are in the request, and it names nothing else",
+        on="*",
+    ),
+    Row(
+        "iam",
+        "GetContextKeysForPrincipalPolicy",
+        lambda on: {"PolicySourceArn": f"{IAM}:user/{on.shared_user}"},
+        malformed={"PolicySourceArn": "arn:short"},
+        missing={"PolicySourceArn": f"{IAM}:user/{NOBODY}"},
+        on="{PolicySourceArn}",
+    ),
+    Row(
+        "iam",
+        "GetAccessKeyLastUsed",
+        lambda on: {"AccessKeyId": on.user().key},
+        malformed={"AccessKeyId": "short"},
+        missing={"AccessKeyId": "AKIANOSUCHKEY0000000"},
+        on="access key {AccessKeyId}",
     ),
     # --- lambda
     Row(
@@ -1914,10 +2615,7 @@ ROWS = [
     Row(
         "bedrock-agentcore-control",
         "SetTokenVaultCMK",
-        lambda on: {
-            "tokenVaultId": "default",
-            "kmsConfiguration": customer_managed(f"{KMS}:key/{on.shared_key}"),
-        },
+        lambda on: {"tokenVaultId": "default", "kmsConfiguration": customer_managed(f"{KMS}:key/{on.shared_key}")},
         bare=lambda on: {"kmsConfiguration": SERVICE_MANAGED},
         malformed={"tokenVaultId": "x" * 65},
         missing={"tokenVaultId": NO_VAULT},
@@ -2009,7 +2707,9 @@ ROWS = [
         "Decrypt",
         lambda on: {
             "KeyId": on.shared_key,
-            "CiphertextBlob": on.server.client("kms").encrypt(KeyId=on.shared_key, Plaintext=b"a text")["CiphertextBlob"],
+            "CiphertextBlob": on.server.client("kms").encrypt(KeyId=on.shared_key, Plaintext=b"a text")[
+                "CiphertextBlob"
+            ],
         },
         malformed={"KeyId": ""},
         missing={"KeyId": NO_KEY},
@@ -2042,6 +2742,21 @@ ROWS = [
         malformed={"Limit": 1001},
         missing={"KeyId": NO_KEY},
         missing_code="NotFoundException",
+        on="*",
+    ),
+    # --- the audit trail
+    Row(
+        "cloudtrail",
+        "LookupEvents",
+        lambda on: {
+            "LookupAttributes": [{"AttributeKey": "EventSource", "AttributeValue": "iam.amazonaws.com"}],
+            "StartTime": 1_700_000_000,
+            "EndTime": 4_000_000_000,
+            "MaxResults": 1,
+        },
+        bare=lambda on: {},
+        malformed={"MaxResults": 51},
+        missing=LISTS_WHAT_IS_THERE,
         on="*",
     ),
     # --- secrets
@@ -2150,6 +2865,21 @@ ROWS = [
         missing="any address may send: there are no identities to verify here",
         on=f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{SENDER}",
     ),
+    Row(
+        "ses",
+        "SendRawEmail",
+        lambda on: {
+            "Source": SENDER,
+            "Destinations": ["a@example.com"],
+            "RawMessage": {
+                "Data": f"From: {SENDER}\r\nTo: a@example.com\r\nSubject: Report\r\n\r\nReport\r\n".encode()
+            },
+        },
+        bare=lambda on: {"RawMessage": {"Data": f"From: {SENDER}\r\nTo: a@example.com\r\n\r\nReport\r\n".encode()}},
+        malformed={"RawMessage": {}},
+        missing="any address may send: there are no identities to verify here",
+        on=f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/{SENDER}",
+    ),
     # --- sts
     Row(
         "sts",
@@ -2158,6 +2888,7 @@ ROWS = [
             "RoleArn": f"{IAM}:role/{on.shared_role}",
             "RoleSessionName": "tests",
             "Policy": POLICY_TEXT,
+            "PolicyArns": [{"arn": on.shared_managed_policy}],
             "DurationSeconds": 900,
         },
         bare=lambda on: {"RoleArn": f"{IAM}:role/{on.shared_role}", "RoleSessionName": "tests"},
@@ -2166,6 +2897,36 @@ ROWS = [
         # So that nobody can find out which roles there are.
         missing_code="AccessDenied",
         on="{RoleArn}",
+    ),
+    Row(
+        "sts",
+        "AssumeRoleWithWebIdentity",
+        lambda on: on.web_identity(DurationSeconds=900, Policy=POLICY_TEXT),
+        bare=lambda on: on.web_identity(),
+        malformed={"RoleSessionName": "x"},
+        missing={"RoleArn": f"{IAM}:role/no-such-role"},
+        on="*",
+        missing_code="AccessDenied",
+        unauthorized=NOBODY_SIGNS,
+    ),
+    Row(
+        "sts",
+        "GetSessionToken",
+        lambda on: {"DurationSeconds": 900},
+        bare=lambda on: {},
+        malformed={"DurationSeconds": 899},
+        missing="it names nothing but the caller",
+        on="*",
+        unauthorized="AWS gives every user a session of their own, whatever their policies say",
+    ),
+    Row(
+        "sts",
+        "GetAccessKeyInfo",
+        lambda on: {"AccessKeyId": on.user().key},
+        malformed={"AccessKeyId": "short"},
+        missing={"AccessKeyId": "AKIANOSUCHKEY0000000"},
+        on="*",
+        missing_code="ValidationError",
     ),
     Row(
         "sts",
@@ -2192,5 +2953,7 @@ ROWS = [
         on=f"arn:aws:sts::{ACCOUNT}:self",
     ),
 ]
+
+ROWS += surface_logs.rows(Row)
 
 TABLE = {(row.service, row.operation): row for row in ROWS}

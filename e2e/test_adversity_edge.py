@@ -166,7 +166,7 @@ def test_unknown_operations_are_answered_as_aws_does(edge):
     refused(edge.agentcore("PATCH", "/gateways/"), 404, "UnknownOperationException")
     refused(edge.cognito("AdminResetUserPassword", "{}"), 400, "UnknownOperationException")
     refused(edge.cognito("NoSuchThing", "{}"), 400, "UnknownOperationException")
-    assert code(edge.iam("Action=CreateGroup&Version=2010-05-08&GroupName=a")) == "InvalidAction"
+    assert code(edge.iam("Action=ListServerCertificates&Version=2010-05-08")) == "InvalidAction"
     unknown = edge.send(edge.signed("dynamodb", "POST", "/", "{}", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}))
     assert unknown.status_code in (400, 404) and code(unknown) == "UnknownOperationException"
 
@@ -211,6 +211,13 @@ def test_heads_over_the_bounds_are_refused(edge, request_bytes, status):
     answer = raw(edge, request_bytes)
     assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
     assert edge.agentcore("GET", "/gateways/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/gateways/none-0123456789/mcp", "/runtimes/none-0123456789/invocations?accountId=1"])
+def test_a_refusal_that_waits_for_no_body_says_that_the_connection_ends(edge, path):
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Length: 9\r\n\r\n"
+    answer = raw(edge, head.encode())
+    assert answer.startswith(b"HTTP/1.1 4") and b"\r\nconnection: close\r\n" in answer.lower(), answer
 
 
 # --- signatures --------------------------------------------------------------------------------------------------------
@@ -310,13 +317,13 @@ def test_refusals_are_audited_without_what_they_carried(edge, make):
     user = make.user()
     marker = f"secret-{name()}"
     with pytest.raises(ClientError) as denied:
-        user.client("cognito-idp").create_user_pool(PoolName=marker)
+        user.client("secretsmanager").create_secret(Name=name(), SecretString=marker)
     assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
     request_id = denied.value.response["ResponseMetadata"]["RequestId"]
     [event] = make.audited(lambda event: event["requestId"] == request_id)
     assert event["decision"] == "deny" and event["outcome"] == "refused"
     assert event["actor"] == {"type": "iam", "arn": user.arn, "accessKeyId": user.key}
-    assert event["action"] == "cognito-idp:CreateUserPool"
+    assert event["action"] == "secretsmanager:CreateSecret"
     told = json.dumps(trail(edge.server))
     assert marker not in told and user.secret not in told and edge.server.root_key[1] not in told
     assert user.secret not in edge.server.log() and edge.server.root_key[1] not in edge.server.log()

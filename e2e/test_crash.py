@@ -117,14 +117,19 @@ def test_a_power_cut_leaves_nothing_half_done(cut_server):
         writers.stopped.clear()
         with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
             working = [pool.submit(writers.run) for _ in range(WRITERS)]
-            time.sleep(moments.uniform(0.05, 0.6))
+            # A slow machine has to have made something before it can lose anything.
+            before = len(writers.made)
+            until("something made", lambda: len(writers.made), lambda seen: seen > before)
+            time.sleep(moments.uniform(0, 0.5))
             server.kill()
             writers.stopped.set()
             for work in working:
                 work.result()
+        verified = server.run("audit", "verify", check=False)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
         server.start()
         whole(server, writers)
-    assert len(writers.made) >= CUTS, "the cuts came before anything was made"
+    assert len(writers.made) >= CUTS
 
 
 def whole(server: Server, writers: Writers):

@@ -134,7 +134,7 @@ def test_an_update_of_the_same_server_holds_and_of_another_does_not(make, changi
     other = changing.url.replace("127.0.0.1", "localhost")
     update(other)
     until("the update", look, lambda seen: seen["status"] == "READY")
-    assert listed(gateway) == {"Up___a": "Another."}
+    until("the tools", lambda: listed(gateway), lambda seen: seen == {"Up___a": "Another."})
 
 
 def test_a_server_that_is_gone_leaves_what_was_approved(make, changing):

@@ -3,10 +3,12 @@ and without one, and with one that hangs."""
 
 import json
 import stat
+import subprocess
 import time
 
 import pytest
 
+from portcullis import binary, plain_environment
 from scenery import Scenery, name, tool, until
 
 TAUTOLOGY = "permit(principal, action, resource) when { context.input.amount < 500 || context.input.amount >= 500 };"
@@ -181,3 +183,53 @@ def test_a_formula_that_would_not_end_holds_nobody_up(own_bank):
     for _ in range(3):
         assert settled(engine, f"{scoped} when {{ {deep} == 1 }};", patience=10)["status"] == "ACTIVE"
     assert settled(engine, f"{scoped} when {{ context.input.amount < 7 }};", patience=10)["status"] == "ACTIVE"
+
+
+def analysed(folder, *arguments, **environment):
+    """The verb on files alone, for which no server is there."""
+    command = [binary(), "policy", "analyse", "--tools", "tools.json", *arguments]
+    environment = {**plain_environment(), **environment}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """One tool, and a policy of which only a solver knows what it does."""
+    listed = {"name": "Bank___transfer", "inputSchema": tool("transfer", required=["amount"], amount="integer")["inputSchema"]}
+    (tmp_path / "tools.json").write_text(json.dumps({"tools": [listed]}))
+    (tmp_path / "narrow.cedar").write_text("permit(principal, action, resource) when { context.input.amount < 5 };")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_a_required_proof_that_is_not_there_fails(folder):
+    assert analysed(folder, "narrow.cedar", "--policy-solver", "required").returncode == 0
+    # A solver that systems have elsewhere is not one that is in PATH.
+    nowhere = {"PATH": str(folder / "empty")}
+    done = analysed(folder, "narrow.cedar", "--policy-solver", "required", **nowhere)
+    assert done.returncode == 2 and "could not be decided" in done.stderr, done.stderr
+    assert "it is in no folder of PATH" in done.stderr and "not known whether the policy" in done.stderr
+    done = analysed(folder, "narrow.cedar", **nowhere)
+    assert done.returncode == 0 and "not known whether the policy" in done.stderr, done.stderr
+
+
+def test_more_than_can_be_looked_at_in_time_is_undecided_and_not_endless(folder):
+    many = [
+        'permit(principal, action == AgentCore::Action::"Bank___transfer", resource == AgentCore::Gateway::"arn:x") '
+        f"when {{ context.input.amount == {number} }};"
+        for number in range(200)
+    ]
+    (folder / "many.cedar").write_text("\n".join(many))
+    began = time.monotonic()
+    done = analysed(folder, "many.cedar", "--budget", "1", "--policy-solver", "required")
+    assert time.monotonic() - began < 60
+    assert done.returncode == 2 and ("could not be decided" in done.stderr or "no time left" in done.stderr), done.stderr
+
+
+def test_a_forbid_that_overflows_denies(folder):
+    # As a gateway has it: for amounts so large the product is no number, and nobody can say that it is not forbidden.
+    (folder / "narrow.cedar").write_text("permit(principal, action, resource) when { context.input.amount > 9223372036854775 };")
+    product = "forbid(principal, action, resource) when { context.input.amount > 0 && context.input.amount * 1000 < 0 };"
+    (folder / "product.cedar").write_text(product)
+    report = json.loads(analysed(folder, "--json", "narrow.cedar", "product.cedar").stdout)
+    assert ("narrow", "CONTRADICTED") in {(it["policy"], it["kind"]) for it in report["findings"]}, report

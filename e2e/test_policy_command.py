@@ -2,6 +2,7 @@
 terminal and without colours."""
 
 import json
+import os
 import subprocess
 import xml.etree.ElementTree as xml
 from pathlib import Path
@@ -167,6 +168,80 @@ def test_a_suite_says_what_holds_and_what_it_covers(folder):
         assert run("test", "spoilt.json", *source, folder=folder).returncode == 2
 
 
+def test_arguments_that_do_not_fit_are_no_denial(folder):
+    case = {"caller": {"claims": {"sub": "x"}}, "tool": "Office___transfer", "arguments": {"amount": "five"}}
+    for expected in ("deny", "allow"):
+        (folder / "suite.json").write_text(json.dumps({"policies": ["policies"], "tests": [{**case, "expect": expected}]}))
+        report = answered(run("test", "suite.json", "--tools", "tools.json", "--json", folder=folder), 1)
+        (test,) = report["tests"]
+        (fault,) = test["faults"]
+        assert "do not fit the tool's input schema" in fault and "amount" in fault and test["decision"] is None, test
+    asked = ["explain", "--tools", "tools.json", "--policies", "policies", "--claims", "ann.json", "--tool", "Office___transfer"]
+    told = run(*asked, "--arguments", '{"amount": "five"}', folder=folder)
+    assert told.returncode == 2 and told.stdout.startswith("NOT ASKED: ") and "DENIED" not in told.stdout, told.stdout
+    report = answered(run(*asked, "--arguments", '{"amount": "five"}', "--json", folder=folder), 2)
+    assert report["argumentsFit"] is False
+
+
+def test_exit_codes_tell_what_is_wrong_from_what_cannot_be_looked_at(folder):
+    nowhere = ["--data-dir", str(folder / "nowhere")]
+    callers = ["--claims", "ann.json"]
+    for verb in (
+        ["analyse"], ["schema"], ["check", "policies"], ["test", "suite.yaml"], ["explain", *callers, "--tool", "x"],
+        ["who-can", "x"], ["what-can", *callers], ["matrix"], ["diff", "policies"], ["replay", "policies"], ["promote"],
+    ):
+        (folder / "suite.yaml").write_text(SUITE)
+        done = run(*verb, "--gateway", "office-a1b2c3d4e5", *nowhere, folder=folder)
+        assert done.returncode == 2 and done.stderr.startswith("error"), (verb, done.stderr)
+    source = ["--tools", "absent.json"]
+    for verb in (["check", "policies"], ["analyse", "policies"], ["diff", "policies", "policies"], ["schema"]):
+        assert run(*verb, *source, folder=folder).returncode == 2, verb
+    assert run("fmt", "absent.cedar", folder=folder).returncode == 2
+
+
+def test_names_of_files_and_policies_are_shown_and_not_obeyed(folder):
+    odd = folder / "odd"
+    odd.mkdir()
+    (odd / "a\x1b[31m.cedar").write_text("permit(principal, action, resource) when { context.input.nothing == 1 };")
+    (odd / "b.cedar").write_text('@id("x\x1b]0;y\x07")\npermit(principal, action, resource) when { 1 };')
+    for verb in (["check", "odd", "--tools", "tools.json"], ["fmt", "--check", "odd"], ["analyse", "odd", "--tools", "tools.json"]):
+        done = run(*verb, folder=folder)
+        assert done.returncode == 1, done.stderr
+        assert "\x1b" not in done.stdout + done.stderr and "\x07" not in done.stdout + done.stderr
+        assert "u{1b}" in done.stdout + done.stderr
+    roles = {"=1+1": {"sub": "ann"}, "@x": {"sub": "bob"}, "\x1b[2J": {"sub": "c"}}
+    (folder / "roles.json").write_text(json.dumps(roles))
+    source = ["--tools", "tools.json", "--policies", "policies", "--roles", "roles.json"]
+    head = run("matrix", *source, "--csv", folder=folder).stdout.splitlines()[0]
+    assert "'=1+1" in head and "'@x" in head and "\x1b" not in head
+
+
+def test_files_are_replaced_whole_and_links_are_not_followed(folder):
+    outside = folder / "outside.cedar"
+    outside.write_text("permit(principal,action,resource);")
+    link = folder / "policies" / "link.cedar"
+    link.symlink_to(outside)
+    before = (folder / "policies" / "small.cedar").read_text()
+    done = run("fmt", "policies", folder=folder)
+    assert done.returncode == 2 and "symbolic link" in done.stderr, done.stderr
+    assert outside.read_text() == "permit(principal,action,resource);" and link.is_symlink()
+    assert (folder / "policies" / "small.cedar").read_text() == before
+    link.unlink()
+    outside.chmod(0o640)
+    assert run("fmt", "outside.cedar", folder=folder).returncode == 0
+    assert outside.read_text().startswith("permit (") and outside.stat().st_mode & 0o777 == 0o640
+    assert not [it for it in folder.iterdir() if it.name.endswith(".tmp")]
+    # What is not UTF-8 is said to be, and where.
+    (folder / "latin.cedar").write_bytes(b"// one\n// caf\xe9\npermit(principal, action, resource);")
+    done = run("fmt", "latin.cedar", folder=folder)
+    assert done.returncode == 2 and "latin.cedar is not UTF-8 text: line 2" in done.stderr, done.stderr
+    strange = folder / "strange"
+    strange.mkdir()
+    Path(os.fsdecode(os.fsencode(strange) + b"/a\xff.cedar")).write_text("permit(principal,action,resource);")
+    done = run("fmt", "strange", folder=folder)
+    assert done.returncode == 2 and "is not UTF-8: rename it" in done.stderr, done.stderr
+
+
 def test_an_explanation_says_what_would_have_to_change(folder):
     source = ["--tools", "tools.json", "--policies", "policies"]
     asked = ["explain", *source, "--claims", "ann.json", "--tool", "Office___transfer"]
@@ -291,7 +366,7 @@ def test_a_denial_explains_itself_to_the_trail_and_to_nobody_else(make, office):
         (event,) = make.audited(about)
         assert event["decision"] == "deny"
         told = json.dumps(event)
-        for value in [WORD, "4711", "manager*", "a@b.example", "b@rival.example", "office/clerk"]:
+        for value in [WORD, "4711", "manager*", "a@b.example", "b@rival.example"]:
             assert value not in told, told
         return event
 

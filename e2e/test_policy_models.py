@@ -6,12 +6,13 @@ little as what any stranger says.
 
 import base64
 import json
+import subprocess
 from types import SimpleNamespace
 
 import pytest
 
 import echo_service
-from portcullis import Server
+from portcullis import Server, binary, plain_environment
 from scenery import tool
 from test_policy_generation import assets_of, settled, start
 
@@ -115,6 +116,13 @@ def test_a_model_that_fails_fails_the_generation(server, model, place, answer):
     assert KEY not in json.dumps(seen, default=str) and KEY not in server.log()
 
 
+def piped_to(server, text: str, *verb: str) -> subprocess.CompletedProcess:
+    command = [binary(), *verb, "--data-dir", str(server.data_dir)]
+    if server.database.url:
+        command += ["--database", server.database.url]
+    return subprocess.run(command, input=text, env=plain_environment(), capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_the_command_line_writes_policies(server, model, place, tmp_path):
     """By the model where there is one, by the grammar where that is asked for; and says what it did not understand."""
     good = permit(place.gateway, "context.input.amount <= 500")
@@ -134,6 +142,17 @@ def test_the_command_line_writes_policies(server, model, place, tmp_path):
     file.write_text(shown)
     server.run("policy", "check", str(file), "--gateway", place.gateway.id, "--config", str(server.config_file))
     assert len(model.seen) == 1
+    # A text may come from another program; one that says nothing is no question for a model.
+    verb[2] = "-"
+    piped = piped_to(server, f"{sentence}.\n", *verb, "--without-model", "--json")
+    assert [asset["fragment"] for asset in json.loads(piped.stdout)["assets"]] == [sentence]
+    for nothing in ("", " \n...\n"):
+        done = piped_to(server, nothing, *verb)
+        assert done.returncode == 2 and "the text says nothing" in done.stderr, done
+    done = piped_to(server, "Allow everyone. " * 2_000, *verb)
+    assert done.returncode == 2 and "20000" in done.stderr, done
+    assert len(model.seen) == 1
+    verb[2] = sentence
     wrong = [*verb[:4], "nothing-0123456789", *verb[5:]]
     done = server.run(*wrong, check=False)
     assert done.returncode != 0 and "nothing-0123456789" in done.stderr

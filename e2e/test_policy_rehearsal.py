@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import secrets
-import shutil
 import sqlite3
 import subprocess
 
@@ -171,6 +170,82 @@ def test_one_policy_is_promoted_by_itself(make):
         assert code == 2 and what in said, said
 
 
+def test_promote_counts_what_the_present_policies_decided(make):
+    house = House(make)
+    large = ("move", {"amount": 5000})
+    assert house.call(house.clerk, large, large) == [False, False]
+    house.events(2)
+    dry = lambda *more: house.verb("promote", "--gateway", house.gateway.id, "--dry-run", *more)
+    code, shown, _ = dry()
+    assert code == 0 and (shown["calls"], shown["changed"]) == (2, 2), shown
+    # Clerks may now: what was denied before says nothing of that.
+    clerks = house.engine.policy(house.permit("move", MANAGER.replace("manager", "clerk")), name("Clerks"))
+    code, shown, _ = dry()
+    assert code == 0 and (shown["calls"], shown["changed"]) == (0, 0), shown
+    assert "was written or changed" in shown["sinceBecause"], shown
+    code, _, said = house.verb("promote", "--gateway", house.gateway.id, "--dry-run", json_too=False)
+    assert code == 0 and "calls are counted since" in said, said
+    allowed = lambda: house.call(house.clerk, large) and house.events(1)[-1]["decision"] == "allow"
+    until("the new policy", allowed, bool)
+    code, before, _ = dry()
+    # And now they may not.
+    house.gateway.control.delete_policy(policyEngineId=house.engine.id, policyId=clerks)
+    gone = lambda: house.call(house.clerk, large) and house.events(1)[-1]["decision"] == "wouldDeny"
+    until("the policy is gone", gone, bool)
+    code, shown, _ = dry()
+    assert code == 0 and shown["sinceBecause"] == "a policy was deleted", (before, shown)
+    assert shown["changed"] >= 1, shown
+    # Asked for less, nothing is cut.
+    code, shown, _ = dry("--since", "2100-01-01T00:00:00Z")
+    assert code == 0 and shown["calls"] == 0 and shown["sinceBecause"] is None, shown
+
+
+def test_a_policy_that_does_not_fit_the_tools_any_more_is_not_promoted(make):
+    house = House(make)
+    statement = house.permit("move", 'context.input has note && context.input.note like "*cash*"', "forbid")
+    cash = house.engine.policy(statement, name("Cash"), enforcementMode="LOG_ONLY")
+    [target] = house.gateway.control.list_gateway_targets(gatewayIdentifier=house.gateway.id)["items"]
+    known = house.gateway.control.get_gateway_target(gatewayIdentifier=house.gateway.id, targetId=target["targetId"])
+    configuration = known["targetConfiguration"]
+    move = configuration["mcp"]["lambda"]["toolSchema"]["inlinePayload"][0]
+    move["inputSchema"]["properties"]["note"]["type"] = "integer"
+    house.gateway.control.update_gateway_target(
+        gatewayIdentifier=house.gateway.id,
+        targetId=target["targetId"],
+        name=known["name"],
+        targetConfiguration=configuration,
+        credentialProviderConfigurations=known["credentialProviderConfigurations"],
+    )
+    promote = lambda *more: house.verb("promote", "--gateway", house.gateway.id, "--policy", cash, *more, json_too=False)
+    said = until("the change", lambda: promote("--dry-run"), lambda seen: seen[0] == 1)[2]
+    assert "does not fit the tools that there are now" in said and "expected String but saw Long" in said, said
+    code, _, said = promote("--yes")
+    assert code == 1 and "nothing was changed" in said, said
+    policy = house.gateway.control.get_policy(policyEngineId=house.engine.id, policyId=cash)
+    assert policy["enforcementMode"] == "LOG_ONLY", policy
+
+
+def test_what_would_be_denied_is_not_called_denied(make, tmp_path):
+    house = House(make)
+    (tmp_path / "clerk.json").write_text(json.dumps({"sub": "ann", "scope": "x/clerk"}))
+    explain = lambda arguments: house.verb(
+        "explain", "--gateway", house.gateway.id, "--claims", str(tmp_path / "clerk.json"), "--tool", "Money___move",
+        "--arguments", json.dumps(arguments), json_too=False,
+    )
+    code, text, said = explain({"amount": 5000})
+    assert code == 1 and text.startswith("WOULD BE DENIED: ") and "LOG_ONLY" in text, text
+    assert "would deny" in said and "it is made" in said, said
+    code, text, _ = explain({"amount": 5})
+    assert code == 0 and text.startswith("WOULD BE ALLOWED: "), text
+    code, text, said = explain({"amount": "many"})
+    assert code == 2 and text.startswith("NOT ASKED: ") and "do not fit" in said, (text, said)
+    # People are not told of, and it is said that they are not.
+    code, text, _ = house.verb("who-can", "Money___move", "--gateway", house.gateway.id, json_too=False)
+    assert code == 0 and "Not considered: the 0 people of the user pool" in text, text
+    code, matrix, said = house.verb("matrix", "--gateway", house.gateway.id)
+    assert code == 0 and "people of the user pool" in matrix["notConsidered"][0], (matrix, said)
+
+
 # --- replay ----------------------------------------------------------------------------------------------------------------
 
 
@@ -308,7 +383,6 @@ def test_recordings_are_sealed_bounded_and_taken_away(start_server, tmp_path):
 # --- diff ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(shutil.which("cvc5") is None, reason="it takes a solver")
 def test_a_difference_is_shown_by_a_request(make, tmp_path):
     house = House(make)
     diff = lambda *arguments: house.verb("diff", *arguments, "--gateway", house.gateway.id)
@@ -335,10 +409,19 @@ def test_a_difference_is_shown_by_a_request(make, tmp_path):
 def test_without_a_solver_only_what_is_the_same_is_known_to_be(make, tmp_path):
     house = House(make)
     absent = f"no-such-solver-{secrets.token_hex(4)}"
-    diff = lambda *arguments: house.verb("diff", *arguments, "--gateway", house.gateway.id, "--solver", absent)
+    diff = lambda *arguments: house.verb("diff", *arguments, "--gateway", house.gateway.id, "--solver-program", absent)
     old = [house.permit("move", MANAGER), house.permit("move", SMALL)]
     again = "\n// said again\n".join(reversed(old)).replace(" && ", "\n  &&\n  ")
     code, same, _ = diff(file(tmp_path, again))
     assert code == 0 and same["same"], same
     code, _, said = diff(file(tmp_path, old[0]))
-    assert code == 2 and "cvc5" in said, said
+    assert code == 2 and "--solver-program" in said and "\\n" not in said, said
+    # What the configuration says of the solver holds for the verb too.
+    settings = tmp_path / "off.toml"
+    settings.write_text('[policy]\nsolver = "off"\n')
+    code, _, said = house.verb("diff", file(tmp_path, old[0]), "--gateway", house.gateway.id, "--config", str(settings))
+    assert code == 2 and "switched off" in said and "--policy-solver auto" in said, said
+    code, found, said = house.verb(
+        "diff", file(tmp_path, old[0]), "--gateway", house.gateway.id, "--config", str(settings), "--policy-solver", "auto"
+    )
+    assert code == 1 and found["changes"][0]["change"] == "newly denied", said

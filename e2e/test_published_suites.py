@@ -15,7 +15,8 @@ import pytest
 import converse
 from auth0 import Auth0
 from portcullis import PROJECT, REGION, Server, binary, plain_environment
-from scenery import name
+from runtimes import RUNTIME_TRUST, agent, by_url, runtime
+from scenery import archive, name
 from sources import packages, source
 
 
@@ -75,6 +76,33 @@ def test_the_sdks_suites(server, make, suite, tests):
         "COGNITO_CLIENT_SECRET": client.secret,
     }
     passes(server, sources_of("bedrock-agentcore"), tests, f"tests_integ/{suite}", **environment)
+
+
+def test_the_sdks_suite_of_runtimes(server, make):
+    """Its later tests skip when an earlier one made nothing: none may."""
+    bucket = name("agents")
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket=bucket, Key="agent.zip", Body=archive({"agent.py": ""}))
+    environment = {
+        "BEDROCK_TEST_REGION": REGION,
+        "RUNTIME_ROLE_ARN": make.role(RUNTIME_TRUST),
+        "RUNTIME_S3_CODE_URI": f"s3://{bucket}/agent.zip",
+    }
+    suite = "tests_integ/runtime/test_runtime_passthrough.py"
+    passes(server, sources_of("bedrock-agentcore"), 10, suite, **environment)
+
+
+def test_the_sdks_suite_of_resource_policies(server, make):
+    with agent() as url:
+        environment = {
+            "BEDROCK_TEST_REGION": REGION,
+            "RESOURCE_POLICY_TEST_ARN": runtime(make, by_url(url)).arn,
+            "RESOURCE_POLICY_TEST_PRINCIPAL": make.user().arn,
+        }
+        passes(
+            server, sources_of("bedrock-agentcore"), 6, "tests_integ/services/test_resource_policy.py", **environment
+        )
 
 
 def test_the_sdks_plugin_finds_tools(server, make):

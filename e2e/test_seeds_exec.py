@@ -5,6 +5,7 @@ hosts of others by local parties, and nothing but placeholders is filled in. doc
 names that they print.
 """
 
+import ast
 import http.server
 import json
 import os
@@ -29,6 +30,8 @@ from scenery import refusal
 from wire import Wire
 
 TENANT = "dev-example.us.auth0.com"
+# A command of the setup page, which prints several in one line, too.
+COMMAND = re.compile(r'python main\.py "\w+" --allowed-\w+ "[\w-]+" \.\.\.')
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +147,19 @@ def test_a_section_of_the_guide(guide, section):
     assert not guide[section]["wrong"], guide[section]["wrong"]
 
 
+def test_the_guides_advice_on_descriptions_is_the_posture_checks(make, server):
+    """Section 8: a description that says what a tool does and not when to use it is bad; `audit posture` finds it."""
+    snippets = documents.text("guide/section_8_descriptions.py").split("\n\n\n")
+    bad, good = ("\n".join(line for line in it.splitlines() if not line.startswith("#")) for it in snippets)
+    gateway = make.gateway("AWS_IAM")
+    tools = [scenery.tool("mail", **ast.literal_eval(f"{{{snippet}}}")) for snippet in (bad, good)]
+    function, names = make.function(), ("Vague", "Specific")
+    vague, _ = (gateway.lambda_target(name, function, [tool]) for name, tool in zip(names, tools, strict=True))
+    told = server.run("audit", "posture", "--format", "json", "--fail-on", "never").stdout
+    found = [it["resource"] for it in json.loads(told)["findings"] if it["rule"] == "tool-description-without-when"]
+    assert [it for it in found if gateway.id in it] == [f"{gateway.arn}/target/{vague}"], found
+
+
 # --- the prerequisites -----------------------------------------------------------------------------------------------
 
 
@@ -233,25 +249,36 @@ def test_the_setup_page_with_auth0(run, make, tenant):
 
 @pytest.mark.parametrize("provider", ["cognito", "auth0"])
 def test_the_setup_pages_command_and_variables(run, make, setup_page, tenant, provider):
-    """`python main.py "MyGateway" …`: the dots are filled, and `main.py` is the one of examples/."""
+    """`python main.py "MyGateway" …`: the dots are filled, and `main.py` is the one of examples/. Then the page's own
+    trouble, and what it says against it."""
     folder = run.folder / provider
     shutil.copytree(PROJECT / "examples", folder, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-    lines = documents.text("setup/main.sh").splitlines()
+    commands, remedies = (COMMAND.findall(documents.text(f"setup/{it}.sh")) for it in ("main", "troubleshooting"))
     if provider == "cognito":
         variables = documents.text("setup/env.txt").replace("yourdomain", setup_page["<UserPoolIdWithoutUnderscore>"])
         client, secret = setup_page["<ClientId>"], setup_page["<ClientSecret>"]
         url = documents.text("setup/discovery_url.txt").strip().replace("<UserPoolId>", setup_page["<UserPoolId>"])
-        [command] = [line for line in lines if "--allowed-clients" in line]
-        command = command.replace("your-client-id", client)
+        flag = "--allowed-clients"
     else:
         variables = documents.text("setup/auth0_env.txt").replace("dev-yourdomain.us.auth0.com", TENANT)
         client, secret, url = tenant.client_id, tenant.client_secret, tenant.discovery_url
-        [command] = [line for line in lines if "--allowed-audience" in line]
-        command = command.replace("your-audience", tenant.audience)
+        flag = "--allowed-audience"
     variables = variables.replace("your-client-id", client).replace("your-client-secret", secret)
     (folder / ".env").write_text(variables)
-    command = command.replace("...", f"--discovery-url {url} --role-arn {make.gateway_role()}")
-    done = run("sh", "-euc", f"cd {provider}; {command}")
+
+    def main(commands: list, flag: str):
+        [command] = [command for command in commands if flag in command]
+        command = command.replace("your-client-id", client).replace("your-audience", tenant.audience)
+        command = command.replace("...", f"--discovery-url {url} --role-arn {make.gateway_role()}")
+        return run("sh", "-euc", f"cd {provider}; {command}")
+
+    done = main(commands, flag)
+    assert done.returncode == 0 and "Tools: Clock___add_days" in done.stdout, f"{done.stdout}{done.stderr}"
+    if provider == "cognito":
+        # "AgentCore Gateway with `allowedAudience` will reject Cognito tokens (401 error)".
+        done = main(remedies, "--allowed-audience")
+        assert done.returncode != 0 and "401" in done.stderr, f"{done.stdout}{done.stderr}"
+    done = main(remedies, flag)
     assert done.returncode == 0 and "Tools: Clock___add_days" in done.stdout, f"{done.stdout}{done.stderr}"
 
 

@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from portcullis import Server
+from runtimes import RUNTIME_TRUST, by_url, runtime
 from scenery import name, refusal, until
 from test_smithy_targets import things
 from wire import Wire
@@ -217,6 +218,20 @@ def http_endpoint(make, place: str) -> tuple:
     return answer.status_code >= 300, f"{answer.status_code} {answer.text}"
 
 
+def agent_by_url(make, place: str) -> tuple:
+    made = runtime(make, by_url(place), roleArn=make.runtime_role)
+    client = make.server.client("bedrock-agentcore")
+    try:
+        client.invoke_agent_runtime(agentRuntimeArn=made.arn, payload=b"{}")
+        return False, "it was dialled"
+    except client.exceptions.RuntimeClientError as error:
+        message = str(error)
+    # A caller is told nothing of it, and the operator all.
+    said = [line for line in make.server.log().splitlines() if "An agent cannot be reached" in line and place in line]
+    assert "127" not in message and METADATA not in message, message
+    return True, f"{message} {' '.join(said)}"
+
+
 # Why it was refused, and nothing else: the place, a redirect that is not followed, or a URL that is none.
 REASON = re.compile(r"is a loopback address|is never dialled|it is a redirect|\b30[27]\b|ValidationException")
 
@@ -230,6 +245,7 @@ SETTABLE = [
     openapi_server,
     smithy_endpoint,
     http_endpoint,
+    agent_by_url,
 ]
 
 
@@ -239,6 +255,7 @@ def lab(make, party, server):
     control.create_workload_identity(name="agent")
     make.workload = server.client("bedrock-agentcore").get_workload_access_token(workloadName="agent")["workloadAccessToken"]
     make.party = party
+    make.runtime_role = make.role(RUNTIME_TRUST)
     make.open = make.gateway("NONE", exceptionLevel="DEBUG")
     make.plain = make.gateway("NONE", protocolType=None, exceptionLevel="DEBUG")
     return make

@@ -125,7 +125,7 @@ def test_callers_without_permission_are_refused(stage, stranger, row):
     message = refused(client, row, request, code)
     prefix = shapes.SURFACE[row.service]["iam_prefix"]
     action = row.action or f"{prefix}:{row.operation}"
-    resource = re.escape(row.on.format(**request))
+    resource = re.escape(row.on(request) if callable(row.on) else row.on.format(**request))
     told = rf"User: {re.escape(stranger.arn)} is not authorized to perform: {action} on resource: {resource}"
     # STS says nothing about why: whether there is such a role must not be found out.
     because = "" if action == "sts:AssumeRole" else f" because no identity-based policy allows the {action} action"
@@ -136,7 +136,8 @@ def test_actions_without_a_resource_need_the_star(stage):
     """A policy about every pool, every function and every secret allows none of them, as on AWS."""
     kms = [f"{KMS}:key/*", f"{KMS}:alias/*"]
     arns = [f"{COGNITO}:userpool/*", f"{LAMBDA}:function:*", f"{SECRETS}:*", f"{IAM}:*", *kms]
-    actions = ["cognito-idp:*", "lambda:*", "secretsmanager:*", "iam:*", "kms:*"]
+    actions = ["cloudtrail:*", "cognito-idp:*", "lambda:*", "secretsmanager:*", "iam:*", "kms:*", "sts:*"]
+    actions += ["logs:*", "xray:*", "ses:*", "bedrock:*"]
     for resource, allowed in ((arns, False), ("*", True)):
         user = stage.user(allow(*actions, resource=resource))
         for row in ROWS:
@@ -221,7 +222,7 @@ def test_the_aws_cli_drives_it(stage, row, command_line, tmp_path):
         (tmp_path / "ciphertext").write_bytes(request["CiphertextBlob"])
         arguments += ["--key-id", request["KeyId"], "--ciphertext-blob", f"fileb://{tmp_path}/ciphertext"]
     elif request:
-        arguments += ["--cli-input-json", json.dumps(request)]
+        arguments += ["--cli-input-json", json.dumps(request, default=bytes.decode)]
     if row.ready:
         row.ready(stage)
     status, printed, complained = command_line(*arguments)
@@ -261,22 +262,25 @@ def test_what_has_no_outcome_says_why():
     assert [row.operation for row in ROWS if row.unauthorized] == [
         "InitiateAuth",
         "RespondToAuthChallenge",
+        "AssumeRoleWithWebIdentity",
+        "GetSessionToken",
         "GetCallerIdentity",
     ]
     federation = ("EnableOutboundWebIdentityFederation", "DisableOutboundWebIdentityFederation")
-    memberless = [*federation, "GetOutboundWebIdentityFederationInfo", "GetCallerIdentity"]
+    more = ["ListOpenIDConnectProviders", "GetCallerIdentity"]
+    memberless = [*federation, "GetOutboundWebIdentityFederationInfo", *more, "GetTraceSegmentDestination"]
     assert [row.operation for row in ROWS if isinstance(row.malformed, str)] == memberless
 
 
 @pytest.mark.parametrize(
     ("service", "operation", "request_", "code", "status"),
     [
-        ("bedrock-agentcore-control", "ListAgentRuntimes", {}, "UnknownOperationException", 404),
+        ("bedrock-agentcore-control", "ListBrowsers", {}, "UnknownOperationException", 404),
         ("bedrock-agentcore-control", "ListMemories", {}, "UnknownOperationException", 404),
         ("lambda", "ListLayers", {}, "UnknownOperationException", 404),
         ("cognito-idp", "ListIdentityProviders", {"UserPoolId": "us-west-2_a"}, "UnknownOperationException", 400),
-        ("iam", "ListGroups", {}, "InvalidAction", 400),
-        ("sts", "GetSessionToken", {}, "InvalidAction", 400),
+        ("iam", "ListServerCertificates", {}, "InvalidAction", 400),
+        ("sts", "GetFederationToken", {"Name": "ann"}, "InvalidAction", 400),
         ("secretsmanager", "RotateSecret", {"SecretId": "a"}, "UnknownOperationException", 400),
         ("kms", "Sign", {"KeyId": "a"}, "UnknownOperationException", 400),
         ("ses", "ListIdentities", {}, "InvalidAction", 400),
@@ -293,6 +297,6 @@ def test_other_operations_are_unknown(server, service, operation, request_, code
 def test_other_services_are_unknown(server):
     """A service that is not ours answers quickly, and not with an error that a client tries again."""
     with pytest.raises(ClientError) as raised:
-        server.client("logs").describe_log_groups()
+        server.client("sqs").list_queues()
     assert raised.value.response["Error"]["Code"] == "UnknownOperationException"
     assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404

@@ -16,13 +16,16 @@ HERE = pathlib.Path(__file__).parent
 SERVICES = {
     "bedrock-agentcore": "2024-02-28",
     "bedrock-agentcore-control": "2023-06-05",
+    "cloudtrail": "2013-11-01",
     "cognito-idp": "2016-04-18",
     "iam": "2010-05-08",
     "kms": "2014-11-01",
     "lambda": "2015-03-31",
+    "logs": "2014-03-28",
     "secretsmanager": "2017-10-17",
     "ses": "2010-12-01",
     "sts": "2011-06-15",
+    "xray": "2016-04-12",
 }
 METADATA = ("apiVersion", "endpointPrefix", "jsonVersion", "protocol", "serviceFullName", "serviceId",
             "signingName", "targetPrefix", "xmlNamespace")

@@ -7,6 +7,7 @@
 
 mod failure;
 mod function;
+mod iam;
 mod load;
 mod message;
 mod policy;
@@ -59,6 +60,12 @@ enum Part {
         #[arg(long, default_value = "bench/results")]
         results: PathBuf,
     },
+    /// Decide by IAM in this process, with few statements and many
+    Iam {
+        /// Where the figures go, as JSON
+        #[arg(long, default_value = "bench/results")]
+        results: PathBuf,
+    },
     /// A Lambda function's bootstrap, which answers with its event
     Function {
         /// Where the Runtime API is: an address and a port
@@ -75,6 +82,7 @@ fn main() -> ExitCode {
         Part::Load => load::run(),
         Part::Vault { folder } => vault::run(&folder),
         Part::Policy { results } => policy::run(&results),
+        Part::Iam { results } => iam::run(&results),
         Part::Function { api } => function::run(&api),
     };
     match done {

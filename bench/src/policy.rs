@@ -63,7 +63,7 @@ pub(crate) fn run(results: &Path) -> Result<(), Failure> {
     for target in &targets {
         say(&format!("- {target}"));
     }
-    let path = write(results, &json!({ "engines": rows, "targets": targets }))?;
+    let path = write(results, "policy", &json!({ "engines": rows, "targets": targets }))?;
     say(&format!("written to {}", path.display()));
     Ok(())
 }
@@ -201,7 +201,7 @@ impl Naive {
 }
 
 /// The median of what the work takes, in microseconds: of batches that are long enough for the clock.
-fn median(mut work: impl FnMut()) -> f64 {
+pub(crate) fn median(mut work: impl FnMut()) -> f64 {
     let began = Instant::now();
     work();
     let once = began.elapsed().max(Duration::from_nanos(100));
@@ -219,7 +219,7 @@ fn median(mut work: impl FnMut()) -> f64 {
     times.get(times.len() / 2).copied().map_or(0.0, micros)
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
@@ -276,15 +276,15 @@ fn targets(rows: &[Row]) -> Vec<String> {
     targets
 }
 
-fn write(results: &Path, document: &Value) -> Result<PathBuf, Failure> {
+pub(crate) fn write(results: &Path, name: &str, document: &Value) -> Result<PathBuf, Failure> {
     std::fs::create_dir_all(results)?;
     let date = SystemClock.now().to_string().replace(':', "-");
-    let path = results.join(format!("policy-{date}.json"));
+    let path = results.join(format!("{name}-{date}.json"));
     std::fs::write(&path, serde_json::to_string_pretty(document)?)?;
     Ok(path)
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     // Nobody is left to tell when standard output is closed.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -27,6 +27,7 @@ BLOCKS = {
     "guide/section_4_3_output.txt": [("4.3 Waiting", "$ python setup_identity.py", "OIDC endpoint available")],
     "guide/section_4_4.py": [("4.4 Creating", "import boto3", "    return response['credentialProviderArn']")],
     "guide/section_4_5.py": [("4.5 Two-Layer", "from bedrock_agentcore.identity", "    return await _call_api_with_auth(user_input)")],
+    "guide/section_4_6.py": [("4.6 Creating", "import boto3", '    return {"id": response')],
     "guide/section_4_7.py": [("4.7 Debugging", "import base64", 'print(f"Expiration:')],
     "guide/section_4_7_output.txt": [("4.7 Debugging", "$ python debug_jwt.py", "Issued at:")],
     "guide/section_4_9.py": [("4.9 Three-Legged", "import requests", "    return response.json()")],
@@ -42,8 +43,18 @@ BLOCKS = {
     "guide/section_6_4_forbid.cedar": [("6.4 Writing", "// Always deny", "};")],
     "guide/section_6_4.py": [("6.4 Writing", "from bedrock_agentcore_starter_toolkit", "        return None", "NL2Cedar failed")],
     "guide/section_6_5.py": [("6.5 Setting", "from bedrock_agentcore_starter_toolkit", "    return engine_id")],
+    "guide/section_6_5_output.txt": [("6.5 Setting", "$ python setup_policy.py", "Policy Engine pe-")],
     "guide/section_6_6.py": [("6.6 Verification", "import requests", '            print(f"developer:')],
     "guide/section_6_6_output.txt": [("6.6 Verification", "=== Testing with manager", "developer: markdown_to_email excluded")],
+    "guide/section_7_1.py": [("7.1 Anti", "import jwt", "        yield event")],
+    "guide/section_7_2.json": [("7.2 confused", "{", "}")],
+    "guide/section_7_3_runtime.txt": [("7.3 IAM", "├── bedrock:InvokeModel", "└── bedrock-agentcore:*Code")],
+    "guide/section_7_3_developer.txt": [("7.3 IAM", "├── bedrock-agentcore:*,", "└── ses:")],
+    "guide/section_8.py": [("Idempotent Setup", "from pathlib", "    # ... continue")],
+    "guide/section_8_descriptions.py": [
+        ("Designing Gateway", "# Bad:", '"description": "Email'),
+        ("Designing Gateway", "# Good:", '               "Use this'),
+    ],
     "prerequisites/full_access.json": [("Gateway Management Permissions", "{", "}")],
     "prerequisites/read_only.json": [("If you prefer to follow", "{", "}")],
     "prerequisites/trust.json": [("At the very least", "{", "}")],
@@ -73,6 +84,7 @@ BLOCKS = {
     "setup/auth0_token.sh": [("- Configure scopes in API", "curl", "}'")],
     "setup/auth0_token_claims.json": [("Sample Auth0 Token Claims", "{", "}")],
     "setup/auth0_authorizer.json": [("Auth0 Authorizer Configuration", "{", "}")],
+    "setup/troubleshooting.sh": [("- Verify gateway configuration matches", "# If your token", "# If your token")],
     "setup/env.txt": [("After setting up your identity provider, configure", "# For Cognito", "COGNITO_CLIENT_SECRET=")],
     "setup/auth0_env.txt": [("COGNITO_CLIENT_SECRET=", "# For Auth0", "COGNITO_CLIENT_SECRET=")],
 }
@@ -115,7 +127,7 @@ def extract(folder: Path) -> dict:
         comment = COMMENTS.get(Path(name).suffix)
         if comment:
             section = name.removeprefix("section_").partition(".")[0].split("_")
-            origin = DOCUMENTS[which][1].format(".".join(section[:2]))
+            origin = DOCUMENTS[which][1].format(".".join(part for part in section if part.isdigit()))
             more = f" ({len(blocks)} blocks)" if len(blocks) > 1 else ""
             text = f"{comment} {origin}{more}.\n\n{text}"
         made[path] = text

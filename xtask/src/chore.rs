@@ -35,28 +35,31 @@ impl Chore {
         if status.success() { Ok(()) } else { Err(Failure::new(format!("`{shown}` failed ({status})"))) }
     }
 
-    /// Runs two programs at once in the project's folder. What the first prints is seen as it comes, what the second prints
-    /// when both have ended.
-    pub(crate) fn run_both(&self, first: &mut Command, second: &mut Command) -> Result<(), Failure> {
-        let shown = show(second);
-        let behind = second
-            .current_dir(project())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| Failure::new(format!("cannot start `{shown}`: {error}")))?;
-        let waiting = std::thread::spawn(move || behind.wait_with_output());
-        let before = self.run(first);
-        let output = waiting.join().map_err(|_| Failure::new(format!("lost `{shown}`")))??;
-        self.say(format!("what `{shown}` printed"));
-        std::io::stdout().write_all(&output.stdout)?;
-        std::io::stderr().write_all(&output.stderr)?;
-        before?;
-        if output.status.success() {
-            Ok(())
-        } else {
-            Err(Failure::new(format!("`{shown}` failed ({})", output.status)))
+    /// Runs programs at once in the project's folder. What the first prints is seen as it comes, what the others print when
+    /// they have ended. The first failure is told, when all have ended.
+    pub(crate) fn run_together(&self, first: &mut Command, others: &mut [Command]) -> Result<(), Failure> {
+        let mut behind = Vec::new();
+        for other in others {
+            let shown = show(other);
+            let child = other
+                .current_dir(project())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .map_err(|error| Failure::new(format!("cannot start `{shown}`: {error}")))?;
+            behind.push((shown, std::thread::spawn(move || child.wait_with_output())));
         }
+        let mut outcome = self.run(first);
+        for (shown, waiting) in behind {
+            let output = waiting.join().map_err(|_| Failure::new(format!("lost `{shown}`")))??;
+            self.say(format!("what `{shown}` printed"));
+            std::io::stdout().write_all(&output.stdout)?;
+            std::io::stderr().write_all(&output.stderr)?;
+            if !output.status.success() {
+                outcome = outcome.and(Err(Failure::new(format!("`{shown}` failed ({})", output.status))));
+            }
+        }
+        outcome
     }
 
     /// Runs another program and gives what it printed.

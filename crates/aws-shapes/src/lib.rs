@@ -10,13 +10,16 @@ mod value;
 
 pub mod bedrock_agentcore;
 pub mod bedrock_agentcore_control;
+pub mod cloudtrail;
 pub mod cognito_idp;
 pub mod iam;
 pub mod kms;
 pub mod lambda;
+pub mod logs;
 pub mod secretsmanager;
 pub mod ses;
 pub mod sts;
+pub mod xray;
 
 pub use schema::{
     ErrorSpec, Location, Member, OperationSpec, Protocol, Schema, Segment, ServiceSpec, TimestampFormat,

@@ -7,11 +7,14 @@ use crate::ServiceSpec;
 pub static SERVICES: &[&ServiceSpec] = &[
     &crate::bedrock_agentcore::SERVICE,
     &crate::bedrock_agentcore_control::SERVICE,
+    &crate::cloudtrail::SERVICE,
     &crate::cognito_idp::SERVICE,
     &crate::iam::SERVICE,
     &crate::kms::SERVICE,
     &crate::lambda::SERVICE,
+    &crate::logs::SERVICE,
     &crate::secretsmanager::SERVICE,
     &crate::ses::SERVICE,
     &crate::sts::SERVICE,
+    &crate::xray::SERVICE,
 ];

@@ -7,6 +7,7 @@ use std::sync::{OnceLock, RwLock};
 use aws_shapes::{Member, Schema};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::Timestamp;
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -28,6 +29,14 @@ pub fn check(schema: &Schema, value: &mut Value) -> Vec<FieldFault> {
     let mut inspection = Inspection { path: String::new(), faults: Vec::new() };
     inspection.value(schema, value);
     inspection.faults
+}
+
+/// The end of the year 9999, in seconds since the epoch.
+const LATEST: f64 = 253_402_300_800.0;
+
+#[expect(clippy::cast_possible_truncation, reason = "the number of seconds was bounded before")]
+fn millis(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
 }
 
 struct Inspection {
@@ -77,7 +86,21 @@ impl Inspection {
                 _ => self.wrong("must be a map"),
             },
             Schema::NotHonoured => self.wrong("is not supported by Portcullis yet: leave it out"),
+            Schema::Timestamp(_) => self.moment(value),
             scalar => self.scalar(scalar, value),
+        }
+    }
+
+    /// A moment as clients write it, seconds since the epoch or RFC 3339, becomes the milliseconds that types hold.
+    fn moment(&mut self, value: &mut Value) {
+        let moment = match value {
+            Value::Number(seconds) => seconds.as_f64().filter(|seconds| seconds.abs() < LATEST).map(millis),
+            Value::String(text) => Timestamp::parse(text).map(Timestamp::millis),
+            _ => None,
+        };
+        match moment {
+            Some(moment) => *value = moment.into(),
+            None => self.wrong("must be a timestamp"),
         }
     }
 
@@ -143,7 +166,6 @@ impl Inspection {
                 }
             }
             (Schema::Blob { .. }, _) => self.wrong("must be base64"),
-            // No request of the surface carries a moment.
             _ => self.wrong("must be a value of the service's model"),
         }
     }

@@ -115,7 +115,7 @@ pub(crate) fn from_text(schema: &Schema, text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use aws_shapes::{bedrock_agentcore_control as agentcore, iam, lambda};
+    use aws_shapes::{bedrock_agentcore_control as agentcore, iam, lambda, sts};
     use serde_json::json;
 
     use super::*;
@@ -151,7 +151,12 @@ mod tests {
         let body =
             b"Action=CreateRole&RoleName=r&MaxSessionDuration=3600&Tags.member.1.Key=k&Tags.member.1.Value=v";
         let value = decode(&routed, "", &HeaderMap::new(), body).unwrap();
-        assert_eq!(value, json!({"RoleName": "r", "MaxSessionDuration": 3600, "Tags": true}));
+        let tags = json!([{"Key": "k", "Value": "v"}]);
+        assert_eq!(value, json!({"RoleName": "r", "MaxSessionDuration": 3600, "Tags": tags}));
+        let routed = Routed { service: &sts::SERVICE, operation: &sts::ASSUME_ROLE, labels: vec![] };
+        let body = b"Action=AssumeRole&RoleSessionName=s&ProvidedContexts.member.1.ProviderArn=a";
+        let value = decode(&routed, "", &HeaderMap::new(), body).unwrap();
+        assert_eq!(value, json!({"RoleSessionName": "s", "ProvidedContexts": true}));
     }
 
     #[test]

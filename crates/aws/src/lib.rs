@@ -17,4 +17,4 @@ pub use check::{FieldFault, check};
 pub use decode::decode;
 pub use encode::{Answer, encode, encode_fault};
 pub use fault::Fault;
-pub use route::{Routed, operation, protocol_of, service_by_path, service_by_signature};
+pub use route::{Routed, operation, protocol_of, service_by_path, service_by_signature, unsigned_action};

@@ -32,7 +32,7 @@ pub fn service_by_signature(method: &str, path: &str, headers: &HeaderMap) -> Op
         });
         return of_path.or_else(|| of_name().next());
     }
-    let prefix = text("x-amz-target")?.split_once('.')?.0;
+    let prefix = text("x-amz-target")?.rsplit_once('.')?.0;
     SERVICES.iter().copied().find(|service| service.target_prefix == Some(prefix))
 }
 
@@ -43,6 +43,17 @@ pub fn service_by_path(method: &str, path: &str) -> Option<&'static ServiceSpec>
         .iter()
         .copied()
         .find(|service| service.protocol == Protocol::RestJson1 && by_path(service, method, path).is_ok())
+}
+
+/// The action of an unsigned request of the query protocol: the form's `Action`. Nothing for a request that is signed, or
+/// that is no form.
+#[must_use]
+pub fn unsigned_action(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+    let is_form = protocol_of(headers) == Protocol::AwsQuery;
+    if !is_form || headers.contains_key("authorization") {
+        return None;
+    }
+    Form::parse(body).ok()?.get("Action").map(str::to_owned)
 }
 
 /// The protocol in which a request wants its error, when its service is not known.
@@ -74,7 +85,7 @@ pub fn operation(
         Protocol::AwsJson11 => {
             let target =
                 headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let name = target.split_once('.').map_or(target, |(_, name)| name);
+            let name = target.rsplit_once('.').map_or(target, |(_, name)| name);
             by_name(service, name)
         }
         Protocol::AwsQuery => {

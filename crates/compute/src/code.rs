@@ -16,8 +16,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use crate::package::{self, PackageError};
-use crate::{InvokeError, Provider};
+use crate::Provider;
+use crate::package::{self, Bounds, PackageError};
 
 /// The SHA-256 of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,18 +56,34 @@ impl fmt::Display for Digest {
     }
 }
 
+/// Why an archive is not there, unpacked.
+#[derive(Clone, Debug)]
+pub(crate) enum CodeError {
+    /// Its provider failed, or the system.
+    Unavailable(String),
+    /// It cannot be used.
+    Package(Arc<PackageError>),
+}
+
+impl From<PackageError> for CodeError {
+    fn from(error: PackageError) -> Self {
+        Self::Package(Arc::new(error))
+    }
+}
+
 /// The unpacked archives.
 pub(crate) struct Packages {
     folder: PathBuf,
+    bounds: Bounds,
     /// One lock a digest, so that two first invocations unpack once.
     unpacking: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Packages {
     /// Empties and takes `folder`.
-    pub(crate) fn open(folder: PathBuf) -> io::Result<Self> {
+    pub(crate) fn open(folder: PathBuf, bounds: Bounds) -> io::Result<Self> {
         empty(&folder)?;
-        Ok(Self { folder, unpacking: Mutex::default() })
+        Ok(Self { folder, bounds, unpacking: Mutex::default() })
     }
 
     /// The folder that holds the archive with this digest, after fetching and unpacking it if need be.
@@ -75,7 +91,7 @@ impl Packages {
         &self,
         digest: Digest,
         archive: &Provider<Bytes>,
-    ) -> Result<PathBuf, InvokeError> {
+    ) -> Result<PathBuf, CodeError> {
         let name = digest.to_string();
         let place = self.folder.join(&name);
         let lock = {
@@ -86,25 +102,31 @@ impl Packages {
         if tokio::fs::try_exists(&place).await.unwrap_or(false) {
             return Ok(place);
         }
-        let bytes = archive.give().await.map_err(|error| InvokeError::CodeUnavailable(error.to_string()))?;
+        let bytes = archive.give().await.map_err(|error| CodeError::Unavailable(error.to_string()))?;
         let beside = self.folder.join(format!(".{name}"));
-        let target = place.clone();
-        tokio::task::spawn_blocking(move || settle(digest, &bytes, &beside, &target))
+        let (target, bounds) = (place.clone(), self.bounds);
+        tokio::task::spawn_blocking(move || settle(digest, bounds, &bytes, &beside, &target))
             .await
-            .map_err(|error| InvokeError::CodeUnavailable(error.to_string()))??;
+            .map_err(|error| CodeError::Unavailable(error.to_string()))??;
         Ok(place)
     }
 }
 
 /// Unpacks `beside` and renames to `place`.
-fn settle(digest: Digest, archive: &[u8], beside: &Path, place: &Path) -> Result<(), PackageError> {
+fn settle(
+    digest: Digest,
+    bounds: Bounds,
+    archive: &[u8],
+    beside: &Path,
+    place: &Path,
+) -> Result<(), PackageError> {
     let found = Digest::of(archive);
     if found != digest {
         return Err(PackageError::WrongDigest { expected: digest.to_string(), found: found.to_string() });
     }
     let refused = |source| PackageError::Write { path: beside.display().to_string(), source };
     empty(beside).map_err(refused)?;
-    let unpacked = package::unpack(archive, beside);
+    let unpacked = package::unpack_within(bounds, archive, beside);
     if unpacked.is_err() {
         let _ = fs::remove_dir_all(beside);
     }

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use crate::package::{MAX_ENTRIES, PackageError};
+use crate::package::PackageError;
 
 const END: &[u8] = b"PK\x05\x06";
 const END_64_LOCATOR: &[u8] = b"PK\x06\x07";
@@ -16,14 +16,14 @@ const HEADER: &[u8] = b"PK\x01\x02";
 const END_LENGTH: usize = 22;
 const LONGEST_COMMENT: usize = 65_535;
 
-/// Checks that the archive has one directory, with 1 to [`MAX_ENTRIES`] entries of different names.
-pub(crate) fn check(archive: &[u8]) -> Result<(), PackageError> {
+/// Checks that the archive has one directory, with 1 to `limit` entries of different names.
+pub(crate) fn check(archive: &[u8], limit: u64) -> Result<(), PackageError> {
     let end = find_end(archive)?;
     let (entries, start) = extent(archive, end).ok_or_else(|| damaged("its directory is damaged"))?;
     match entries {
         0 => return Err(PackageError::Empty),
-        1..=MAX_ENTRIES => {}
-        _ => return Err(PackageError::TooManyEntries { entries }),
+        entries if entries > limit => return Err(PackageError::TooManyEntries { entries, limit }),
+        _ => {}
     }
     let mut names = HashSet::new();
     let mut position = start;

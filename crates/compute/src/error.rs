@@ -4,7 +4,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::code::CodeError;
+use crate::interpreter::Missing;
 use crate::package::PackageError;
 
 /// Why an invocation was not run. The comments name the exception of Lambda's `Invoke` that says the same.
@@ -37,7 +40,7 @@ pub enum InvokeError {
     },
     /// The archive cannot be used (`InvalidZipFileException`, 502).
     #[error("the code of the function cannot be used: {0}")]
-    Package(#[from] PackageError),
+    Package(Arc<PackageError>),
     /// The provider of the archive failed (`ServiceException`, 500).
     #[error("the code of the function could not be fetched: {0}")]
     CodeUnavailable(String),
@@ -58,6 +61,21 @@ pub enum InvokeError {
     /// The supervisor is shutting down (`ServiceException`, 500).
     #[error("the server is shutting down")]
     ShuttingDown,
+}
+
+impl From<CodeError> for InvokeError {
+    fn from(error: CodeError) -> Self {
+        match error {
+            CodeError::Unavailable(why) => Self::CodeUnavailable(why),
+            CodeError::Package(error) => Self::Package(error),
+        }
+    }
+}
+
+impl From<Missing> for InvokeError {
+    fn from(Missing { runtime, remedy }: Missing) -> Self {
+        Self::NoInterpreter { runtime, remedy }
+    }
 }
 
 /// Why a supervisor could not be set up.

@@ -13,8 +13,6 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::{InvokeError, Settings};
-
 /// How long a candidate may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,6 +42,14 @@ const NODE: Language = Language {
     question: &["-p", "process.versions.node.split('.')[0] + ' ' + process.execPath"],
 };
 
+/// That there is no interpreter, and what to do about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    /// What asked for it, such as `python3.12`.
+    pub(crate) runtime: String,
+    pub(crate) remedy: String,
+}
+
 /// Finds interpreters, and remembers those it found.
 pub(crate) struct Interpreters {
     python: Option<PathBuf>,
@@ -63,25 +69,20 @@ struct Interpreter {
 }
 
 impl Interpreters {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            python: settings.python.clone(),
-            node: settings.node.clone(),
-            search_path: settings.search_path.clone(),
-            found: Mutex::default(),
-            warned: Mutex::default(),
-        }
+    /// With those that are configured, if any, and the path to search for others.
+    pub(crate) fn new(python: Option<PathBuf>, node: Option<PathBuf>, search_path: OsString) -> Self {
+        Self { python, node, search_path, found: Mutex::default(), warned: Mutex::default() }
     }
 
     /// The interpreter for `python3.{minor}`.
-    pub(crate) async fn python(&self, function: &str, minor: u8) -> Result<PathBuf, InvokeError> {
+    pub(crate) async fn python(&self, function: &str, minor: u8) -> Result<PathBuf, Missing> {
         let runtime = format!("python3.{minor}");
         let names = [runtime.as_str(), "python3"];
         self.resolve(&PYTHON, self.python.as_deref(), &names, function, &runtime, minor).await
     }
 
     /// The interpreter for `nodejs{major}.x`.
-    pub(crate) async fn node(&self, function: &str, major: u8) -> Result<PathBuf, InvokeError> {
+    pub(crate) async fn node(&self, function: &str, major: u8) -> Result<PathBuf, Missing> {
         let runtime = format!("nodejs{major}.x");
         let exact = format!("node{major}");
         let names = [exact.as_str(), "node", "nodejs"];
@@ -96,9 +97,9 @@ impl Interpreters {
         function: &str,
         runtime: &str,
         version: u8,
-    ) -> Result<PathBuf, InvokeError> {
+    ) -> Result<PathBuf, Missing> {
         let (name, oldest) = (language.name, language.oldest);
-        let missing = |remedy| InvokeError::NoInterpreter { runtime: runtime.to_owned(), remedy };
+        let missing = |remedy| Missing { runtime: runtime.to_owned(), remedy };
         let found = match configured {
             Some(configured) => self.probe(language, configured).await.ok_or_else(|| {
                 missing(format!("`{}` is no {} interpreter", configured.display(), language.kind))

@@ -4,12 +4,14 @@
 //! The pipe is read by the process's task as it fills, and once more at the moment an answer arrives: what
 //! the function printed before it answered then belongs to that invocation, and stands before its END line.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use domain::{Clock, Timestamp};
+use mask::Mask;
 use tokio::net::unix::pipe;
 
 use crate::logs::{FunctionLog, Logs};
@@ -32,6 +34,15 @@ pub(crate) enum Drained {
     Closed,
 }
 
+/// How a process's lines are told.
+#[derive(Default)]
+pub(crate) struct Voice {
+    /// Stands before every line.
+    pub(crate) prefix: String,
+    /// What is taken out of the lines; it may come to know more while the process runs.
+    pub(crate) mask: Option<Arc<RwLock<Mask>>>,
+}
+
 /// The log of one process.
 pub(crate) struct Journal {
     pipe: Arc<pipe::Receiver>,
@@ -42,6 +53,7 @@ pub(crate) struct Journal {
     /// The beginning of a line whose end has not come yet.
     unfinished: Vec<u8>,
     tail: VecDeque<u8>,
+    voice: Voice,
 }
 
 impl Journal {
@@ -50,6 +62,7 @@ impl Journal {
         logs: Arc<Logs>,
         log: Arc<FunctionLog>,
         clock: Arc<dyn Clock>,
+        voice: Voice,
     ) -> Self {
         Self {
             pipe,
@@ -59,11 +72,12 @@ impl Journal {
             buffer: vec![0; 8 * 1024].into_boxed_slice(),
             unfinished: Vec::new(),
             tail: VecDeque::new(),
+            voice,
         }
     }
 
     /// Writes lines of the server's own.
-    fn write(&mut self, text: &str) {
+    pub(crate) fn write(&mut self, text: &str) {
         let now = self.clock.now();
         self.record(now, text);
     }
@@ -148,7 +162,14 @@ impl Journal {
     }
 
     fn record(&mut self, now: Timestamp, text: &str) {
-        self.logs.push(&self.log, now, text);
+        let mask = self.voice.mask.as_ref();
+        let mask = mask.map(|mask| mask.read().unwrap_or_else(PoisonError::into_inner).clone());
+        let text = mask.as_ref().map_or(Cow::Borrowed(text), |mask| mask.text(text));
+        if self.voice.prefix.is_empty() {
+            self.logs.push(&self.log, now, &text);
+        } else {
+            self.logs.push(&self.log, now, &format!("{}{text}", self.voice.prefix));
+        }
         self.tail.extend(text.as_bytes());
         self.tail.push_back(b'\n');
         let excess = self.tail.len().saturating_sub(TAIL_BYTES);

@@ -18,6 +18,7 @@
 //! that the caller hands in. Sources: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom
 //! runtimes", "Understanding the Lambda execution environment lifecycle", "Lambda quotas".
 
+pub mod agents;
 mod code;
 mod directory;
 mod environment;
@@ -38,10 +39,13 @@ mod report;
 mod roster;
 mod runtime_api;
 mod settings;
+mod spawn;
 mod start;
 mod supervise;
 mod supervisor;
 mod watch;
+mod weight;
+mod workdir;
 
 pub use code::Digest;
 pub use environment::is_reserved as is_reserved_variable;

@@ -18,12 +18,23 @@ use crate::processes;
 pub(crate) const INTERPRETER_ALLOWANCE: u64 = 32 * 1024 * 1024;
 /// How many processes one instance may have (Lambda: 1,024 processes and threads together).
 pub(crate) const MOST_PROCESSES: usize = 1024;
-/// How many files it may have open: Lambda's 1,024.
-#[cfg(target_os = "linux")]
-const MOST_FILES: u64 = 1024;
-/// The largest file it may write, in bytes: 512 MiB, Lambda's `/tmp`.
-#[cfg(target_os = "linux")]
-const LARGEST_FILE: u64 = 512 * 1024 * 1024;
+/// What the operating system holds a process to, and what it starts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// Twice this and 1 GiB of data, in MiB: so far memory can jump before it is measured.
+    pub(crate) memory_mib: u32,
+    /// How many files it may have open.
+    pub(crate) files: u64,
+    /// The largest file it may write, in bytes.
+    pub(crate) largest_file: u64,
+}
+
+impl Bounds {
+    /// Of a function: Lambda's 1,024 files, and 512 MiB, which is Lambda's `/tmp`.
+    pub(crate) fn function(memory_mib: u32) -> Self {
+        Self { memory_mib, files: 1024, largest_file: 512 * 1024 * 1024 }
+    }
+}
 
 /// A process that leads its own group.
 pub(crate) struct Process {
@@ -51,16 +62,25 @@ impl Process {
 
     /// Kills it and its group, and those of its descendants that have left the group.
     pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
         let reaped = self.reaped.lock().unwrap_or_else(PoisonError::into_inner);
         if *reaped {
             return;
         }
         for escaped in processes::outside_group(self.id()) {
             if let Some(pid) = Pid::from_raw(escaped) {
-                let _ = kill_process(pid, Signal::KILL);
+                let _ = kill_process(pid, signal);
             }
         }
-        let _ = kill_process_group(self.pid, Signal::KILL);
+        let _ = kill_process_group(self.pid, signal);
+    }
+
+    /// Asks it and its group to end, and those of its descendants that have left the group.
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
     }
 
     /// Kills what is left of its group. Call it when the process has ended and before it is waited for.
@@ -71,13 +91,13 @@ impl Process {
 
     /// Bounds what it may use.
     #[cfg(target_os = "linux")]
-    pub(crate) fn bound(&self, memory_mib: u32) -> io::Result<()> {
+    pub(crate) fn bound(&self, bounds: Bounds) -> io::Result<()> {
         use rustix::process::{Resource, Rlimit, prlimit};
-        let data = (2 * u64::from(memory_mib) + 1024) * 1024 * 1024;
+        let data = (2 * u64::from(bounds.memory_mib) + 1024) * 1024 * 1024;
         for (resource, limit) in [
             (Resource::Core, 0),
-            (Resource::Nofile, MOST_FILES),
-            (Resource::Fsize, LARGEST_FILE),
+            (Resource::Nofile, bounds.files),
+            (Resource::Fsize, bounds.largest_file),
             (Resource::Data, data),
         ] {
             let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
@@ -92,7 +112,7 @@ impl Process {
 
     /// Bounds what it may use: nothing, on this system.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn bound(&self, _memory_mib: u32) -> io::Result<()> {
+    pub(crate) fn bound(&self, _bounds: Bounds) -> io::Result<()> {
         Ok(())
     }
 }

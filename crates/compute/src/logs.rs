@@ -76,6 +76,11 @@ impl Logs {
         log.map(|log| lock(&log.ring).lines.iter().cloned().collect()).unwrap_or_default()
     }
 
+    /// Forgets the lines of a function that is no more. Its file stays.
+    pub(crate) fn forget(&self, function: &Arn) {
+        lock(&self.functions).remove(function.as_str());
+    }
+
     /// Adds lines to a log.
     pub(crate) fn push(&self, log: &FunctionLog, at: Timestamp, text: &str) {
         let mut ring = lock(&log.ring);

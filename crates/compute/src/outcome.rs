@@ -82,6 +82,14 @@ pub(crate) enum Answer {
     Fault(Fault),
 }
 
+/// How a process ended, in words: `exit status 1`, `signal: killed`.
+pub(crate) fn ending(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (None, Some(signal)) => format!("signal: {}", signal_name(signal)),
+        (code, _) => format!("exit status {}", code.unwrap_or_default()),
+    }
+}
+
 /// Something that went wrong with a function, seen from outside or before its first event.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
@@ -108,10 +116,12 @@ struct ErrorBody<'a> {
 impl Fault {
     /// The process ended with `status`, in the words of Lambda (which are those of Go).
     pub(crate) fn exited(status: ExitStatus) -> Self {
-        Self::Exited(match (status.code(), status.signal()) {
-            (Some(0), _) | (None, None) => "Runtime exited without providing a reason".to_owned(),
-            (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
-            (None, Some(signal)) => format!("Runtime exited with error: signal: {}", signal_name(signal)),
+        Self::Exited(match status.code() {
+            Some(0) => "Runtime exited without providing a reason".to_owned(),
+            _ if status.code().is_none() && status.signal().is_none() => {
+                "Runtime exited without providing a reason".to_owned()
+            }
+            _ => format!("Runtime exited with error: {}", ending(status)),
         })
     }
 

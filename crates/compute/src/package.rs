@@ -23,6 +23,22 @@ pub const MAX_ENTRIES: u64 = 10_000;
 pub const MAX_PATH_BYTES: usize = 1024;
 const MAX_PART_BYTES: usize = 255;
 
+/// How large an archive may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The most bytes that it may unpack to.
+    pub bytes: u64,
+    /// The most entries (files, folders and links) that it may have.
+    pub entries: u64,
+}
+
+impl Bounds {
+    /// Of a function: [`MAX_UNPACKED_BYTES`] in [`MAX_ENTRIES`].
+    pub const FUNCTION: Self = Self { bytes: MAX_UNPACKED_BYTES, entries: MAX_ENTRIES };
+    /// Of an agent: 750 MiB ("Quotas for Amazon Bedrock AgentCore", direct code deployment), in 50,000 entries.
+    pub const AGENT: Self = Self { bytes: 750 * 1024 * 1024, entries: 50_000 };
+}
+
 /// What an archive holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contents {
@@ -44,17 +60,19 @@ pub enum PackageError {
     /// Nothing in it.
     #[error("the archive is empty")]
     Empty,
-    /// More than [`MAX_ENTRIES`].
-    #[error("the archive has {entries} entries, and at most {MAX_ENTRIES} are allowed")]
+    /// More entries than its [`Bounds`] allow.
+    #[error("the archive has {entries} entries, and at most {limit} are allowed")]
     TooManyEntries {
         /// How many it says it has.
         entries: u64,
+        /// How many it may have.
+        limit: u64,
     },
-    /// More than [`MAX_UNPACKED_BYTES`].
-    #[error(
-        "the archive unpacks to more than {MAX_UNPACKED_BYTES} bytes: the limit was reached in `{entry}`"
-    )]
+    /// More bytes than its [`Bounds`] allow.
+    #[error("the archive unpacks to more than {limit} bytes: the limit was reached in `{entry}`")]
     TooLarge {
+        /// How many bytes it may have.
+        limit: u64,
         /// The entry in which the limit was reached.
         entry: String,
     },
@@ -118,7 +136,7 @@ pub enum PackageError {
 /// # Errors
 /// [`PackageError`], which names the entry.
 pub fn check(archive: &[u8]) -> Result<Contents, PackageError> {
-    walk(archive, &mut Discard, MAX_UNPACKED_BYTES)
+    walk(archive, &mut Discard, Bounds::FUNCTION)
 }
 
 /// Unpacks an archive into an existing, empty folder. Files become read-only; what was executable stays so.
@@ -127,7 +145,23 @@ pub fn check(archive: &[u8]) -> Result<Contents, PackageError> {
 /// # Errors
 /// [`PackageError`]; what was written by then stays.
 pub fn unpack(archive: &[u8], folder: &Path) -> Result<Contents, PackageError> {
-    walk(archive, &mut Disk { folder }, MAX_UNPACKED_BYTES)
+    unpack_within(Bounds::FUNCTION, archive, folder)
+}
+
+/// [`check`] for an archive with bounds of its own.
+///
+/// # Errors
+/// [`PackageError`], which names the entry.
+pub fn check_within(bounds: Bounds, archive: &[u8]) -> Result<Contents, PackageError> {
+    walk(archive, &mut Discard, bounds)
+}
+
+/// [`unpack`] for an archive with bounds of its own.
+///
+/// # Errors
+/// [`PackageError`]; what was written by then stays.
+pub fn unpack_within(bounds: Bounds, archive: &[u8], folder: &Path) -> Result<Contents, PackageError> {
+    walk(archive, &mut Disk { folder }, bounds)
 }
 
 /// Where entries go. Two of them: nowhere and the disk.
@@ -150,14 +184,14 @@ enum Kind {
     Link,
 }
 
-fn walk(archive: &[u8], sink: &mut dyn Sink, limit: u64) -> Result<Contents, PackageError> {
-    directory::check(archive)?;
+fn walk(archive: &[u8], sink: &mut dyn Sink, bounds: Bounds) -> Result<Contents, PackageError> {
+    directory::check(archive, bounds.entries)?;
     let mut entries = ZipArchive::new(Cursor::new(archive))
         .map_err(|error| PackageError::NotAnArchive { reason: error.to_string() })?;
     let mut tree = Tree::default();
     let mut links = BTreeMap::new();
     let mut files = 0;
-    let mut budget = Budget { limit, used: 0 };
+    let mut budget = Budget { limit: bounds.bytes, used: 0 };
     for index in 0..entries.len() {
         let unreadable = |error: zip::result::ZipError| PackageError::Unreadable {
             entry: format!("#{index}"),
@@ -288,7 +322,7 @@ fn copy(
         }
         budget.used += u64::try_from(length).unwrap_or(u64::MAX);
         if budget.used > budget.limit {
-            return Err(PackageError::TooLarge { entry: name.to_owned() });
+            return Err(PackageError::TooLarge { limit: budget.limit, entry: name.to_owned() });
         }
         into.write_all(buffer.get(..length).unwrap_or_default())
             .map_err(|source| PackageError::Write { path: name.to_owned(), source })?;
@@ -397,10 +431,14 @@ mod tests {
         }
         let mut bomb = writer.finish().unwrap().into_inner();
         assert!(bomb.len() < 1 << 14);
-        assert_eq!(walk(&bomb, &mut Discard, 2 << 20).unwrap().unpacked_bytes, 2 << 20);
-        let refused = |bomb: &[u8]| walk(bomb, &mut Discard, (2 << 20) - 1).unwrap_err();
+        assert_eq!(
+            walk(&bomb, &mut Discard, Bounds { bytes: 2 << 20, entries: 10 }).unwrap().unpacked_bytes,
+            2 << 20
+        );
+        let refused =
+            |bomb: &[u8]| walk(bomb, &mut Discard, Bounds { bytes: (2 << 20) - 1, entries: 10 }).unwrap_err();
         let error = refused(&bomb);
-        assert!(matches!(&error, PackageError::TooLarge { entry } if entry == "second"), "{error}");
+        assert!(matches!(&error, PackageError::TooLarge { entry, .. } if entry == "second"), "{error}");
         // What it says about its sizes is not believed.
         let headers: Vec<_> =
             (0..bomb.len() - 4).filter(|at| bomb[*at..].starts_with(b"PK\x01\x02")).collect();

@@ -2,11 +2,9 @@
 //!
 //! It runs as a task of its own, so that a caller who goes away does not leave half an instance behind.
 
-use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,20 +13,20 @@ use std::time::{Duration, Instant};
 use domain::FunctionRuntime;
 use rustix::io::Errno;
 use tokio::net::TcpListener;
-use tokio::net::unix::pipe;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use crate::environment::{self, Places};
 use crate::instance::{Instance, Parts};
-use crate::journal::Journal;
-use crate::limits::Process;
+use crate::journal::{Journal, Voice};
+use crate::limits::{Bounds, Process};
 use crate::outcome::Fault;
 use crate::pools::{Refusal, Start};
 use crate::processes;
+use crate::spawn::{SpawnFailure, spawn};
 use crate::supervise::{self, Life};
 use crate::supervisor::{Inner, NODE_CLIENT, PYTHON_CLIENT};
-use crate::{Code, InvokeError, Launch, RunAs};
+use crate::{Code, InvokeError, Launch};
 
 /// How long a runtime may take to ask for its first event, if its function's timeout is not longer: Lambda's
 /// ten seconds.
@@ -88,10 +86,12 @@ async fn attempt(inner: &Arc<Inner>, launch: &Arc<Launch>) -> Result<Arc<Instanc
         .process_group(0)
         .kill_on_drop(true);
     let began = Instant::now();
-    let spawned = spawn(command, scratch.clone(), inner.settings.run_as).await;
-    let (child, output) = spawned.map_err(|failure| failure.explain(launch))?;
+    let spawned = spawn(command, scratch.clone(), inner.settings.run_as, || Ok(())).await;
+    let (child, output) = spawned.map_err(|failure| explain(failure, launch))?;
     let process = child.id().and_then(Process::new).ok_or(InvokeError::Unstable)?;
-    process.bound(launch.memory_mib).map_err(|error| refused("bound the process", error))?;
+    process
+        .bound(Bounds::function(launch.memory_mib))
+        .map_err(|error| refused("bound the process", error))?;
 
     let output = Arc::new(output);
     let (ready, readiness) = oneshot::channel();
@@ -100,6 +100,7 @@ async fn attempt(inner: &Arc<Inner>, launch: &Arc<Launch>) -> Result<Arc<Instanc
         Arc::clone(&inner.logs),
         inner.logs.of(&launch.function, &launch.name),
         Arc::clone(&inner.settings.clock),
+        Voice::default(),
     );
     let instance = Arc::new(Instance::new(Parts {
         id,
@@ -201,60 +202,25 @@ impl Program {
     }
 }
 
-/// Why a process was not spawned.
-enum SpawnFailure {
-    Folder(io::Error),
-    Execute(io::Error),
-}
-
-impl SpawnFailure {
-    /// What is not executable in an archive is the function's fault, anything else is ours.
-    fn explain(self, launch: &Launch) -> Refusal {
-        let error = match self {
-            Self::Folder(error) => return refused("make its folder", error).into(),
-            Self::Execute(error) => error,
-        };
-        let words = match Errno::from_io_error(&error) {
-            Some(Errno::NOEXEC) => "exec format error",
-            Some(Errno::NOENT) => "no such file or directory",
-            Some(Errno::ACCESS) => "permission denied",
-            _ => return refused("execute it", error).into(),
-        };
-        match launch.runtime {
-            FunctionRuntime::Provided(_) => {
-                invalid_entrypoint(&format!("fork/exec /var/task/bootstrap: {words}"))
-            }
-            FunctionRuntime::Python(_) | FunctionRuntime::Node(_) => {
-                refused("execute the interpreter", error).into()
-            }
+/// What is not executable in an archive is the function's fault, anything else is ours.
+fn explain(failure: SpawnFailure, launch: &Launch) -> Refusal {
+    let error = match failure {
+        SpawnFailure::Folder(error) => return refused("make its folder", error).into(),
+        SpawnFailure::Execute(error) => error,
+    };
+    let words = match Errno::from_io_error(&error) {
+        Some(Errno::NOEXEC) => "exec format error",
+        Some(Errno::NOENT) => "no such file or directory",
+        Some(Errno::ACCESS) => "permission denied",
+        _ => return refused("execute it", error).into(),
+    };
+    match launch.runtime {
+        FunctionRuntime::Provided(_) => {
+            invalid_entrypoint(&format!("fork/exec /var/task/bootstrap: {words}"))
         }
-    }
-}
-
-/// Makes the process's folder and the process. Both its outputs go into the pipe that comes back.
-async fn spawn(
-    mut command: Command,
-    scratch: PathBuf,
-    run_as: Option<RunAs>,
-) -> Result<(Child, pipe::Receiver), SpawnFailure> {
-    let spawning = tokio::task::spawn_blocking(move || {
-        fs::DirBuilder::new().mode(0o700).create(&scratch).map_err(SpawnFailure::Folder)?;
-        if let Some(RunAs { user, group }) = run_as {
-            std::os::unix::fs::chown(&scratch, Some(user), Some(group)).map_err(SpawnFailure::Folder)?;
-            command.uid(user).gid(group);
+        FunctionRuntime::Python(_) | FunctionRuntime::Node(_) => {
+            refused("execute the interpreter", error).into()
         }
-        let (reader, writer) = io::pipe().map_err(SpawnFailure::Folder)?;
-        let second = writer.try_clone().map_err(SpawnFailure::Folder)?;
-        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(reader)).map_err(SpawnFailure::Folder)?;
-        let child = command.stdout(writer).stderr(second).spawn();
-        if child.is_err() {
-            let _ = fs::remove_dir_all(&scratch);
-        }
-        Ok((child.map_err(SpawnFailure::Execute)?, output))
-    });
-    match spawning.await {
-        Ok(spawned) => spawned,
-        Err(error) => Err(SpawnFailure::Folder(io::Error::other(error))),
     }
 }
 
@@ -266,8 +232,8 @@ fn refused(attempt: &'static str, source: io::Error) -> InvokeError {
     InvokeError::Start { attempt, source }
 }
 
-impl From<InvokeError> for Refusal {
-    fn from(error: InvokeError) -> Self {
-        Self::Error(error)
+impl<E: Into<InvokeError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
     }
 }

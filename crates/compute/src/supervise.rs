@@ -80,7 +80,7 @@ async fn ended(instance: &Instance, child: &mut Child) -> io::Result<ExitStatus>
 }
 
 /// Waits until the process has ended, without taking note of it: its number stays taken.
-async fn wait_unreaped(pid: Pid) -> io::Result<()> {
+pub(crate) async fn wait_unreaped(pid: Pid) -> io::Result<()> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let mut children = signal(SignalKind::child())?;
     while waitid(WaitId::Pid(pid), options)?.is_none() {

@@ -3,10 +3,8 @@
 //! It is made once and lives as long as the server. Its own tasks run on the runtime of its settings, and it
 //! may be called from any: callers only wait for messages.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -19,12 +17,14 @@ use crate::interpreter::Interpreters;
 use crate::lease::Lease;
 use crate::logs::Logs;
 use crate::outcome::{Fault, LARGEST_EVENT};
+use crate::package::Bounds;
 use crate::pools::{Found, Moment, Orders, Pools, Refusal, Start};
 use crate::report::{Report, billed};
 use crate::roster::Roster;
 use crate::watch::Watch;
+use crate::workdir::{folder_error, take};
 use crate::{
-    Completed, FunctionError, Invocation, InvokeError, Launch, LogLine, RunAs, Settings, SetupError, start,
+    Completed, FunctionError, Invocation, InvokeError, Launch, LogLine, Settings, SetupError, start,
 };
 
 /// The files of the runtime clients, in `runtime/`, and what stands in them.
@@ -155,8 +155,13 @@ impl Inner {
             fs::write(&client, text).map_err(|source| folder_error("write", &client, source))?;
         }
         Ok(Self {
-            packages: Packages::open(code.clone()).map_err(|source| folder_error("empty", &code, source))?,
-            interpreters: Interpreters::new(&settings),
+            packages: Packages::open(code.clone(), Bounds::FUNCTION)
+                .map_err(|source| folder_error("empty", &code, source))?,
+            interpreters: Interpreters::new(
+                settings.python.clone(),
+                settings.node.clone(),
+                settings.search_path.clone(),
+            ),
             logs: Arc::new(Logs::new(settings.log_files.then(|| work_dir.join("logs")))),
             roster: Roster::new(),
             watch: Arc::default(),
@@ -331,26 +336,6 @@ fn admit(invocation: Invocation) -> Result<Invocation, InvokeError> {
     } else {
         Err(InvokeError::InvalidRequestId(invocation.request_id))
     }
-}
-
-/// Makes the folder, for nobody else's eyes, and locks it. Another user that functions run as may pass through.
-fn take(work_dir: &Path, run_as: Option<RunAs>) -> Result<File, SetupError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(if run_as.is_some() { 0o711 } else { 0o700 })
-        .create(work_dir)
-        .map_err(|source| folder_error("make", work_dir, source))?;
-    let path = work_dir.join("lock");
-    let file = File::create(&path).map_err(|source| folder_error("make", &path, source))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SetupError::InUse(work_dir.to_owned())),
-        Err(TryLockError::Error(source)) => Err(folder_error("lock", &path, source)),
-    }
-}
-
-fn folder_error(attempt: &'static str, path: &Path, source: io::Error) -> SetupError {
-    SetupError::Folder { attempt, path: path.to_owned(), source }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

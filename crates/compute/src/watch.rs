@@ -15,6 +15,7 @@ use crate::instance::Instance;
 use crate::limits::{INTERPRETER_ALLOWANCE, MOST_PROCESSES};
 use crate::processes;
 use crate::supervisor::Inner;
+use crate::weight::{self, Weight};
 
 /// How often working instances are looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -148,27 +149,18 @@ impl Rounds {
 
     /// Measures the memory of an instance, and kills it if that is too much.
     fn weigh(&self, instance: &Instance) {
-        let leader = instance.process.id();
-        let mut members = processes::descendants(leader);
-        for stray in self.groups.get(&leader).into_iter().flatten() {
-            if !members.contains(stray) {
-                members.push(*stray);
-            }
-        }
-        let mut used: u64 = members.iter().filter_map(|pid| processes::resident(*pid)).sum();
+        let strays = self.groups.get(&instance.process.id());
         let limit = u64::from(instance.launch.memory_mib) * 1024 * 1024 + INTERPRETER_ALLOWANCE;
-        if used > limit && members.len() > 1 {
-            // Forked processes share pages, which must not count twice.
-            used = members.iter().filter_map(|pid| processes::proportional(*pid)).sum();
-        }
+        let Weight { bytes: used, processes } =
+            weight::weigh(instance.process.id(), strays.map_or(&[], Vec::as_slice), limit);
         instance.saw_memory(used);
-        if used > limit || members.len() > MOST_PROCESSES {
+        if used > limit || processes > MOST_PROCESSES {
             tracing::warn!(
                 function.arn = instance.launch.function.as_str(),
                 instance.id,
                 memory_mib = used / (1024 * 1024),
                 limit_mib = instance.launch.memory_mib,
-                processes = members.len(),
+                processes,
                 "an instance is killed, because it uses more than its function may",
             );
             instance.process.kill();

@@ -13,15 +13,23 @@ pub struct Authorized<'a> {
     context: &'a Context,
     resource: Arn,
     by: Option<String>,
+    actor: Actor,
 }
 
 impl<'a> Authorized<'a> {
     pub(crate) fn by(context: &'a Context, resource: Arn, verdict: &Verdict) -> Self {
-        Self { context, resource, by: verdict.deciding.as_ref().map(ToString::to_string) }
+        let by = verdict.deciding.as_ref().map(ToString::to_string);
+        Self { by, ..Self::everyone(context, resource) }
     }
 
     pub(crate) fn everyone(context: &'a Context, resource: Arn) -> Self {
-        Self { context, resource, by: None }
+        let actor = context.identity.as_deref().map_or(Actor::Anonymous, actor);
+        Self { context, resource, by: None, actor }
+    }
+
+    /// The same, for a caller who does not sign and was recognised otherwise.
+    pub(crate) fn of(self, actor: Actor) -> Self {
+        Self { actor, ..self }
     }
 
     /// What was decided about.
@@ -58,7 +66,21 @@ impl<'a> Authorized<'a> {
     /// # Errors
     /// As [`Authorized::commit`].
     pub async fn commit_about(&self, tx: Tx, resource: &Arn) -> Result<(), StoreError> {
-        tx.commit(&self.event(resource, Outcome::Success)).await
+        self.commit_noting(tx, resource, None).await
+    }
+
+    /// The same, where the audit trail is to know more than who did what.
+    ///
+    /// # Errors
+    /// As [`Authorized::commit`].
+    pub(crate) async fn commit_noting(
+        &self,
+        tx: Tx,
+        resource: &Arn,
+        note: Option<String>,
+    ) -> Result<(), StoreError> {
+        self.context.notes.about(resource);
+        tx.commit(&AuditEvent { reason: note, ..self.event(resource, Outcome::Success) }).await
     }
 
     /// Watches over work that writes nothing by itself, such as running a function. Its audit event is handed to the
@@ -74,7 +96,7 @@ impl<'a> Authorized<'a> {
             time: context.now,
             kind: AuditKind::Control,
             scope: place(resource, &context.scope),
-            actor: context.identity.as_deref().map_or(Actor::Anonymous, actor),
+            actor: self.actor.clone(),
             source_ip: Some(context.peer.to_string()),
             action: context.action.to_owned(),
             resource: Some(resource.to_string()),
@@ -87,6 +109,7 @@ impl<'a> Authorized<'a> {
             error: None,
             latency_us: context.elapsed_us(),
             request_id: context.request_id.clone(),
+            call: Some(Box::new(context.told.clone())),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What threads through an operation: who calls, for which account and region, and what the planes stand on.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,12 +8,15 @@ use std::time::Instant;
 use ::iam::{PolicySets, Question, Requester, Verdict};
 use aws::{Fault, Routed};
 use aws_shapes::Protocol;
-use domain::{AccountId, Arn, RequestId, Scope, Timestamp};
+use domain::{AccountId, Arn, AuditCall, RequestId, Scope, Timestamp};
 use identity::principal::Identity;
+use store::Tx;
+use telemetry::TraceContext;
 
 use crate::authorized::Authorized;
 use crate::fault::Failure;
-use crate::plane::{ControlPlane, Setup};
+use crate::plane::{ControlPlane, Request, Setup};
+use crate::telling::Notes;
 
 /// One call of an operation.
 pub struct Context {
@@ -24,8 +28,17 @@ pub struct Context {
     pub(crate) action: &'static str,
     protocol: Protocol,
     pub(crate) peer: IpAddr,
+    is_secure: bool,
+    user_agent: Option<String>,
+    referer: Option<String>,
     pub(crate) request_id: RequestId,
     pub(crate) began: Instant,
+    /// What the audit trail is told of the call.
+    pub(crate) told: AuditCall,
+    /// What its span is told.
+    pub(crate) notes: Notes,
+    /// Where it stands in its trace.
+    pub(crate) place: Option<TraceContext>,
     /// When the call arrived: every moment that the operation writes is this one.
     pub now: Timestamp,
 }
@@ -36,7 +49,7 @@ impl Context {
         routed: &Routed,
         identity: Option<Arc<Identity>>,
         scope: Scope,
-        peer: IpAddr,
+        request: &Request,
         request_id: RequestId,
         began: Instant,
     ) -> Self {
@@ -46,11 +59,22 @@ impl Context {
             identity,
             action: routed.operation.action,
             protocol: routed.service.protocol,
-            peer,
+            peer: request.peer,
+            is_secure: request.is_secure,
+            user_agent: request.header("user-agent"),
+            referer: request.header("referer"),
             request_id,
             began,
+            told: AuditCall::default(),
+            notes: Notes::default(),
+            place: None,
             now: plane.setup.clock.now(),
         }
+    }
+
+    /// The same, with what the audit trail and the span are told of the call, and its place in its trace.
+    pub(crate) fn telling(self, told: AuditCall, notes: Notes, place: Option<TraceContext>) -> Self {
+        Self { told, notes, place, ..self }
     }
 
     /// What the planes stand on.
@@ -94,8 +118,39 @@ impl Context {
         resource: &Arn,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<Authorized<'_>, Failure> {
+        self.notes.about(resource);
         let verdict = self.decide(self.action, resource, &conditions(self.conditions()?), None)?;
         Ok(Authorized::by(self, resource.clone(), &verdict))
+    }
+
+    /// The same, for a resource that may have tags: conditions see them as `aws:ResourceTag`.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`], and when the store fails.
+    pub(crate) async fn authorize_tagged(&self, resource: &Arn) -> Result<Authorized<'_>, Failure> {
+        self.authorize_tagged_with(resource, |conditions| conditions).await
+    }
+
+    /// The same, with condition keys of the operation's own.
+    ///
+    /// # Errors
+    /// As [`Context::authorize_tagged`].
+    pub(crate) async fn authorize_tagged_with(
+        &self,
+        resource: &Arn,
+        conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
+    ) -> Result<Authorized<'_>, Failure> {
+        let tags = self.tags(&mut self.setup().store.read().await?, resource).await?;
+        self.authorize_with(resource, |known| conditions(known.with_tags("aws:ResourceTag", &tags)))
+    }
+
+    /// The tags of a resource. What an engine holds has the engine's. Nobody but the account that owns a resource learns
+    /// anything of its tags.
+    async fn tags(&self, tx: &mut Tx, resource: &Arn) -> Result<BTreeMap<String, String>, Failure> {
+        if resource.account() != self.scope.account.as_str() {
+            return Ok(BTreeMap::new());
+        }
+        Ok(tx.tags(resource.engine_around().as_ref().unwrap_or(resource)).await?)
     }
 
     /// The same, for a resource whose ARN says more than the caller knows, such as a role's path: a refusal calls it
@@ -109,6 +164,7 @@ impl Context {
         called: &str,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<Authorized<'_>, Failure> {
+        self.notes.about(resource);
         let conditions = conditions(self.conditions()?);
         let question = self.question(self.action, resource, &conditions)?;
         let verdict = ::iam::evaluate(&question, &self.sets(None)?);
@@ -122,6 +178,7 @@ impl Context {
     /// # Errors
     /// As [`Context::authorize`].
     pub(crate) fn authorize_without_resource(&self, about: &Arn) -> Result<Authorized<'_>, Failure> {
+        self.notes.about(about);
         let conditions = self.conditions()?;
         let question = Question { resource: "*", ..self.question(self.action, about, &conditions)? };
         let verdict = ::iam::evaluate(&question, &self.sets(None)?);
@@ -138,6 +195,7 @@ impl Context {
         resource: &Arn,
         resource_policy: Option<&::iam::Named>,
     ) -> Result<Authorized<'_>, Failure> {
+        self.notes.about(resource);
         let verdict = self.decide(self.action, resource, &self.conditions()?, resource_policy)?;
         Ok(Authorized::by(self, resource.clone(), &verdict))
     }
@@ -155,12 +213,27 @@ impl Context {
         self.decide(action, resource, &conditions(self.conditions()?), None).map(|_| ())
     }
 
+    /// The same, for a resource that may have tags.
+    ///
+    /// # Errors
+    /// As [`Context::authorize_tagged`].
+    pub(crate) async fn require_tagged(
+        &self,
+        tx: &mut Tx,
+        action: &str,
+        resource: &Arn,
+    ) -> Result<(), Failure> {
+        let tags = self.tags(tx, resource).await?;
+        self.require(action, resource, |known| known.with_tags("aws:ResourceTag", &tags))
+    }
+
     /// Whether the caller may do something that the operation looks at, and does not fail without.
     ///
     /// # Errors
-    /// AWS's error for a call that is not signed.
-    pub(crate) fn may(&self, action: &str, resource: &Arn) -> Result<bool, Failure> {
-        let conditions = self.conditions()?;
+    /// AWS's error for a call that is not signed, and when the store fails.
+    pub(crate) async fn may(&self, tx: &mut Tx, action: &str, resource: &Arn) -> Result<bool, Failure> {
+        let tags = self.tags(tx, resource).await?;
+        let conditions = self.conditions()?.with_tags("aws:ResourceTag", &tags);
         let question = self.question(action, resource, &conditions)?;
         Ok(::iam::evaluate(&question, &self.sets(None)?).is_allowed())
     }
@@ -185,6 +258,7 @@ impl Context {
     /// Opens what AWS opens to every caller who is recognised: `sts:GetCallerIdentity`.
     #[must_use]
     pub fn open_to_everyone(&self, resource: Arn) -> Authorized<'_> {
+        self.notes.about(&resource);
         Authorized::everyone(self, resource)
     }
 
@@ -198,11 +272,29 @@ impl Context {
         trust: &::iam::Named,
         conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
     ) -> Result<Authorized<'_>, Failure> {
+        self.notes.about(role);
         let conditions = conditions(self.conditions()?);
         let question = self.question(self.action, role, &conditions)?;
         let verdict = ::iam::evaluate_trust(&question, trust, &self.sets(None)?);
         self.allowed(&question, role.as_str(), &verdict)?;
         Ok(Authorized::by(self, role.clone(), &verdict))
+    }
+
+    /// Decides whether the caller may do something else that assuming a role implies, such as giving the session tags.
+    ///
+    /// # Errors
+    /// As [`Context::authorize`].
+    pub(crate) fn require_by_trust(
+        &self,
+        action: &str,
+        role: &Arn,
+        trust: &::iam::Named,
+        conditions: impl FnOnce(::iam::Context) -> ::iam::Context,
+    ) -> Result<(), Failure> {
+        let conditions = conditions(self.conditions()?);
+        let question = self.question(action, role, &conditions)?;
+        let verdict = ::iam::evaluate_trust(&question, trust, &self.sets(None)?);
+        self.allowed(&question, role.as_str(), &verdict)
     }
 
     fn decide(
@@ -234,13 +326,7 @@ impl Context {
     }
 
     fn sets<'a>(&'a self, resource: Option<&'a ::iam::Named>) -> Result<PolicySets<'a>, Failure> {
-        let identity = self.identity()?;
-        Ok(PolicySets {
-            identity: &identity.policies,
-            session: identity.session_policies.as_deref(),
-            resource,
-            ..PolicySets::default()
-        })
+        Ok(self.identity()?.sets(resource))
     }
 
     fn allowed(&self, question: &Question<'_>, called: &str, verdict: &Verdict) -> Result<(), Failure> {
@@ -255,9 +341,21 @@ impl Context {
 
     /// The condition keys that every call has.
     fn conditions(&self) -> Result<::iam::Context, Failure> {
-        Ok(::iam::Context::of(&Requester::Iam(&self.identity()?.caller))
+        Ok(self.of_request(self.identity()?.conditions()))
+    }
+
+    /// The condition keys that a request has, whoever makes it.
+    pub(crate) fn of_request(&self, conditions: ::iam::Context) -> ::iam::Context {
+        let conditions = conditions
             .at(self.now)
             .with("aws:SourceIp", self.peer.to_string())
-            .with("aws:RequestedRegion", self.scope.region.as_str()))
+            .with("aws:SecureTransport", self.is_secure.to_string())
+            .with("aws:RequestedRegion", self.scope.region.as_str())
+            .with("aws:ViaAWSService", "false");
+        let said = [("aws:UserAgent", &self.user_agent), ("aws:Referer", &self.referer)];
+        said.into_iter().fold(conditions, |conditions, (key, value)| match value {
+            Some(value) => conditions.with(key, value.as_str()),
+            None => conditions,
+        })
     }
 }

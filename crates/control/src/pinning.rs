@@ -189,6 +189,12 @@ pub fn summary(target: &Target) -> Option<String> {
     Some(text + &advice)
 }
 
+/// A status reason about what is held: it goes when what is held does.
+#[must_use]
+pub(crate) fn about_held(reason: &str) -> String {
+    format!("{PREFIX}{reason}").chars().take(LONGEST).collect()
+}
+
 /// Whether a status reason is about what is held.
 #[must_use]
 pub fn is_about_held(reason: &str) -> bool {

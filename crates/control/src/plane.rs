@@ -9,7 +9,10 @@ use aws::{Answer, Fault, Routed};
 use aws_shapes::ServiceSpec;
 use bytes::Bytes;
 use credentials::Credentials;
-use domain::{Actor, AuditEvent, AuditKind, Clock, Decision, EventId, Outcome, Random, RequestId, Scope};
+use domain::{
+    Actor, AuditCall, AuditEvent, AuditKind, AuditPrincipal, Clock, Decision, EventId, Outcome, Random,
+    RequestId, Scope,
+};
 use functions::Functions;
 use generation::Generator;
 use http::HeaderMap;
@@ -21,20 +24,28 @@ use objects::Objects;
 use prover::Prover;
 use serde_json::Value;
 use store::{AuditLog, Store};
+use telemetry::TraceContext;
 use tokio::sync::{Semaphore, watch};
 
 use crate::agentcore;
 use crate::agentcore_data;
+use crate::cloudtrail;
 use crate::cognito;
 use crate::context::Context;
 use crate::fault::Failure;
+use crate::fetched;
 use crate::iam;
 use crate::kms;
 use crate::lambda;
+use crate::logs;
 use crate::pinning::Pins;
+use crate::quotas::Quotas;
 use crate::secrets_manager;
 use crate::ses;
 use crate::sts;
+use crate::telling::{Notes, Telling};
+use crate::told;
+use crate::xray;
 
 /// How long an answer waits for the data plane to have in force what the control plane wrote.
 const IN_FORCE_PATIENCE: Duration = Duration::from_secs(5);
@@ -65,12 +76,18 @@ pub struct Setup {
     pub prover: Prover,
     /// Writes policies from plain language.
     pub generator: Arc<dyn Generator>,
+    /// Where mail is handed over for delivery; `None` to keep it only.
+    pub relay: Option<mail::Relay>,
     /// The object store.
     pub objects: Objects,
     /// Reads the tools of MCP servers.
     pub client: egress::Client,
     /// The audit trail.
     pub audit: AuditLog,
+    /// Counts what is given out.
+    pub fetches: telemetry::Fetches,
+    /// Where spans are handed over.
+    pub telemetry: telemetry::Telemetry,
     /// The names of this installation.
     pub names: Arc<Names>,
     /// The time.
@@ -91,51 +108,6 @@ pub struct Setup {
     pub runtime: tokio::runtime::Handle,
 }
 
-/// What one account may have in a region (`AgentCore` quotas; Lambda and Cognito have theirs).
-#[derive(Clone, Copy, Debug)]
-pub struct Quotas {
-    /// Gateways.
-    pub gateways: usize,
-    /// Targets of one gateway.
-    pub targets_per_gateway: usize,
-    /// Tools of one target.
-    pub tools_per_target: usize,
-    /// Rate limits of one gateway.
-    pub rate_limits_per_gateway: usize,
-    /// Policy engines.
-    pub policy_engines: usize,
-    /// Policies of one engine.
-    pub policies_per_engine: usize,
-    /// Bytes of one policy's statement.
-    pub policy_bytes: usize,
-    /// Bytes of the statements of one engine that name the same gateway, and of those that name none.
-    pub policy_bytes_per_resource: usize,
-    /// Generations of policies of one engine, in the seven days that they are kept.
-    pub policy_generations_per_engine: usize,
-    /// API key credential providers, and as many for OAuth2.
-    pub credential_providers_per_kind: usize,
-    /// Workload identities.
-    pub workload_identities: usize,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        Self {
-            gateways: 1_000,
-            targets_per_gateway: 100,
-            tools_per_target: 1_000,
-            rate_limits_per_gateway: 100,
-            policy_engines: 1_000,
-            policies_per_engine: 1_000,
-            policy_bytes: 10 * 1024,
-            policy_bytes_per_resource: 200 * 1024,
-            policy_generations_per_engine: 50_000,
-            credential_providers_per_kind: 50,
-            workload_identities: 11_000,
-        }
-    }
-}
-
 /// A request, with its body read.
 pub struct Request {
     /// The method.
@@ -148,8 +120,16 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// The peer's address.
+    /// The peer's address, or that of the client behind a proxy that is trusted.
     pub peer: IpAddr,
+    /// Whether the client sent it over TLS, as a proxy that is trusted says.
+    pub is_secure: bool,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    }
 }
 
 /// The control planes of all services.
@@ -171,6 +151,10 @@ struct Progress {
     routed: Option<&'static aws_shapes::OperationSpec>,
     identity: Option<Arc<Identity>>,
     scope: Option<Scope>,
+    /// What the audit trail is told of the call.
+    told: AuditCall,
+    /// What its span is told.
+    notes: Notes,
     /// Nobody signs it, and whoever is let in leaves an audit event of its own.
     open: bool,
 }
@@ -187,16 +171,30 @@ impl ControlPlane {
     pub async fn answer(&self, request: Request) -> Answer {
         let began = Instant::now();
         let request_id = RequestId::mint(&*self.setup.random);
-        let mut progress = Progress::default();
-        match self.perform(&request, &request_id, began, &mut progress).await {
-            Ok((routed, value)) => aws::encode(routed.service, routed.operation, &value, &request_id),
+        let telling = Telling::begin(&self.setup, &request.headers, &request_id, began);
+        let mut progress = Progress { notes: telling.notes.clone(), ..Progress::default() };
+        progress.told = told::came(&request, telling.trace.place());
+        let performed =
+            self.perform(&request, &request_id, began, &mut progress, telling.trace.place()).await;
+        match performed {
+            Ok((routed, value)) => {
+                fetched::count(&self.setup.fetches, routed.operation.name, &request.body, None);
+                let answer = aws::encode(routed.service, routed.operation, &value, &request_id);
+                telling.end(answer.status(), None);
+                answer
+            }
             Err(failure) => {
                 let protocol = progress
                     .service
                     .map_or_else(|| aws::protocol_of(&request.headers), |service| service.protocol);
                 let fault = failure.into_fault(progress.service, &request_id);
+                if let Some(operation) = progress.routed {
+                    fetched::count(&self.setup.fetches, operation.name, &request.body, Some(fault.code));
+                }
                 self.record(&request, &request_id, began, &progress, &fault).await;
-                aws::encode_fault(progress.service, protocol, &fault, &request_id)
+                let answer = aws::encode_fault(progress.service, protocol, &fault, &request_id);
+                telling.end(answer.status(), Some(fault.code));
+                answer
             }
         }
     }
@@ -207,22 +205,32 @@ impl ControlPlane {
         request_id: &RequestId,
         began: Instant,
         progress: &mut Progress,
+        place: Option<&TraceContext>,
     ) -> Result<(Routed, Value), Failure> {
         let service = find_service(request)?;
         progress.service = Some(service);
-        let (identity, scope) = if cognito::is_open(service, &request.headers) {
+        progress.notes.service(service);
+        let (identity, scope) = if sts::is_open(service, &request.headers, &request.body) {
+            (None, Scope::global(&domain::AccountId::first()))
+        } else if cognito::is_open(service, &request.headers) {
             progress.open = true;
             (None, Scope::global(&domain::AccountId::first()))
         } else {
             let (identity, region) = self.authenticate(request, service).await?;
             let scope = Scope { account: identity.caller.account.clone(), region };
             progress.identity = Some(Arc::clone(&identity));
+            progress.told.principal = Some(AuditPrincipal::of(&identity.caller));
             progress.scope = Some(scope.clone());
+            progress.notes.scope(&scope);
             (Some(identity), scope)
         };
         let routed =
             aws::operation(service, request.method.as_str(), &request.path, &request.headers, &request.body)?;
         progress.routed = Some(routed.operation);
+        progress.notes.operation(routed.operation);
+        if let Some(identity) = &identity {
+            sts::check_reach(identity, service, routed.operation)?;
+        }
         let mut value = aws::decode(&routed, &request.query, &request.headers, &request.body)?;
         if matches!(routed.operation.name, "CreateGatewayTarget" | "UpdateGatewayTarget") {
             agentcore::respell(&mut value);
@@ -233,7 +241,10 @@ impl ControlPlane {
                 return Err(Fault::validation(service, faults).into());
             }
         }
-        let context = Context::new(self, &routed, identity, scope, request.peer, request_id.clone(), began);
+        progress.told.reads = routed.operation.reads;
+        progress.told.parameters = told::parameters(service, routed.operation, &value);
+        let context = Context::new(self, &routed, identity, scope, request, request_id.clone(), began);
+        let context = context.telling(progress.told.clone(), progress.notes.clone(), place.cloned());
         let answer = dispatch(service, &context, &routed, value).await?;
         // Of what was read, too: it may have been written a moment ago, by work behind the scenes.
         self.until_in_force().await;
@@ -264,8 +275,11 @@ impl ControlPlane {
             Err(PrincipalError::Expired) => return Err(Fault::expired_session(service.protocol).into()),
             Err(error) => return Err(Failure::internal(&error)),
         };
-        signed.verify(&identity.secret, self.setup.clock.now(), PathStyle::Normalized).map_err(refuse)?;
-        Ok((identity, signed.region().clone()))
+        let now = self.setup.clock.now();
+        signed.verify(&identity.secret, now, PathStyle::Normalized).map_err(refuse)?;
+        let region = signed.region().clone();
+        self.setup.principals.note_use(&identity, now, service.signing_name, &region).await;
+        Ok((identity, region))
     }
 
     /// Waits until the data plane serves everything that was written before: whoever was told that a tool is there, or
@@ -319,8 +333,9 @@ impl ControlPlane {
             error: Some(fault.code.to_owned()),
             latency_us: u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
             request_id: request_id.clone(),
+            call: Some(Box::new(AuditCall { status: fault.status, ..progress.told.clone() })),
         };
-        self.setup.audit.record(event).await;
+        self.setup.audit.record_refusal(event).await;
     }
 }
 
@@ -335,6 +350,9 @@ pub(crate) fn actor(identity: &Identity) -> Actor {
 /// The service that a request is for: by its signature or its target, and unsigned by its path, so that even then the
 /// error is one that the client understands.
 fn find_service(request: &Request) -> Result<&'static ServiceSpec, Fault> {
+    if sts::is_open(&aws_shapes::sts::SERVICE, &request.headers, &request.body) {
+        return Ok(&aws_shapes::sts::SERVICE);
+    }
     if let Some(service) = aws::service_by_signature(request.method.as_str(), &request.path, &request.headers)
     {
         return Ok(service);
@@ -368,18 +386,23 @@ async fn dispatch(
             aws_shapes::bedrock_agentcore::dispatch(&agentcore_data::AgentCoreData, context, operation, value)
                 .await
         }
+        "cloudtrail" => {
+            aws_shapes::cloudtrail::dispatch(&cloudtrail::CloudTrail, context, operation, value).await
+        }
         "cognito-idp" => {
             aws_shapes::cognito_idp::dispatch(&cognito::Cognito, context, operation, value).await
         }
         "iam" => aws_shapes::iam::dispatch(&iam::Iam, context, operation, value).await,
         "kms" => aws_shapes::kms::dispatch(&kms::Kms, context, operation, value).await,
         "lambda" => aws_shapes::lambda::dispatch(&lambda::Lambda, context, operation, value).await,
+        "logs" => aws_shapes::logs::dispatch(&logs::Logs, context, operation, value).await,
         "secretsmanager" => {
             let service = &secrets_manager::SecretsManager;
             aws_shapes::secretsmanager::dispatch(service, context, operation, value).await
         }
         "ses" => aws_shapes::ses::dispatch(&ses::Ses, context, operation, value).await,
         "sts" => aws_shapes::sts::dispatch(&sts::Sts, context, operation, value).await,
+        "xray" => aws_shapes::xray::dispatch(&xray::XRay, context, operation, value).await,
         other => Err(Failure::internal(&format!("no plane answers {other}"))),
     }
 }

@@ -5,6 +5,8 @@
 //! They are AWS's in what they are for, not in every line: what they grant on services that Portcullis is not is left
 //! out. Source: the AWS Managed Policy Reference Guide.
 
+use std::collections::BTreeMap;
+
 use domain::{Arn, Document, ManagedPolicy, Timestamp};
 
 /// The managed policies that every account has: [`store::Tx::put_common_policy`] takes each.
@@ -36,6 +38,11 @@ impl Common {
             description: Some(self.description.to_owned()),
             document: Document(self.document.to_owned()),
             created_at: Timestamp::from_seconds(self.created),
+            version: ManagedPolicy::FIRST,
+            versions: Vec::new(),
+            versions_made: ManagedPolicy::FIRST,
+            updated_at: None,
+            tags: BTreeMap::new(),
         }
     }
 }

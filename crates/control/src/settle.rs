@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use domain::{Arn, AuditEvent, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, Scope, TargetId};
+use domain::{
+    AgentRuntimeId, Arn, AuditEvent, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, Scope, TargetId,
+};
 
 use crate::{ControlPlane, agentcore};
 
@@ -20,6 +22,8 @@ pub(crate) enum Work {
     Engine(Scope, PolicyEngineId),
     Policy(Scope, PolicyEngineId, PolicyId),
     Generation(Scope, PolicyEngineId, PolicyGenerationId),
+    AgentRuntime(Scope, AgentRuntimeId),
+    AgentRuntimeEndpoint(Scope, AgentRuntimeId, String),
 }
 
 /// Begins the work, and waits a moment for it.
@@ -35,6 +39,10 @@ async fn perform(plane: ControlPlane, work: Work) {
         Work::Engine(scope, id) => agentcore::settle_engine(&plane, scope, id).await,
         Work::Policy(scope, engine, id) => agentcore::settle_policy(&plane, scope, engine, id).await,
         Work::Generation(scope, engine, id) => agentcore::settle_generation(&plane, scope, engine, id).await,
+        Work::AgentRuntime(scope, id) => agentcore::settle_agent_runtime(&plane, scope, id).await,
+        Work::AgentRuntimeEndpoint(scope, id, name) => {
+            agentcore::settle_agent_runtime_endpoint(&plane, scope, id, name).await
+        }
     };
     if let Err(failure) = done {
         tracing::error!(?work, ?failure, "Background work failed; it is done again at the next start.");
@@ -54,7 +62,11 @@ impl ControlPlane {
         let targets = unsettled.targets.into_iter().map(|it| Work::Target(it.scope, it.gateway, it.id));
         let generations = unsettled.generations.into_iter();
         let generations = generations.map(|it| Work::Generation(it.scope, it.engine, it.id));
-        for work in gateways.chain(engines).chain(targets).chain(policies).chain(generations) {
+        let runtimes = unsettled.agent_runtimes.into_iter().map(|it| Work::AgentRuntime(it.scope, it.id));
+        let endpoints = unsettled.agent_runtime_endpoints.into_iter();
+        let endpoints = endpoints.map(|it| Work::AgentRuntimeEndpoint(it.scope, it.runtime, it.name));
+        let works = gateways.chain(engines).chain(targets).chain(policies).chain(generations);
+        for work in works.chain(runtimes).chain(endpoints) {
             self.setup.runtime.spawn(perform(self.clone(), work));
         }
         Ok(())

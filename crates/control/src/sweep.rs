@@ -18,6 +18,7 @@ impl ControlPlane {
         loop {
             say("KMS keys", self.sweep_keys().await);
             say("secrets", self.sweep_secrets().await);
+            say("log events", self.sweep_log_events().await);
             say("policy generations", self.sweep_generations().await);
             tokio::time::sleep(PAUSE).await;
         }

@@ -243,8 +243,8 @@ impl Credentials {
     /// Whether the gateway's role may use a provider; asked at each call, so that what was withdrawn is gone.
     async fn may_use(&self, need: &Need<'_>, provider: &Arn) -> Result<(), Refused> {
         let role = need.role.session(need.gateway).map_err(Refused::new)?;
-        let provider = self.outbound.provider(need.scope, provider).await?;
-        may_use(role, &provider, self.clock.now()).map_err(Refused::new)
+        let (provider, tags) = self.outbound.provider(need.scope, provider).await?;
+        may_use(role, (&provider, &tags), self.clock.now()).map_err(Refused::new)
     }
 }
 

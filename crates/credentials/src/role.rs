@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::{AccessKeyId, Arn, Caller, Gateway, Holder, Principal, Role, Timestamp};
+use domain::{AccessKeyId, Arn, Caller, Gateway, Holder, Principal, Role, SessionFacts, Timestamp};
 use iam::{Context, Named, Policy, PolicyKind, PolicySets, Question, Requester};
 use identity::outbound::Role as ActingRole;
-use identity::principal::policies_of;
+use identity::principal::{Permissions, permissions_of};
 use store::{StoreError, Tx};
 
 /// The service that assumes the roles of gateways.
@@ -18,8 +18,8 @@ pub enum RoleAccess {
     Session {
         /// The session.
         caller: Box<Caller>,
-        /// What the role's policies say.
-        policies: Arc<[Named]>,
+        /// What the role has.
+        permissions: Arc<Permissions>,
     },
     /// No session can be had, and why.
     None(Arc<str>),
@@ -38,8 +38,9 @@ impl RoleAccess {
         if !trusts(&role, gateway) {
             return none(format!("the role {} does not trust {SERVICE} for this gateway", gateway.role));
         }
-        let policies = match policies_of(tx, &gateway.scope.account, &Holder::Role(role.name.clone())).await {
-            Ok(policies) => policies,
+        let holder = Holder::Role(role.name.clone());
+        let permissions = match permissions_of(tx, &gateway.scope.account, &holder).await {
+            Ok(permissions) => permissions,
             Err(identity::principal::PrincipalError::Store(error)) => return Err(error),
             Err(error) => return none(error.to_string()),
         };
@@ -55,8 +56,9 @@ impl RoleAccess {
             session_policies: Vec::new(),
             issued_at: None,
             expires_at: None,
+            session: SessionFacts::default(),
         };
-        Ok(Self::Session { caller: Box::new(caller), policies: policies.into() })
+        Ok(Self::Session { caller: Box::new(caller), permissions: Arc::new(permissions) })
     }
 
     /// The role as it acts for a gateway, or why it cannot.
@@ -65,7 +67,7 @@ impl RoleAccess {
     /// Why no session can be had, in words for the gateway's owner.
     pub fn session<'a>(&'a self, gateway: &'a Arn) -> Result<ActingRole<'a>, &'a str> {
         match self {
-            Self::Session { caller, policies } => Ok(ActingRole { caller, policies, source: gateway }),
+            Self::Session { caller, permissions } => Ok(ActingRole { caller, permissions, source: gateway }),
             Self::None(why) => Err(why),
         }
     }
@@ -74,12 +76,13 @@ impl RoleAccess {
     /// permissions"): each as `action on resource`. Empty when nothing is lacking.
     #[must_use]
     pub fn lacks_for_policies(&self, gateway: &Arn, engine: &Arn, now: Timestamp) -> Vec<String> {
-        let (caller, policies) = match self {
-            Self::Session { caller, policies } => (caller, policies),
+        let (caller, permissions) = match self {
+            Self::Session { caller, permissions } => (caller, permissions),
             Self::None(why) => return vec![why.to_string()],
         };
         let requester = Requester::Iam(caller);
-        let conditions = Context::of(&requester)
+        let conditions = permissions
+            .conditions(caller)
             .at(now)
             .with("aws:SourceArn", gateway.as_str())
             .with("aws:SourceAccount", gateway.account());
@@ -90,7 +93,7 @@ impl RoleAccess {
             ("bedrock-agentcore:PartiallyAuthorizeActions", engine),
             ("bedrock-agentcore:PartiallyAuthorizeActions", gateway),
         ];
-        let sets = PolicySets { identity: policies, ..PolicySets::default() };
+        let sets = permissions.sets(None);
         let is_lacking = |(action, resource): &(&str, &Arn)| {
             let resource = resource.as_str();
             let question =
@@ -112,12 +115,13 @@ impl RoleAccess {
         resource: Option<&Named>,
         now: Timestamp,
     ) -> Result<(), String> {
-        let (caller, policies) = match self {
-            Self::Session { caller, policies } => (caller, policies),
+        let (caller, permissions) = match self {
+            Self::Session { caller, permissions } => (caller, permissions),
             Self::None(why) => return Err(why.to_string()),
         };
         let requester = Requester::Iam(caller);
-        let conditions = Context::of(&requester)
+        let conditions = permissions
+            .conditions(caller)
             .at(now)
             .with("aws:SourceArn", gateway.as_str())
             .with("aws:SourceAccount", gateway.account());
@@ -128,8 +132,7 @@ impl RoleAccess {
             resource_account: None,
             context: &conditions,
         };
-        let sets = PolicySets { identity: policies, resource, ..PolicySets::default() };
-        let verdict = iam::evaluate(&question, &sets);
+        let verdict = iam::evaluate(&question, &permissions.sets(resource));
         verdict.denial(&question).map_or(Ok(()), Err)
     }
 }

@@ -82,8 +82,9 @@ fn role() -> RoleAccess {
         session_policies: Vec::new(),
         issued_at: None,
         expires_at: None,
+        session: domain::SessionFacts::default(),
     };
-    RoleAccess::Session { caller: Box::new(caller), policies: Vec::new().into() }
+    RoleAccess::Session { caller: Box::new(caller), permissions: Arc::default() }
 }
 
 fn dressed(credential: &Credential) -> Request<Bytes> {

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountId, CredentialKind, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, Region, Scope,
-    TargetId, UserPoolId,
+    AccountId, AgentRuntimeId, CredentialKind, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId,
+    Region, Scope, TargetId, UserPoolId,
 };
 
 /// An ARN with its six parts. The resource part is everything after the fifth colon and may itself contain
@@ -62,6 +62,32 @@ impl Arn {
         Self::agentcore(scope, &format!("gateway/{id}/target/{target}"))
     }
 
+    /// `…:runtime/{id}`; with `*` for the id, every agent runtime.
+    #[must_use]
+    pub fn agent_runtime(scope: &Scope, id: &AgentRuntimeId) -> Self {
+        Self::agentcore(scope, &format!("runtime/{id}"))
+    }
+
+    /// `…:runtime/{id}/runtime-endpoint/{name}`.
+    #[must_use]
+    pub fn agent_runtime_endpoint(scope: &Scope, id: &AgentRuntimeId, name: &str) -> Self {
+        Self::agentcore(scope, &format!("runtime/{id}/runtime-endpoint/{name}"))
+    }
+
+    /// The scope and the id of the agent runtime that the ARN names, and the endpoint where it names one.
+    #[must_use]
+    pub fn as_agent_runtime(&self) -> Option<(Scope, AgentRuntimeId, Option<&str>)> {
+        let rest =
+            self.resource().strip_prefix("runtime/").filter(|_| self.service() == "bedrock-agentcore")?;
+        let (id, endpoint) = match rest.split_once("/runtime-endpoint/") {
+            Some((id, endpoint)) => (id, Some(endpoint)),
+            None => (rest, None),
+        };
+        let whole = |text: &str| !text.is_empty() && !text.contains('/');
+        (whole(id) && endpoint.is_none_or(whole))
+            .then(|| Some((self.scope()?, AgentRuntimeId::from_text(id), endpoint)))?
+    }
+
     /// `…:policy-engine/{id}`.
     #[must_use]
     pub fn policy_engine(scope: &Scope, id: &PolicyEngineId) -> Self {
@@ -78,6 +104,17 @@ impl Arn {
     #[must_use]
     pub fn policy_generation(scope: &Scope, engine: &PolicyEngineId, id: &PolicyGenerationId) -> Self {
         Self::agentcore(scope, &format!("policy-engine/{engine}/policy-generation/{id}"))
+    }
+
+    /// The policy engine that holds a policy or a generation, whose ARN goes on after the engine's.
+    #[must_use]
+    pub fn engine_around(&self) -> Option<Self> {
+        let held = self
+            .resource()
+            .strip_prefix("policy-engine/")
+            .filter(|_| self.service() == "bedrock-agentcore")?;
+        let (engine, _) = held.split_once('/')?;
+        Some(Self::agentcore(&self.scope()?, &format!("policy-engine/{engine}")))
     }
 
     /// `…:workload-identity-directory/default`: the directory that every account has.
@@ -278,6 +315,18 @@ mod tests {
         assert_eq!(arn.region(), "us-west-2");
         assert_eq!(arn.account(), "123456789012");
         assert_eq!(arn.resource(), "function:TestLambda:PROD");
+    }
+
+    #[test]
+    fn what_an_engine_holds_says_which_engine() {
+        let engine = "arn:aws:bedrock-agentcore:us-west-2:123456789012:policy-engine/e-1";
+        for held in ["policy/p-1", "policy-generation/g-1"] {
+            let held = Arn::parse(&format!("{engine}/{held}")).unwrap();
+            assert_eq!(held.engine_around().map(|it| it.to_string()).as_deref(), Some(engine));
+        }
+        assert_eq!(Arn::parse(engine).unwrap().engine_around(), None);
+        let other = Arn::parse("arn:aws:iam:us-west-2:123456789012:policy-engine/e-1/policy/p").unwrap();
+        assert_eq!(other.engine_around(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Arn, EventId, Random, RequestId, Scope, Timestamp};
+use crate::{Arn, AuditCall, EventId, Random, RequestId, Scope, Timestamp};
 
 /// One audit event. It never holds a secret, an argument or a result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct AuditEvent {
     pub latency_us: u64,
     /// The request's id, as the answer carries it.
     pub request_id: RequestId,
+    /// What is told of the call besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Box<AuditCall>>,
 }
 
 /// What the reason of an event begins with that a rate limit turned away.
@@ -77,6 +80,7 @@ impl AuditEvent {
             error: None,
             latency_us: 0,
             request_id: RequestId::mint(random),
+            call: None,
         }
     }
 
@@ -113,6 +117,8 @@ pub enum AuditKind {
     Gateway,
     /// The token endpoint of a user pool.
     Token,
+    /// An agent runtime.
+    Runtime,
 }
 
 /// Who asked.

@@ -1,5 +1,7 @@
 //! Who makes a signed AWS call.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AccessKeyId, AccountId, Arn, Document, Timestamp};
@@ -19,6 +21,32 @@ pub struct Caller {
     pub issued_at: Option<Timestamp>,
     /// When the session ends; absent for lasting keys.
     pub expires_at: Option<Timestamp>,
+    /// What whoever opened the session said of it.
+    #[serde(default)]
+    pub session: SessionFacts,
+}
+
+/// What is said of a session when it is opened, and holds for all that it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFacts {
+    /// Its tags, which stand before those of the role or user (`aws:PrincipalTag`).
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The tags that go on into the sessions that it opens, by key.
+    #[serde(default)]
+    pub transitive: Vec<String>,
+    /// Who is behind it, if the one who opened it said so; it goes on into the sessions that it opens.
+    #[serde(default)]
+    pub source_identity: Option<String>,
+    /// Managed policies that narrow it, besides those that came with it.
+    #[serde(default)]
+    pub policies: Vec<Arn>,
+    /// The identity provider that vouched for whoever opened it (`aws:FederatedProvider`).
+    #[serde(default)]
+    pub federated_provider: Option<String>,
+    /// What the provider says of them, as condition keys such as `idp.example:sub`.
+    #[serde(default)]
+    pub claims: BTreeMap<String, String>,
 }
 
 impl Caller {

@@ -44,6 +44,8 @@ macro_rules! identifiers {
 identifiers! {
     /// `{name in lower case}-{10 of a-z0-9}`: fit for a host label.
     GatewayId,
+    /// `{name}-{10 of a-z0-9}`.
+    AgentRuntimeId,
     /// Ten of `A-Z0-9`.
     TargetId,
     /// `{name}-{10 of a-z0-9}`.
@@ -69,6 +71,20 @@ impl GatewayId {
     #[must_use]
     pub fn mint(random: &dyn Random, name: &str) -> Self {
         Self(format!("{}-{}", name.to_ascii_lowercase(), random.text(10, LOWER)))
+    }
+}
+
+impl AgentRuntimeId {
+    /// A new identifier for an agent runtime called `name`.
+    #[must_use]
+    pub fn mint(random: &dyn Random, name: &str) -> Self {
+        Self(format!("{name}-{}", random.text(10, LOWER)))
+    }
+
+    /// A new identifier for an endpoint called `name`.
+    #[must_use]
+    pub fn mint_endpoint(random: &dyn Random, name: &str) -> String {
+        format!("{name}-{}", random.text(10, LOWER))
     }
 }
 

@@ -8,6 +8,7 @@
 mod account;
 mod arn;
 mod audit;
+mod audit_call;
 mod caller;
 mod client_key;
 mod clock;
@@ -22,6 +23,7 @@ mod kept_secret;
 mod kms_key;
 mod object;
 mod on_behalf_of;
+mod origin;
 mod outbound;
 mod policy;
 mod pool;
@@ -30,6 +32,7 @@ mod pool_user;
 mod random;
 mod rate_limit;
 mod recording;
+mod runtime;
 mod secret;
 mod state;
 mod target;
@@ -41,7 +44,8 @@ mod workload;
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
 pub use audit::{Actor, AuditEvent, AuditKind, Decision, LogOnly, Outcome, RATE_LIMITED};
-pub use caller::{Caller, Principal};
+pub use audit_call::{AuditCall, AuditPrincipal, AuditToken, AuditTrace, Authority, Shown};
+pub use caller::{Caller, Principal, SessionFacts};
 pub use client_key::{ClientKey, ClientKeyAlgorithm};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};
 pub use credential::{
@@ -60,15 +64,19 @@ pub use generation::{
     GENERATION_LIFE, GenerationAsset, GenerationFinding, GenerationFindingKind, GenerationSummary,
     PolicyGeneration,
 };
-pub use iam::{AccessKey, AccessKeyStatus, Holder, ManagedPolicy, Role, User};
+pub use iam::{
+    AccessKey, AccessKeyStatus, AccessKeyUse, Group, Holder, ManagedPolicy, OidcProvider, PolicyVersion,
+    Role, User,
+};
 pub use identifiers::{
-    AccessKeyId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, RequestId,
-    TargetId, UserPoolId, uuid,
+    AccessKeyId, AgentRuntimeId, ClientId, EventId, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId,
+    RequestId, TargetId, UserPoolId, uuid,
 };
 pub use kept_secret::{CURRENT, KeptSecret, PREVIOUS, SecretVersion};
 pub use kms_key::{KmsKey, KmsKeyState, TokenVault};
 pub use object::{Attributes, Bucket, Checksum, Object, Segment, Upload, UploadPart};
 pub use on_behalf_of::{ActorToken, OnBehalfOf, OnBehalfOfClient, OnBehalfOfGrant};
+pub use origin::SecureTransport;
 pub use outbound::{
     ApiKeyLocation, ApiKeyOutbound, OAuthGrant, OAuthOutbound, Outbound, Propagation, Signing,
 };
@@ -79,8 +87,15 @@ pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, Use
 pub use random::{FixedRandom, Random, SystemRandom};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use recording::{LONGEST_RECORDING, Recording};
+pub use runtime::{
+    AgentArtifact, AgentCode, AgentProtocol, AgentRuntime, AgentRuntimeEndpoint, AgentRuntimeVersion,
+    DEFAULT_ENDPOINT, LAST_VERSION, SessionLife,
+};
 pub use secret::Secret;
-pub use state::{GatewayStatus, GenerationStatus, IllegalTransition, PolicyStatus, Settled, TargetStatus};
+pub use state::{
+    AgentRuntimeStatus, GatewayStatus, GenerationStatus, IllegalTransition, PolicyStatus, Settled,
+    TargetStatus,
+};
 pub use target::{
     Document, Held, HttpService, Listing, McpServer, NO_INPUT, Offer, Offers, Target, Tool, Upstream,
     split_tool_name, tool_name,

@@ -96,6 +96,25 @@ machine! {
 }
 
 machine! {
+    /// The status of an agent runtime, of one of its versions, or of an endpoint (API types `AgentRuntimeStatus` and
+    /// `AgentRuntimeEndpointStatus`, as far as they are reached).
+    AgentRuntimeStatus {
+        /// Being made.
+        Creating = "CREATING",
+        /// Could not be made; the failure reason says why.
+        CreateFailed = "CREATE_FAILED",
+        /// Being changed; the version before serves meanwhile.
+        Updating = "UPDATING",
+        /// Could not be changed; the version before serves.
+        UpdateFailed = "UPDATE_FAILED",
+        /// In service.
+        Ready = "READY",
+        /// Being taken down.
+        Deleting = "DELETING",
+    }
+}
+
+machine! {
     /// A policy engine's or a policy's status (API types `PolicyEngineStatus` and `PolicyStatus`).
     PolicyStatus {
         /// Being made.
@@ -193,6 +212,12 @@ impl GatewayStatus {
     }
 }
 
+impl AgentRuntimeStatus {
+    const SETTLED: Self = Self::Ready;
+    const NOT_CREATED: Self = Self::CreateFailed;
+    const NOT_UPDATED: Self = Self::UpdateFailed;
+}
+
 impl TargetStatus {
     const SETTLED: Self = Self::Ready;
     const NOT_CREATED: Self = Self::Failed;
@@ -230,6 +255,7 @@ impl PolicyStatus {
 }
 
 service_transitions!(GatewayStatus);
+service_transitions!(AgentRuntimeStatus);
 service_transitions!(TargetStatus, Synchronizing => SynchronizeUnsuccessful);
 service_transitions!(PolicyStatus);
 

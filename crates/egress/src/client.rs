@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -18,7 +19,19 @@ use crate::{ConnectError, Connector, Reach};
 #[derive(Clone)]
 pub struct Client {
     reach: Arc<Reach>,
-    pool: legacy::Client<HttpsConnector<Connector>, Full<Bytes>>,
+    pool: legacy::Client<HttpsConnector<Connector>, Either<Full<Bytes>, Streamed>>,
+}
+
+/// A body that is sent as it comes.
+pub type Streamed = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// Which versions of HTTP a client offers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offers {
+    /// Version 2 where the other side has it.
+    Newest,
+    /// Version 1.1 alone.
+    Upgradable,
 }
 
 /// An answer, read whole.
@@ -38,7 +51,7 @@ impl Client {
     /// # Errors
     /// [`EgressError::Tls`] when TLS cannot be set up at all.
     pub fn new(reach: Reach) -> Result<Self, EgressError> {
-        Self::with_reach(Arc::new(reach))
+        Self::with_reach(Arc::new(reach), Offers::Newest)
     }
 
     /// Another client of the same reach, with connections of its own.
@@ -46,10 +59,19 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn another(&self) -> Result<Self, EgressError> {
-        Self::with_reach(Arc::clone(&self.reach))
+        Self::with_reach(Arc::clone(&self.reach), Offers::Newest)
     }
 
-    fn with_reach(reach: Arc<Reach>) -> Result<Self, EgressError> {
+    /// Another client of the same reach that speaks HTTP/1.1 alone, whose connections can become something else
+    /// (RFC 9110, section 7.8): WebSocket, for one.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn upgradable(&self) -> Result<Self, EgressError> {
+        Self::with_reach(Arc::clone(&self.reach), Offers::Upgradable)
+    }
+
+    fn with_reach(reach: Arc<Reach>, offers: Offers) -> Result<Self, EgressError> {
         let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = HttpsConnectorBuilder::new();
         let rooted = match builder.with_provider_and_native_roots(Arc::unwrap_or_clone(provider())) {
@@ -58,11 +80,12 @@ impl Client {
                 .with_provider_and_webpki_roots(Arc::unwrap_or_clone(provider()))
                 .map_err(|error| EgressError::Tls(error.to_string()))?,
         };
-        let connector = rooted
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(Connector::new(Arc::clone(&reach)));
+        let rooted = rooted.https_or_http().enable_http1();
+        let guarded = Connector::new(Arc::clone(&reach));
+        let connector = match offers {
+            Offers::Newest => rooted.enable_http2().wrap_connector(guarded),
+            Offers::Upgradable => rooted.wrap_connector(guarded),
+        };
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_timer(TokioTimer::new())
@@ -76,7 +99,17 @@ impl Client {
     /// # Errors
     /// [`EgressError`] when there is no connection, or it broke.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, EgressError> {
-        self.pool.request(request).await.map_err(|error| EgressError::from_client(&error))
+        let sent = self.pool.request(request.map(Either::Left)).await;
+        sent.map_err(|error| EgressError::from_client(&error))
+    }
+
+    /// The same with a body that is sent as it comes. What was sent of it when the connection breaks is not sent again.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and [`EgressError::Broken`] when the body does.
+    pub async fn send_streamed(&self, request: Request<Streamed>) -> Result<Response<Incoming>, EgressError> {
+        let sent = self.pool.request(request.map(Either::Right)).await;
+        sent.map_err(|error| EgressError::from_client(&error))
     }
 
     /// Sends a request and reads the answer whole: at most `limit` bytes, within `patience`. Redirects are answers like

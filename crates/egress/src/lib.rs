@@ -9,6 +9,6 @@ mod client;
 mod connector;
 mod reach;
 
-pub use client::{Client, EgressError, Fetched};
+pub use client::{Client, EgressError, Fetched, Streamed};
 pub use connector::{ConnectError, Connector};
 pub use reach::{Network, Reach, Refusal};

@@ -148,7 +148,9 @@ pub struct Network {
 }
 
 impl Network {
-    fn contains(self, address: IpAddr) -> bool {
+    /// Whether an address is in it; one of the other family never is.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
         let same = |one: u128, other: u128, width: u32| {
             let shift = width - u32::from(self.bits);
             shift >= u128::BITS || one >> shift == other >> shift

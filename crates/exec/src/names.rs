@@ -11,8 +11,7 @@ use regex::Regex;
 
 /// The services whose regional hosts are answered: those of `models/surface.toml` by the first label of their hosts, and
 /// the data plane of AgentCore, which has gateways and runtimes.
-const SERVICES: &str =
-    "bedrock-agentcore|bedrock-agentcore-control|cognito-idp|email|iam|kms|lambda|secretsmanager|sts";
+const SERVICES: &str = "bedrock-agentcore|bedrock-agentcore-control|bedrock-runtime|cloudtrail|cognito-idp|email|iam|kms|lambda|logs|secretsmanager|sts|xray";
 /// A region, as AWS writes it.
 const REGION: &str = "[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}";
 

@@ -121,8 +121,15 @@ fn credentials(functions: &Functions, function: &Function) -> Provider<Credentia
                 ProviderError::from(format!("the role {role} is gone, or does not trust {SERVICE}"))
             })?;
             let lasts = Lasts::from(now, Duration::from_secs(CREDENTIAL_SECONDS));
-            let issued =
-                principal::issue(&inner.store, &*inner.random, &role, &function.name, Vec::new(), lasts)?;
+            let issued = principal::issue(
+                &inner.store,
+                &*inner.random,
+                &role,
+                &function.name,
+                Vec::new(),
+                domain::SessionFacts::default(),
+                lasts,
+            )?;
             Ok(Credentials {
                 access_key_id: issued.access_key.to_string(),
                 secret_access_key: issued.secret,

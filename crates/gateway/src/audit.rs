@@ -5,11 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{
-    Actor, AuditEvent, AuditKind, Decision, EventId, LogOnly, Outcome, PolicyId, RATE_LIMITED, Recording,
-    RequestId,
+    Actor, AuditCall, AuditEvent, AuditKind, AuditToken, Authority, Decision, EventId, Gateway, LogOnly,
+    OAuthGrant, Outbound, Outcome, PolicyId, RATE_LIMITED, Recording, RequestId, Shown,
 };
-use http::StatusCode;
+use http::header::{HOST, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::{Map, Value};
 
 use mcp::jsonrpc::{CallParams, Message};
 use policy::Observation;
@@ -18,24 +23,33 @@ use crate::answer::Reply;
 use crate::authenticate::Caller;
 use crate::authorize::{Decided, Passage, Ruling};
 use crate::pipeline::Plane;
-use crate::snapshot::Gate;
+use crate::snapshot::{Gate, TargetEntry, ToolEntry, UpstreamEntry};
+use crate::telling::{End, Telling};
+
+/// How deep a claim is told, and how many members of it.
+const DEPTH: usize = 3;
+const MEMBERS: usize = 16;
 
 /// What is known so far.
 pub(crate) struct Record {
     plane: Arc<Plane>,
+    gate: Arc<Gate>,
     began: Instant,
     /// Taken when the record is handed over.
     event: Option<AuditEvent>,
     /// What is recorded besides the event.
     recording: Option<Recording>,
     request_id: RequestId,
+    /// What is told besides.
+    pub(crate) telling: Telling,
 }
 
 impl Record {
     /// The record of a request that has just arrived.
     pub(crate) fn begin(
         plane: &Arc<Plane>,
-        gate: &Gate,
+        gate: &Arc<Gate>,
+        headers: &HeaderMap,
         peer: IpAddr,
         began: Instant,
         request_id: RequestId,
@@ -59,8 +73,11 @@ impl Record {
             error: None,
             latency_us: 0,
             request_id: request_id.clone(),
+            call: None,
         };
-        Self { plane: Arc::clone(plane), began, event: Some(event), recording: None, request_id }
+        let telling = Telling::begin(setup, gate, headers);
+        let (plane, gate) = (Arc::clone(plane), Arc::clone(gate));
+        Self { plane, gate, began, event: Some(event), recording: None, request_id, telling }
     }
 
     /// A record of its own for each message of the request.
@@ -68,10 +85,12 @@ impl Record {
         let Some(event) = self.event.take() else { return Vec::new() };
         let own = |_| Self {
             plane: Arc::clone(&self.plane),
+            gate: Arc::clone(&self.gate),
             began: self.began,
             event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event.clone() }),
             recording: None,
             request_id: self.request_id.clone(),
+            telling: self.telling.split(&self.plane.setup),
         };
         (0..messages).map(own).collect()
     }
@@ -80,9 +99,43 @@ impl Record {
         &self.request_id
     }
 
+    /// How the request came.
+    pub(crate) fn came(&mut self, head: &Parts) {
+        let text = |name: &HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let host = head.uri.authority().map(http::uri::Authority::as_str).or_else(|| text(&HOST));
+        self.tell(|call| {
+            call.user_agent = text(&USER_AGENT).map(AuditCall::bounded);
+            call.host = host.map(AuditCall::bounded);
+        });
+    }
+
     /// Who calls.
     pub(crate) fn caller(&mut self, caller: &Caller) {
         self.set(|event| event.actor = caller.actor().clone());
+        self.tell(|call| {
+            call.token = caller.token().cloned();
+            call.principal = caller.identity().cloned();
+        });
+    }
+
+    /// The id of the message.
+    pub(crate) fn message(&mut self, id: &str) {
+        self.tell(|call| call.message = Some(id.chars().take(64).collect()));
+    }
+
+    /// What is called, and with whose authority.
+    pub(crate) fn bound_for(&mut self, gate: &Gate, target: &TargetEntry) {
+        let gateway = &gate.gateway;
+        self.set(|event| {
+            let authority = authority(gateway, target, &event.actor);
+            let call = event.call.get_or_insert_default();
+            call.target = Some(target.id.to_string());
+            call.authority = Some(authority);
+        });
+    }
+
+    fn tell(&mut self, change: impl FnOnce(&mut AuditCall)) {
+        self.set(|event| change(event.call.get_or_insert_default()));
     }
 
     /// What is asked: the method, as far as it is one that a log should hold.
@@ -93,6 +146,13 @@ impl Record {
     /// The tool that is called, as the client named it.
     pub(crate) fn tool(&mut self, name: &str) {
         self.set(|event| event.tool = Some(name.chars().take(256).collect()));
+    }
+
+    /// The tool that the name is of, if there is one.
+    pub(crate) fn found(&mut self, tool: Option<&ToolEntry>) {
+        if tool.is_some() {
+            self.telling.named();
+        }
     }
 
     /// Nothing had to be asked to allow it.
@@ -155,7 +215,10 @@ impl Record {
     }
 
     fn decided(&mut self, decided: &Decided, undecided: Decision) {
-        let Decided { allowed, binds, policies, reason, failed: _, observed } = decided;
+        let Decided { allowed, binds, policies, reason, failed, observed } = decided;
+        if allowed.is_some() {
+            self.telling.decided(failed.len());
+        }
         self.set(|event| {
             event.decision = match (allowed, binds) {
                 (Some(true), _) => Decision::Allow,
@@ -176,8 +239,9 @@ impl Record {
             if status.is_client_error() || status.is_server_error() {
                 event.error = Some(status.as_u16().to_string());
             }
+            event.call.get_or_insert_default().status = Some(status.as_u16());
         });
-        if let Some(event) = self.finished() {
+        if let Some(event) = self.finished(End { status: Some(status), code: None }) {
             self.plane.setup.audit.record_with(event, self.recording.take()).await;
         }
     }
@@ -191,8 +255,12 @@ impl Record {
                 event.decision = Decision::Deny;
             }
             event.error.clone_from(&reply.error);
+            let call = event.call.get_or_insert_default();
+            call.status = Some(reply.status().as_u16());
+            call.stream = reply.is_stream();
+            call.failure.clone_from(&reply.why);
         });
-        if let Some(event) = self.finished() {
+        if let Some(event) = self.finished(End { status: Some(reply.status()), code: reply.code() }) {
             self.plane.setup.audit.record_with(event, self.recording.take()).await;
         }
     }
@@ -203,10 +271,79 @@ impl Record {
         }
     }
 
-    fn finished(&mut self) -> Option<AuditEvent> {
+    fn finished(&mut self, end: End) -> Option<AuditEvent> {
         let mut event = self.event.take()?;
         event.latency_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Some(place) = self.telling.trace.place() {
+            event.call.get_or_insert_default().trace = Some(place.audited());
+        }
+        self.telling.end(&self.plane.setup, &self.gate, &event, self.began, end);
         Some(event)
+    }
+}
+
+/// With whose authority a target is called.
+fn authority(gateway: &Gateway, target: &TargetEntry, actor: &Actor) -> Authority {
+    let (credential, provider, for_caller) = match &target.outbound {
+        Outbound::None => (None, None, false),
+        Outbound::GatewayRole(_) => (Some("gatewayRole"), None, false),
+        Outbound::CallerIam(_) => (Some("callerIam"), None, true),
+        Outbound::JwtPassthrough => (Some("jwtPassthrough"), None, true),
+        Outbound::ApiKey(key) => (Some("apiKey"), Some(&key.provider), false),
+        Outbound::OAuth(oauth) => match oauth.grant {
+            OAuthGrant::ClientCredentials => (Some("oauth CLIENT_CREDENTIALS"), Some(&oauth.provider), false),
+            OAuthGrant::AuthorizationCode => (Some("oauth AUTHORIZATION_CODE"), Some(&oauth.provider), true),
+            OAuthGrant::TokenExchange => (Some("oauth TOKEN_EXCHANGE"), Some(&oauth.provider), true),
+        },
+    };
+    let person = match actor {
+        Actor::Token { issuer, subject: Some(subject), .. } => Some(format!("{issuer} {subject}")),
+        Actor::Iam { arn, .. } => Some(arn.clone()),
+        _ => None,
+    };
+    let is_function = matches!(target.upstream, UpstreamEntry::Lambda { .. });
+    let by_role = is_function || matches!(target.outbound, Outbound::GatewayRole(_)) || provider.is_some();
+    Authority {
+        role: Some(gateway.role.to_string()).filter(|_| by_role),
+        credential: credential.map(str::to_owned),
+        provider: provider.map(ToString::to_string),
+        workload: gateway.workload_identity.as_ref().filter(|_| provider.is_some()).map(ToString::to_string),
+        on_behalf_of: person.filter(|_| for_caller),
+    }
+}
+
+/// What is told of a token that was verified: some of its header and of its claims.
+pub(crate) fn token(token: &str, claims: &Map<String, Value>) -> AuditToken {
+    let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
+    let header = header.and_then(|header| serde_json::from_slice::<Map<String, Value>>(&header).ok());
+    let told = |from: &Map<String, Value>, names: &[&str]| {
+        let named =
+            names.iter().filter_map(|name| Some(((*name).to_owned(), shown(from.get(*name)?, DEPTH))));
+        named.collect()
+    };
+    AuditToken {
+        headers: header.map(|header| told(&header, &AuditToken::HEADERS)).unwrap_or_default(),
+        claims: told(claims, &AuditToken::CLAIMS),
+    }
+}
+
+/// A claim as far as it is told: texts are cut, and what is deep is left out.
+fn shown(value: &Value, depth: usize) -> Shown {
+    match value {
+        Value::Bool(it) => Shown::Boolean(*it),
+        Value::Number(it) => it.as_i64().map_or_else(|| Shown::Text(it.to_string()), Shown::Number),
+        Value::String(it) => Shown::Text(AuditCall::bounded(it)),
+        Value::Object(members) if depth > 0 => Shown::Map(
+            members
+                .iter()
+                .take(MEMBERS)
+                .map(|(name, it)| (AuditCall::bounded(name), shown(it, depth - 1)))
+                .collect(),
+        ),
+        Value::Array(items) if depth > 0 => {
+            Shown::List(items.iter().take(MEMBERS).map(|it| shown(it, depth - 1)).collect())
+        }
+        Value::Null | Value::Object(_) | Value::Array(_) => Shown::Nothing(()),
     }
 }
 
@@ -222,7 +359,7 @@ fn log_only(observed: &Observation) -> Box<LogOnly> {
 /// A request that is dropped before its answer was abandoned by its client. Its record is handed over all the same.
 impl Drop for Record {
     fn drop(&mut self) {
-        if let Some(event) = self.finished() {
+        if let Some(event) = self.finished(End::default()) {
             self.plane.setup.audit.record_without_waiting(event, self.recording.take());
         }
     }

@@ -12,17 +12,18 @@ use std::time::Duration;
 use aws::sigv4::{Credentials, PathStyle, SignatureError, Signed};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use domain::{Actor, Authorizer, JwtAuthorizer, Secret, Timestamp};
+use domain::{Actor, AuditPrincipal, AuditToken, Authorizer, JwtAuthorizer, Secret, Timestamp};
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use iam::{PolicySets, Question, Requester};
 use identity::issuer::VerifyError;
 use identity::principal::{Identity, PrincipalError};
 use identity::token::{self, Claims, LEEWAY, Rejection, bearer};
 use policy::Principal;
 
 use crate::answer::Reply;
+use crate::audit;
+use crate::invoke;
 use crate::limit::{self, Key};
 use crate::pipeline::Lane;
 use crate::recording;
@@ -49,11 +50,24 @@ pub(crate) struct Caller {
     signing: Option<Credentials>,
     /// Its claims as they are recorded, written down once.
     claims_text: OnceLock<Option<Arc<str>>>,
+    /// What the audit trail tells of it.
+    token: Option<AuditToken>,
+    identity: Option<AuditPrincipal>,
 }
 
 impl Caller {
     pub(crate) fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// What the audit trail tells of its token.
+    pub(crate) fn token(&self) -> Option<&AuditToken> {
+        self.token.as_ref()
+    }
+
+    /// What the audit trail tells of the identity that signed.
+    pub(crate) fn identity(&self) -> Option<&AuditPrincipal> {
+        self.identity.as_ref()
     }
 
     /// Who it is, in one word: callers of different keys share nothing.
@@ -88,7 +102,8 @@ impl Caller {
 
     fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
         let (key, claims, visible) = (key_of(&actor), BTreeMap::new(), OnceLock::new());
-        Self { actor, key, principal, until, claims, visible, signing: None, claims_text: OnceLock::new() }
+        let (signing, token, identity, claims_text) = (None, None, None, OnceLock::new());
+        Self { actor, key, principal, until, claims, visible, signing, claims_text, token, identity }
     }
 }
 
@@ -113,9 +128,13 @@ pub(crate) async fn recognise(
     peer: IpAddr,
 ) -> Result<(Arc<Caller>, Bytes), Reply> {
     match &gate.gateway.authorizer {
-        Authorizer::None => Ok((anyone(gate), read(lane, incoming).await?)),
+        Authorizer::None => {
+            invoke::unsigned(gate, head, peer, lane.plane.setup.clock.now())?;
+            Ok((anyone(gate), read(lane, incoming).await?))
+        }
         Authorizer::CustomJwt(jwt) => {
             let caller = by_token(lane, gate, jwt, head).await?;
+            invoke::unsigned(gate, head, peer, lane.plane.setup.clock.now())?;
             Ok((caller, read(lane, incoming).await?))
         }
         Authorizer::AwsIam => {
@@ -175,7 +194,8 @@ async fn verified(
             return Err(Reply::unauthenticated(gate.challenge.invalid()));
         }
     }
-    let caller = Arc::new(bearer_of(gate, &claims, now));
+    let caller = bearer_of(gate, &claims, now);
+    let caller = Arc::new(Caller { token: Some(audit::token(token, &claims.all)), ..caller });
     gate.callers.insert(hash, Arc::clone(&caller));
     Ok(caller)
 }
@@ -231,7 +251,7 @@ fn by_signature(
         let scope = format!("Credential should be scoped to {}/bedrock-agentcore", gate.gateway.scope.region);
         return Err(refused(&SignatureError::Scope(scope)));
     }
-    may_invoke(gate, identity, peer, now)?;
+    invoke::signed(gate, identity, head, peer, now)?;
     let actor = Actor::Iam {
         arn: identity.caller.arn().to_string(),
         access_key_id: identity.caller.access_key.to_string(),
@@ -243,36 +263,8 @@ fn by_signature(
         session_token: token.map(Secret::new),
     };
     let caller = Caller::new(actor, Principal::iam(&identity.caller.arn()).ok(), now);
-    Ok(Arc::new(Caller { signing: Some(signing), ..caller }))
-}
-
-/// Whether the caller's policies allow `bedrock-agentcore:InvokeGateway` on this gateway.
-fn may_invoke(gate: &Gate, identity: &Identity, peer: IpAddr, now: Timestamp) -> Result<(), Reply> {
-    let requester = Requester::Iam(&identity.caller);
-    let conditions = iam::Context::of(&requester)
-        .at(now)
-        .with("aws:SourceIp", peer.to_string())
-        .with("aws:RequestedRegion", gate.gateway.scope.region.as_str());
-    let question = Question {
-        requester,
-        action: "bedrock-agentcore:InvokeGateway",
-        resource: gate.arn.as_str(),
-        resource_account: None,
-        context: &conditions,
-    };
-    let sets = PolicySets {
-        identity: &identity.policies,
-        session: identity.session_policies.as_deref(),
-        ..PolicySets::default()
-    };
-    let verdict = iam::evaluate(&question, &sets);
-    match verdict.denial(&question) {
-        None => Ok(()),
-        Some(denial) => {
-            tracing::info!(gateway.id = %gate.gateway.id, verdict = %verdict, "IAM denies an invocation.");
-            Err(Reply::forbidden(&denial))
-        }
-    }
+    let identity = Some(AuditPrincipal::of(&identity.caller));
+    Ok(Arc::new(Caller { signing: Some(signing), identity, ..caller }))
 }
 
 fn refused(error: &SignatureError) -> Reply {

@@ -10,6 +10,7 @@ use mcp::jsonrpc::CallParams;
 use policy::{Call, Observation, Observer};
 use serde_json::value::RawValue;
 
+use crate::alarm;
 use crate::authenticate::Caller;
 use crate::denial;
 use crate::snapshot::{Gate, Guard, OfferEntry, Rules, TargetEntry, ToolEntry};
@@ -146,17 +147,19 @@ pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Times
         Some((target, service)) => Passage::Permitted(Passable { target, service }, decided),
         None => Passage::Unknown,
     };
-    let Guard::Policies { mode, rules, watched } = &gate.guard else { return permitted(Decided::default()) };
+    let Guard::Policies { mode, rules, watched, .. } = &gate.guard else {
+        return permitted(Decided::default());
+    };
     let binds = *mode == PolicyMode::Enforce;
     let decided = match (rules, caller.principal()) {
-        (Rules::Broken(problem), _) => broken(gate, *mode, problem),
+        (Rules::Broken(problem), _) => broken(gate, *mode, problem, now),
         (_, None) => denied(binds, "the caller cannot be described to the policies"),
         (_, Some(_)) if found.is_none() => denied(binds, "no such target"),
         (Rules::Ready(engine), Some(principal)) => {
             let call = Call { tool: target, arguments: "{}", now };
             let decision = engine.decide(principal, &call);
             let observed = watched.as_ref().map(|watched| watched.observe(principal, &call, &decision));
-            alarm(gate, *mode, target, &decision);
+            alarm::failed(gate, *mode, target, &decision, now);
             let reason = denial::reason(engine, principal, &call, &decision);
             Decided { observed, ..Decided::of(decision, binds, reason) }
         }
@@ -220,7 +223,7 @@ pub(crate) fn authorize<'a>(
             Some(tool) => permit(tool, call, Decided::default()),
             None => Ruling::Unknown,
         },
-        Guard::Policies { mode, rules, watched } => {
+        Guard::Policies { mode, rules, watched, .. } => {
             let watched = watched.as_deref();
             guarded(&Guarded { gate, mode: *mode, rules, watched }, caller, tool, call, now)
         }
@@ -245,7 +248,7 @@ fn guarded<'a>(
     let Guarded { gate, mode, rules, watched } = *guarded;
     let binds = mode == PolicyMode::Enforce;
     let decided = match (rules, tool, caller.principal()) {
-        (Rules::Broken(problem), ..) => broken(gate, mode, problem),
+        (Rules::Broken(problem), ..) => broken(gate, mode, problem, now),
         (_, _, None) => denied(binds, "the caller cannot be described to the policies"),
         (_, None, _) => denied(binds, "no such tool"),
         (Rules::Ready(engine), Some(tool), Some(principal)) => {
@@ -262,7 +265,7 @@ fn guarded<'a>(
             } else {
                 let decision = engine.decide(principal, &asked);
                 let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
-                alarm(gate, mode, &tool.name, &decision);
+                alarm::failed(gate, mode, &tool.name, &decision, now);
                 let reason = denial::reason(engine, principal, &asked, &decision);
                 Decided { observed, ..Decided::of(decision, binds, reason) }
             }
@@ -289,23 +292,8 @@ fn denied(binds: bool, reason: &str) -> Decided {
 }
 
 /// The policies were not compiled, so nobody can say what they say.
-fn broken(gate: &Gate, mode: PolicyMode, problem: &str) -> Decided {
-    tracing::error!(
-        gateway.id = %gate.gateway.id, mode = ?mode, error = %problem, "The policies cannot be evaluated."
-    );
+fn broken(gate: &Gate, mode: PolicyMode, problem: &str, now: Timestamp) -> Decided {
+    alarm::unavailable(gate, mode, problem, now);
     gate.meter.unavailable(mode);
     denied(mode == PolicyMode::Enforce, "the policies cannot be evaluated")
-}
-
-/// Says aloud that policies failed. What they decide is denied where decisions bind; where they do not, the call is made,
-/// and this is how somebody hears of it before they do.
-fn alarm(gate: &Gate, mode: PolicyMode, tool: &str, decision: &policy::Decision) {
-    let unseen = matches!(decision.reason, policy::Reason::Unseen(_));
-    if decision.errors.is_empty() && !unseen {
-        return;
-    }
-    let reason = decision.audit_text();
-    tracing::warn!(
-        gateway.id = %gate.gateway.id, mode = ?mode, tool, %reason, "Policies failed to evaluate."
-    );
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -53,7 +54,7 @@ impl Body {
     }
 
     /// What an upstream says, until this moment at most.
-    pub(crate) fn passing(incoming: Incoming, until: Instant) -> Self {
+    pub(crate) fn passing(incoming: Either<Incoming, runtimes::Body>, until: Instant) -> Self {
         let deadline = Box::pin(sleep_until(until));
         Self(Kind::Passing(Box::new(Passing { incoming, deadline, masker: None, _open: Vec::new() })))
     }
@@ -123,7 +124,7 @@ impl http_body::Body for Body {
 
 /// What an upstream says. An end before its time breaks the connection: a part must not pass for the whole.
 struct Passing {
-    incoming: Incoming,
+    incoming: Either<Incoming, runtimes::Body>,
     deadline: Pin<Box<Sleep>>,
     /// Takes out what must not come back; gone when everything has been said.
     masker: Option<Masker>,

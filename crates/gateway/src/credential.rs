@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use credentials::{Brought, Credential, Need, Refused};
-use domain::{Actor, OAuthGrant, Secret, WorkloadUser};
+use domain::{Actor, OAuthGrant, Outbound, Secret, WorkloadUser};
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Request, Uri};
 use identity::token::bearer;
@@ -14,6 +14,7 @@ use mask::Mask;
 use mcp::upstream::{Dress, Sender};
 
 use crate::answer::{Reply, without_secrets};
+use crate::fetching::Fetching;
 use crate::snapshot::TargetEntry;
 use crate::turn::Turn;
 use crate::upstream::Failed;
@@ -122,6 +123,10 @@ impl Dress for Carried<'_> {
         if let Some(uri) = with_parameters(request.uri(), &self.turn.arrival.query, allowed) {
             *request.uri_mut() = uri;
         }
+        // In the place of any that the caller sent for itself; before a signature, which covers it.
+        if let Some(context) = &self.turn.onwards {
+            context.write(request.headers_mut());
+        }
         self.credential.dress(request)?;
         // What an interceptor gave goes before it ("Header propagation from interceptor lambda").
         if let Some(given) = &self.turn.authorization {
@@ -186,7 +191,11 @@ fn with_parameters(uri: &Uri, given: &str, allowed: &[String]) -> Option<Uri> {
 async fn credential(turn: &Turn, target: &TargetEntry) -> Result<Credential, Failed> {
     let (token, person) = (token(turn, target), person_for(turn, target));
     let need = need(turn, target, token.as_ref(), person.as_ref());
+    let fetching = Fetching::begin(turn, target);
     let found = turn.lane.plane.setup.credentials.of(&need).await;
+    if let Some(fetching) = fetching {
+        fetching.done(found.as_ref().err());
+    }
     found.map_err(|refused| failed(target, refused))
 }
 
@@ -223,7 +232,7 @@ fn need<'a>(
 
 /// Who calls, for a target that is called with what its caller allowed.
 fn person_for(turn: &Turn, target: &TargetEntry) -> Option<WorkloadUser> {
-    let domain::Outbound::OAuth(oauth) = &target.outbound else { return None };
+    let Outbound::OAuth(oauth) = &target.outbound else { return None };
     match turn.caller.actor() {
         Actor::Token { issuer, subject: Some(subject), .. }
             if oauth.grant == OAuthGrant::AuthorizationCode && !subject.is_empty() =>
@@ -237,8 +246,8 @@ fn person_for(turn: &Turn, target: &TargetEntry) -> Option<WorkloadUser> {
 /// The token that the caller presented, for a target that gets it, or another in its place.
 fn token(turn: &Turn, target: &TargetEntry) -> Option<Secret> {
     let is_needed = match &target.outbound {
-        domain::Outbound::JwtPassthrough => true,
-        domain::Outbound::OAuth(oauth) => oauth.grant == OAuthGrant::TokenExchange,
+        Outbound::JwtPassthrough => true,
+        Outbound::OAuth(oauth) => oauth.grant == OAuthGrant::TokenExchange,
         _ => false,
     };
     bearer(&turn.arrival.headers).filter(|_| is_needed).map(Secret::new)

@@ -12,6 +12,7 @@ mod listen;
 
 mod authenticate;
 mod challenge;
+mod invoke;
 
 mod message;
 mod modern;
@@ -24,6 +25,7 @@ mod intercept;
 mod recording;
 mod resolve;
 
+mod alarm;
 mod arguments;
 mod authorize;
 mod denial;
@@ -38,7 +40,12 @@ mod body;
 mod stream;
 
 mod audit;
+mod delivery;
+mod fetching;
+mod listed;
 mod meter;
+mod tally;
+mod telling;
 
 mod forward;
 

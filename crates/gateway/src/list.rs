@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Reply;
 use crate::snapshot::{Gate, Guard};
+use crate::telling::Telling;
 use crate::turn::Turn;
 use crate::{offers, session, upstream};
 
@@ -107,7 +108,7 @@ fn instruct(gate: &Gate, result: &mut Map<String, Value>) {
 }
 
 /// The tools that the caller may see, one page of them.
-pub(crate) async fn tools(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
+pub(crate) async fn tools(turn: &Turn, id: &str, params: Option<&RawValue>, telling: &mut Telling) -> Reply {
     let cursor = match read_params(id, params) {
         Ok(cursor) => cursor,
         Err(reply) => return reply,
@@ -117,6 +118,7 @@ pub(crate) async fn tools(turn: &Turn, id: &str, params: Option<&RawValue>) -> R
         gate.meter.listed(*mode);
     }
     let visible = turn.caller.visible(gate);
+    telling.listing(gate, visible);
     let page = match cursor {
         None => visible.first_page(gate),
         Some(last) => visible.page_after(gate, &last),

@@ -7,10 +7,15 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use domain::{PolicyId, PolicyMode};
 
+use telemetry::{Family, Histogram, Kind, Label, Namespace, Point, PointValue};
+
+use crate::alarm::Alarms;
 use crate::authorize::Decided;
+use crate::tally::Tally;
 
 /// How many policies of one gateway are counted by themselves: ten times what an engine may have.
 const POLICIES: usize = 10_000;
@@ -18,9 +23,13 @@ const POLICIES: usize = 10_000;
 /// The counts of one gateway.
 #[derive(Default)]
 pub(crate) struct Meter {
+    /// The requests, whatever was decided.
+    pub(crate) tally: Tally,
     enforce: Counts,
     log_only: Counts,
     policies: Mutex<BTreeMap<PolicyId, PolicyCounts>>,
+    /// What the log was told of what failed.
+    pub(crate) alarms: Alarms,
 }
 
 /// What was decided in one mode.
@@ -29,6 +38,8 @@ struct Counts {
     allowed: AtomicU64,
     denied: AtomicU64,
     undetermined: AtomicU64,
+    determining: AtomicU64,
+    latency: Histogram,
     mismatched: AtomicU64,
     mismatched_policies: AtomicU64,
     unavailable: AtomicU64,
@@ -45,82 +56,75 @@ struct PolicyCounts {
 }
 
 /// Numbers of one kind, for a person and for a machine.
-struct Family<T> {
+struct Numbers<T> {
     name: &'static str,
+    aws_name: &'static str,
     help: &'static str,
-    /// What tells its numbers apart from others of the same family, if anything.
-    label: &'static str,
     read: fn(&T) -> u64,
 }
 
-const DECISIONS: [Family<Counts>; 7] = [
-    Family {
-        name: "decisions_total",
-        help: "Calls that were decided (AllowDecisions, DenyDecisions).",
-        label: ",decision=\"allow\"",
-        read: |counts| counts.allowed.load(Ordering::Relaxed),
-    },
-    Family {
-        name: "decisions_total",
-        help: "",
-        label: ",decision=\"deny\"",
-        read: |counts| counts.denied.load(Ordering::Relaxed),
-    },
-    Family {
+const DECISIONS: [Numbers<Counts>; 6] = [
+    Numbers {
         name: "undetermined_total",
-        help: "Calls that were denied although no policy forbade them (NoDeterminingPolicies).",
-        label: "",
+        aws_name: "NoDeterminingPolicies",
+        help: "Calls that were denied although no policy forbade them.",
         read: |counts| counts.undetermined.load(Ordering::Relaxed),
     },
-    Family {
+    Numbers {
+        name: "determining_policies_total",
+        aws_name: "DeterminingPolicies",
+        help: "Policies that decided, over all calls.",
+        read: |counts| counts.determining.load(Ordering::Relaxed),
+    },
+    Numbers {
         name: "mismatch_errors_total",
-        help: "Calls for which a policy failed to evaluate (MismatchErrors).",
-        label: "",
+        aws_name: "MismatchErrors",
+        help: "Calls for which a policy failed to evaluate.",
         read: |counts| counts.mismatched.load(Ordering::Relaxed),
     },
-    Family {
+    Numbers {
         name: "mismatched_policies_total",
-        help: "Policies that failed to evaluate, over all calls (TotalMismatchedPolicies).",
-        label: "",
+        aws_name: "TotalMismatchedPolicies",
+        help: "Policies that failed to evaluate, over all calls.",
         read: |counts| counts.mismatched_policies.load(Ordering::Relaxed),
     },
-    Family {
+    Numbers {
         name: "unavailable_total",
-        help: "Calls for which no policy could be asked (SystemErrors).",
-        label: "",
+        aws_name: "SystemErrors",
+        help: "Calls for which no policy could be asked.",
         read: |counts| counts.unavailable.load(Ordering::Relaxed),
     },
-    Family {
+    Numbers {
         name: "lists_total",
-        help: "Lists of tools that policies were asked about (PartiallyAuthorizeActions).",
-        label: "",
+        aws_name: "PartiallyAuthorizeActions",
+        help: "Lists of tools that policies were asked about.",
         read: |counts| counts.lists.load(Ordering::Relaxed),
     },
 ];
 
-const POLICY: [Family<PolicyCounts>; 4] = [
-    Family {
+const POLICY: [Numbers<PolicyCounts>; 4] = [
+    Numbers {
         name: "mismatches_total",
-        help: "Calls for which this policy failed to evaluate (PolicyMismatch).",
-        label: "",
+        aws_name: "PolicyMismatch",
+        help: "Calls for which this policy failed to evaluate.",
         read: |counts| counts.mismatches,
     },
-    Family {
+    Numbers {
         name: "log_only_matches_total",
-        help: "Calls that this policy, which does not bind, matched (LogOnlyMatches).",
-        label: "",
+        aws_name: "LogOnlyMatches",
+        help: "Calls that this policy, which does not bind, matched.",
         read: |counts| counts.matches,
     },
-    Family {
+    Numbers {
         name: "log_only_decision_flips_total",
-        help: "Calls whose decision this policy would change if it were active (LogOnlyDecisionFlips).",
-        label: "",
+        aws_name: "LogOnlyDecisionFlips",
+        help: "Calls whose decision this policy would change if it were active.",
         read: |counts| counts.flips,
     },
-    Family {
+    Numbers {
         name: "log_only_incomplete_total",
-        help: "Calls for which this policy, which does not bind, could not be evaluated (LogOnlyEvalIncomplete).",
-        label: "",
+        aws_name: "LogOnlyEvalIncomplete",
+        help: "Calls for which this policy, which does not bind, could not be evaluated.",
         read: |counts| counts.incomplete,
     },
 ];
@@ -140,6 +144,7 @@ impl Meter {
             }
             None => return,
         }
+        add(&counts.determining, decided.policies.len());
         if !decided.failed.is_empty() {
             add(&counts.mismatched, 1);
             add(&counts.mismatched_policies, decided.failed.len());
@@ -156,6 +161,11 @@ impl Meter {
     /// Counts a call about which nobody could be asked.
     pub(crate) fn unavailable(&self, mode: PolicyMode) {
         self.counts(mode).unavailable.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts how long a decision took.
+    pub(crate) fn took(&self, mode: PolicyMode, took: Duration) {
+        self.counts(mode).latency.observe(took);
     }
 
     /// Counts a list.
@@ -185,43 +195,63 @@ impl Meter {
     }
 }
 
-/// The counts of gateways, by id, in the text format that Prometheus reads (version 0.0.4). What never happened is left
-/// out, as is a gateway of which nothing was asked.
-pub(crate) fn render<'m>(meters: &(impl Iterator<Item = (&'m str, &'m Meter)> + Clone)) -> String {
-    let mut text = String::new();
-    for family in &DECISIONS {
-        let mut numbers = Vec::new();
-        for (gateway, meter) in meters.clone() {
-            for (mode, counts) in [("ENFORCE", &meter.enforce), ("LOG_ONLY", &meter.log_only)] {
-                let labels = format!("gateway=\"{gateway}\",mode=\"{mode}\"{}", family.label);
-                numbers.push((labels, (family.read)(counts)));
-            }
+/// The counts of gateways, by id.
+pub(crate) fn families(meters: &[(&str, &Meter)]) -> Vec<Family> {
+    let family = |name, aws_name, help, kind, points| Family {
+        namespace: Namespace::Policy,
+        name,
+        aws_name,
+        help,
+        kind,
+        points,
+    };
+    let mut decisions = Vec::new();
+    let mut latencies = Vec::new();
+    for (labels, counts) in modes(meters) {
+        for (decision, count) in [("allow", &counts.allowed), ("deny", &counts.denied)] {
+            let decision = Label::new("decision", "Decision", decision);
+            let value = PointValue::Number(count.load(Ordering::Relaxed));
+            decisions.push(Point { labels: [labels.clone(), vec![decision]].concat(), value });
         }
-        write_family(&mut text, family.name, family.help, &numbers);
+        latencies.push(Point { labels, value: PointValue::Histogram(counts.latency.value()) });
     }
-    for family in &POLICY {
-        let mut numbers = Vec::new();
-        for (gateway, meter) in meters.clone() {
+    let help = "Calls that were decided (AllowDecisions, DenyDecisions)";
+    let mut families = vec![family("decisions_total", "Invocations", help, Kind::Counter, decisions)];
+    for numbers in &DECISIONS {
+        let point = |(labels, counts): (Vec<Label>, &Counts)| Point {
+            labels,
+            value: PointValue::Number((numbers.read)(counts)),
+        };
+        let points = modes(meters).map(point).collect();
+        families.push(family(numbers.name, numbers.aws_name, numbers.help, Kind::Counter, points));
+    }
+    for numbers in &POLICY {
+        let mut points = Vec::new();
+        for (gateway, meter) in meters {
             let Ok(policies) = meter.policies.lock() else { continue };
-            for (policy, counts) in &*policies {
-                numbers.push((format!("gateway=\"{gateway}\",policy=\"{policy}\""), (family.read)(counts)));
-            }
+            points.extend(policies.iter().map(|(policy, counts)| Point {
+                labels: vec![
+                    Label::new("gateway", "TargetResource", *gateway),
+                    Label::new("policy", "Policy", policy.to_string()),
+                ],
+                value: PointValue::Number((numbers.read)(counts)),
+            }));
         }
-        write_family(&mut text, family.name, family.help, &numbers);
+        families.push(family(numbers.name, numbers.aws_name, numbers.help, Kind::Counter, points));
     }
-    text
+    let help = "How long decisions took.";
+    families.push(family("latency_seconds", "Latency", help, Kind::Histogram, latencies));
+    families
 }
 
-/// Ids are letters, digits, `-` and `_`: nothing of them needs an escape.
-fn write_family(text: &mut String, name: &str, help: &str, numbers: &[(String, u64)]) {
-    if !help.is_empty() {
-        text.push_str(&format!(
-            "# HELP portcullis_policy_{name} {help}\n# TYPE portcullis_policy_{name} counter\n"
-        ));
-    }
-    for (labels, number) in numbers.iter().filter(|(_, number)| *number > 0) {
-        text.push_str(&format!("portcullis_policy_{name}{{{labels}}} {number}\n"));
-    }
+/// What was decided in each mode, with what tells it apart.
+fn modes<'m>(meters: &[(&str, &'m Meter)]) -> impl Iterator<Item = (Vec<Label>, &'m Counts)> {
+    meters.iter().flat_map(|(gateway, meter)| {
+        [("ENFORCE", &meter.enforce), ("LOG_ONLY", &meter.log_only)].map(|(mode, counts)| {
+            let gateway = Label::new("gateway", "TargetResource", *gateway);
+            (vec![gateway, Label::new("mode", "Mode", mode)], counts)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -252,7 +282,7 @@ mod tests {
         meter.unavailable(PolicyMode::Enforce);
         meter.listed(PolicyMode::LogOnly);
 
-        let text = render(&[("gw-1", &meter), ("gw-2", &Meter::default())].into_iter());
+        let text = telemetry::write_prometheus(&families(&[("gw-1", &meter), ("gw-2", &Meter::default())]));
         let numbers: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             numbers,
@@ -260,6 +290,7 @@ mod tests {
                 r#"portcullis_policy_decisions_total{gateway="gw-1",mode="ENFORCE",decision="allow"} 3"#,
                 r#"portcullis_policy_decisions_total{gateway="gw-1",mode="LOG_ONLY",decision="deny"} 1"#,
                 r#"portcullis_policy_undetermined_total{gateway="gw-1",mode="LOG_ONLY"} 1"#,
+                r#"portcullis_policy_determining_policies_total{gateway="gw-1",mode="ENFORCE"} 3"#,
                 r#"portcullis_policy_mismatch_errors_total{gateway="gw-1",mode="LOG_ONLY"} 1"#,
                 r#"portcullis_policy_mismatched_policies_total{gateway="gw-1",mode="LOG_ONLY"} 2"#,
                 r#"portcullis_policy_unavailable_total{gateway="gw-1",mode="ENFORCE"} 1"#,

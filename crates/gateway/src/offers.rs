@@ -89,7 +89,11 @@ pub(crate) async fn get_prompt(turn: &Turn, id: &str, asked: &CallParams<'_>, re
         return Reply::error(id, INVALID_PARAMS, &format!("Unknown prompt: {shown}"));
     };
     let readable = readable(&turn.caller, &right, prompt, asked);
-    upstream::read(turn, &readable, id, Question { method: "prompts/get", member: "name" }).await
+    record.telling.reaching(turn, readable.offer().target, None);
+    let question = Question { method: "prompts/get", member: "name" };
+    let reply = upstream::read(turn, &readable, id, question).await;
+    record.telling.reached(reply.error.as_deref());
+    reply
 }
 
 /// Reads a resource.
@@ -106,7 +110,11 @@ pub(crate) async fn read_resource(
     };
     let Some(offer) = resource(turn, &asked.name) else { return no_resource(turn, id, &asked.name) };
     let readable = readable(&turn.caller, &right, &offer, asked);
-    upstream::read(turn, &readable, id, Question { method: "resources/read", member: "uri" }).await
+    record.telling.reaching(turn, offer.target, None);
+    let question = Question { method: "resources/read", member: "uri" };
+    let reply = upstream::read(turn, &readable, id, question).await;
+    record.telling.reached(reply.error.as_deref());
+    reply
 }
 
 /// The right to read, or one denial for all that is there and all that is not.

@@ -19,7 +19,9 @@ use identity::issuer::Issuers;
 use identity::principal::Principals;
 use identity::provider::Names;
 use mcp::jsonrpc::{CallParams, Message};
-use store::AuditLog;
+use runtimes::Runtimes;
+use store::{AuditLog, LogWriter};
+use telemetry::{Family, Fetches, Telemetry};
 
 use crate::answer::Reply;
 use crate::audit::Record;
@@ -31,12 +33,13 @@ use crate::message::{Messages, Written};
 use crate::recording::Recorder;
 use crate::session::Sessions;
 use crate::snapshot::{Gate, Snapshot};
+use crate::stream::Outlet;
 use crate::suspend::Suspensions;
 use crate::turn::Turn;
 use crate::upstream::Failed;
 use crate::{
     answer, authenticate, intercept, limit, list, listen, message, meter, modern, offers, resolve, search,
-    session, stream, upstream,
+    session, stream, tally, upstream,
 };
 
 /// Everything that the data plane stands on.
@@ -61,6 +64,12 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// Counts the credentials that targets are shown.
+    pub fetches: Fetches,
+    /// Where records for log groups are handed over.
+    pub logs: LogWriter,
+    /// Where spans and log records are handed over.
+    pub telemetry: Telemetry,
     /// How long a call of an upstream may take ("Quotas": invocation timeout).
     pub call_timeout: Duration,
     /// The largest request and the largest answer of an upstream, in bytes ("Quotas": payload).
@@ -86,19 +95,20 @@ pub struct Plane {
 pub struct Lane {
     pub(crate) plane: Arc<Plane>,
     pub(crate) client: Client,
+    pub(crate) runtimes: Runtimes,
 }
 
 impl Lane {
-    /// A lane of the plane that `setup` describes.
+    /// A lane of the plane that `setup` describes, whose HTTP targets may be these agent runtimes.
     #[must_use]
-    pub fn new(setup: Setup, client: Client) -> Self {
+    pub fn new(setup: Setup, client: Client, runtimes: Runtimes) -> Self {
         let plane = Plane {
             quotas: Quotas::new(setup.traffic),
             setup,
             sessions: Sessions::default(),
             suspensions: Suspensions::default(),
         };
-        Self { plane: Arc::new(plane), client }
+        Self { plane: Arc::new(plane), client, runtimes }
     }
 
     /// Another lane of the same plane.
@@ -106,7 +116,14 @@ impl Lane {
     /// # Errors
     /// [`EgressError`] when TLS cannot be set up.
     pub fn another(&self) -> Result<Self, EgressError> {
-        Ok(Self { plane: Arc::clone(&self.plane), client: self.client.another()? })
+        let (client, runtimes) = (self.client.another()?, self.runtimes.another()?);
+        Ok(Self { plane: Arc::clone(&self.plane), client, runtimes })
+    }
+
+    /// The agent runtimes on this thread.
+    #[must_use]
+    pub fn runtimes(&self) -> &Runtimes {
+        &self.runtimes
     }
 
     /// Answers a request to the MCP endpoint of the gateway `id`.
@@ -120,7 +137,11 @@ impl Lane {
         };
         let gate = Arc::clone(gate);
         drop(snapshot);
-        let mut record = Record::begin(&self.plane, &gate, peer, began, request_id.clone());
+        if setup.audit.refuses() {
+            return answer::finish(Reply::unaudited(), &request_id);
+        }
+        let mut record =
+            Record::begin(&self.plane, &gate, request.headers(), peer, began, request_id.clone());
         match self.admit(&gate, request, peer, &mut record).await {
             Ok((turn, body)) => stream::respond(turn, body, record, &request_id).await,
             Err(reply) => {
@@ -140,14 +161,18 @@ impl Lane {
         answer::finish(reply, &RequestId::mint(&*setup.random))
     }
 
-    /// What the policies of the gateways decided, counted since this process began to serve each, in the text format that
-    /// Prometheus reads.
+    /// What the gateways were asked and what their policies decided, counted since this process began to serve each, and how
+    /// the audit trail is.
     #[must_use]
-    pub fn metrics(&self) -> String {
+    pub fn metrics(&self) -> Vec<Family> {
         let snapshot = self.plane.setup.snapshot.load();
         let mut gates: Vec<_> = snapshot.gates().collect();
         gates.sort_by(|one, other| one.gateway.id.cmp(&other.gateway.id));
-        meter::render(&gates.iter().map(|gate| (gate.gateway.id.as_str(), &*gate.meter)))
+        let meters: Vec<_> = gates.iter().map(|gate| (gate.gateway.id.as_str(), &*gate.meter)).collect();
+        let tallies: Vec<_> = meters.iter().map(|(gateway, meter)| (*gateway, &meter.tally)).collect();
+        let mut families = tally::families(&tallies);
+        families.extend(meter::families(&meters));
+        families
     }
 
     /// The way in: the request is one that this endpoint takes, its caller is recognised.
@@ -159,11 +184,12 @@ impl Lane {
         record: &mut Record,
     ) -> Result<(Turn, bytes::Bytes), Reply> {
         let (head, incoming) = request.into_parts();
+        record.came(&head);
         let mut arrival = listen::inspect(&self.plane.setup, gate, &head)?;
         let (caller, body) = authenticate::recognise(self, gate, &head, incoming, peer).await?;
         record.caller(&caller);
         arrival.keep(head);
-        Ok((Turn::new(self, gate, caller, arrival, record.request_id()), body))
+        Ok((Turn::new(self, gate, caller, arrival, record.request_id(), &record.telling.trace), body))
     }
 }
 
@@ -182,6 +208,7 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
         }
         Ok(Messages::One(message)) => {
             let reply = reply(turn, message, &mut record).await;
+            record.telling.first_said(turn.outlet.as_ref().and_then(Outlet::began));
             record.done(&reply).await;
             reply
         }
@@ -198,7 +225,10 @@ async fn batch(turn: &mut Turn, messages: Vec<Result<Written<'_>, Reply>>, recor
         let reply = match message {
             Ok(message) => match message.id().filter(|_| room == 0) {
                 Some(id) => Reply::left_out(id),
-                None => reply(turn, message, &mut record).await,
+                None => {
+                    turn.begin_calls(&record.telling.trace);
+                    reply(turn, message, &mut record).await
+                }
             },
             Err(reply) => reply,
         };
@@ -218,6 +248,9 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     let Written { bytes, message } = written;
     if let Message::Request { method, .. } | Message::Notification { method, .. } = &message {
         record.action(method);
+    }
+    if let Message::Request { id, .. } = &message {
+        record.message(id.get());
     }
     // What a message of 2026-07-28 says of itself; the session of an earlier one.
     let known = if turn.arrival.is_modern(&message) {
@@ -244,6 +277,9 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
         Message::Request { id, method, .. } => Some((id.get(), &**method == "tools/call")),
         _ => None,
     };
+    if let Some((id, _)) = asked {
+        record.telling.message(id);
+    }
     // Nothing passes that an interceptor should have seen and did not.
     let unseen = |turn: &Turn, failed: Failed| match asked {
         Some((id, true)) => failed.into_result(&turn.gate, id),
@@ -296,7 +332,7 @@ async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply
         ("ping", false) => Reply::result(id, "{}"),
         ("logging/setLevel", false) => session::set_level(turn, id, params),
         ("server/discover", true) => list::discover(turn, id),
-        ("tools/list", _) => list::tools(turn, id, params).await,
+        ("tools/list", _) => list::tools(turn, id, params, &mut record.telling).await,
         ("tools/call", _) => match about(CallParams::parse) {
             Ok(asked) => call(turn, id, asked, record).await,
             Err(reply) => reply,
@@ -324,13 +360,26 @@ async fn call(turn: &Turn, id: &str, call: CallParams<'_>, record: &mut Record) 
         return Box::pin(search::find(turn, id, &call, record)).await;
     }
     let tool = resolve::tool(&turn.gate, &call.name);
+    record.found(tool.as_deref());
     let now = turn.now();
+    record.telling.deciding();
     let ruling = authorize(&turn.gate, &turn.caller, tool.as_deref(), &call, now);
     record.ruling(&ruling);
+    if let Ruling::Permitted(permitted, _) = &ruling
+        && let Some(target) = turn.gate.catalogue.target(permitted.tool().target)
+    {
+        record.bound_for(&turn.gate, target);
+    }
     record.recording(|| turn.lane.plane.setup.recorder.call(&turn.gate, &turn.caller, &call, now));
     match ruling {
         Ruling::Permitted(permitted, _) => match modern::check_param_headers(turn, id, &permitted) {
-            Ok(()) => upstream::call(turn, &permitted, id).await,
+            Ok(()) => {
+                let tool = permitted.tool();
+                record.telling.reaching(turn, tool.target, tool.plan.as_ref());
+                let reply = upstream::call(turn, &permitted, id).await;
+                record.telling.reached(reply.error.as_deref());
+                reply
+            }
             Err(reply) => reply,
         },
         Ruling::Unsound(problem, _) => Reply::tool_error(id, &problem),

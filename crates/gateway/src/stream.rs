@@ -5,8 +5,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use domain::RequestId;
@@ -25,19 +26,24 @@ const WAITING: usize = 16;
 /// Where messages go that are said before the answer.
 pub(crate) struct Outlet {
     sender: mpsc::Sender<Bytes>,
-    begun: AtomicBool,
+    began: OnceLock<Instant>,
 }
 
 impl Outlet {
     /// Whether anything was said.
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Relaxed)
+        self.began.get().is_some()
+    }
+
+    /// When the first was said.
+    pub(crate) fn began(&self) -> Option<Instant> {
+        self.began.get().copied()
     }
 
     /// Says a message to the client; waits while the client reads slowly.
     pub(crate) async fn say(&self, message: Bytes) {
         // Without a reader the whole request is about to be dropped.
-        self.begun.store(true, Ordering::Relaxed);
+        self.began.get_or_init(Instant::now);
         drop(self.sender.send(message).await);
     }
 }
@@ -54,7 +60,7 @@ pub(crate) async fn respond(
         return answer::finish(reply.written_for(&turn), request_id);
     }
     let (sender, mut messages) = mpsc::channel(WAITING);
-    turn.outlet = Some(Outlet { sender, begun: AtomicBool::new(false) });
+    turn.outlet = Some(Outlet { sender, began: OnceLock::new() });
     let mut work: Work = Box::pin(async move {
         let reply = converse(&mut turn, &body, record).await;
         reply.written_for(&turn)

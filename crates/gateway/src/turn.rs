@@ -7,6 +7,7 @@ use domain::{RequestId, Timestamp};
 use http::{HeaderMap, HeaderValue};
 use mcp::RequestMeta;
 use mcp::upstream::Peer;
+use telemetry::{Trace, TraceContext};
 
 use crate::authenticate::Caller;
 use crate::intercept::Shown;
@@ -41,6 +42,10 @@ pub(crate) struct Turn {
     pub(crate) wish: OnceLock<Wish>,
     /// The headers as they came, where an interceptor may change them.
     came: Option<HeaderMap>,
+    /// The trace that the request belongs to.
+    pub(crate) trace: Trace,
+    /// What calls that are made for the message say of it.
+    pub(crate) onwards: Option<TraceContext>,
     /// What rate limits count as open while this lives.
     pub(crate) open: Vec<Open>,
     /// Where notifications go while the answer is made, for a client that listens.
@@ -54,6 +59,7 @@ impl Turn {
         caller: Arc<Caller>,
         arrival: Arrival,
         request_id: &RequestId,
+        trace: &Trace,
     ) -> Self {
         Self {
             lane: lane.clone(),
@@ -69,6 +75,8 @@ impl Turn {
             authorization: None,
             wish: OnceLock::new(),
             came: None,
+            onwards: trace.onwards(&*lane.plane.setup.random),
+            trace: trace.clone(),
             open: Vec::new(),
             outlet: None,
         }
@@ -90,6 +98,12 @@ impl Turn {
         self.rewritten = false;
         self.authorization = None;
         self.wish = OnceLock::new();
+    }
+
+    /// Calls that are made from now on are another message's than those before.
+    pub(crate) fn begin_calls(&mut self, trace: &Trace) {
+        self.trace = trace.clone();
+        self.onwards = self.trace.onwards(&*self.lane.plane.setup.random);
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -8,6 +8,7 @@
 //! is part of the answer.
 
 mod asset;
+mod enumerated;
 mod gateway;
 mod generator;
 

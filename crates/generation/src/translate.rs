@@ -26,7 +26,7 @@ pub fn translate(text: &str, gateway: &GatewayTools) -> Vec<Asset> {
         gateway,
         schema: &schema,
         catalogue: Catalogue::new(gateway),
-        claims: Claims::new(&gateway.principals),
+        claims: Claims::new(&gateway.principals, &gateway.arn),
     };
     sentences.into_iter().map(|sentence| asset(sentence, &world, &schema)).collect()
 }
@@ -44,9 +44,22 @@ fn asset(sentence: &str, world: &World<'_>, schema: &Schema) -> Asset {
     let statement = english::write(&intent, &gateway.arn, &gateway.principals);
     let mut findings = judge::findings(&statement, schema);
     if let Some(first) = findings.first_mut().filter(|finding| finding.kind == FindingKind::Valid) {
-        *first = Finding { kind: FindingKind::Valid, description: reading(&intent) };
+        *first = if intent.condition.as_ref().is_some_and(english::is_never) {
+            never(intent.effect)
+        } else {
+            Finding { kind: FindingKind::Valid, description: reading(&intent) }
+        };
     }
     Asset { fragment: sentence.to_owned(), statement: Some(statement), findings }
+}
+
+/// What CreatePolicy would say of a policy whose conditions cannot hold together.
+fn never(effect: Effect) -> Finding {
+    let finding = policy::Finding::never_applies(match effect {
+        Effect::Permit => policy::Effect::Permit,
+        Effect::Forbid => policy::Effect::Forbid,
+    });
+    Finding { kind: finding.kind.into(), description: finding.message }
 }
 
 /// What was taken for granted, for whoever reviews the policy.
@@ -60,6 +73,11 @@ fn reading(intent: &Intent) -> String {
     }
     if intent.effect == Effect::Permit && intent.condition.is_none() {
         notes.push("it is permitted to every caller with any arguments".to_owned());
+    }
+    if let Some(scope) = intent.condition.as_ref().and_then(english::short_scope) {
+        notes.push(format!(
+            "the scope `{scope}` is the one of any resource server (`server/{scope}`); to mean one server's, name it with the scope"
+        ));
     }
     if intent.what == What::Everything {
         notes.push("it is about every tool of the gateway, also about tools that it will have".to_owned());

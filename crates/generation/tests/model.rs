@@ -119,7 +119,7 @@ fn request(description: &str) -> Request {
                 name: "Refunds___process_refund".to_owned(),
                 description: description.to_owned(),
                 input_schema:
-                    r#"{"type":"object","required":["amount"],"properties":{"amount":{"type":"integer"}}}"#
+                    r#"{"type":"object","required":["amount"],"properties":{"amount":{"type":"integer"},"kind":{"type":"string","enum":["full","partial"]}}}"#
                         .to_owned(),
             }],
             principals: vec![PrincipalKind::OAuthUser],
@@ -189,6 +189,7 @@ async fn a_model_is_asked_in_its_protocol_and_its_statements_are_checked() {
         assert_eq!(body["model"], "a-model");
         let told: Value = serde_json::from_str(told.as_str().unwrap()).unwrap();
         assert_eq!(told["rules"], RULES);
+        assert_eq!(told["tools"][0]["values"], json!({"kind": ["full", "partial"]}));
         assert!(told["schema"].as_str().unwrap().contains("Refunds___process_refundInput"));
         assert!(!body.to_string().contains(KEY));
     }

@@ -44,6 +44,11 @@ async fn sentences_about_gateways_of_other_kinds() {
     each_means_what_is_expected("gateways.toml").await;
 }
 
+#[tokio::test]
+async fn sentences_that_invite_a_wrong_reading() {
+    each_means_what_is_expected("misreadings.toml").await;
+}
+
 #[test]
 fn there_are_enough_of_them() {
     let count = |file| Corpus::read(file).sentence.len();

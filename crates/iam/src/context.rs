@@ -1,6 +1,8 @@
 //! The request context: what conditions and policy variables may look at.
 
-use domain::{Principal, Timestamp};
+use std::collections::BTreeMap;
+
+use domain::{Principal, SessionFacts, Timestamp};
 
 use crate::Requester;
 
@@ -27,8 +29,9 @@ impl Context {
     }
 
     /// The keys that every request has because of who makes it: `aws:PrincipalArn` (for a role session, the
-    /// role's), `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:userid`, `aws:username` (for users alone), `aws:TokenIssueTime` (for sessions),
-    /// `aws:PrincipalIsAWSService` and, for services, `aws:PrincipalServiceName`.
+    /// role's), `aws:PrincipalAccount`, `aws:PrincipalType`, `aws:userid`, `aws:username` (for users alone), `aws:TokenIssueTime` and
+    /// `aws:MultiFactorAuthPresent` (for sessions), `aws:PrincipalTag/…` (of the session),
+    /// `aws:SourceIdentity`, `aws:FederatedProvider`, `aws:PrincipalIsAWSService` and, for services, `aws:PrincipalServiceName`.
     /// Source: IAM User Guide, "AWS global condition context keys".
     #[must_use]
     pub fn of(requester: &Requester<'_>) -> Self {
@@ -42,9 +45,13 @@ impl Context {
                     .with("aws:userid", caller.principal.unique_id(&caller.account))
                     .with("aws:PrincipalIsAWSService", "false");
                 let context = match caller.issued_at {
-                    Some(issued) => context.with("aws:TokenIssueTime", issued.to_string()),
+                    // Nobody here signs in with a second factor.
+                    Some(issued) => context
+                        .with("aws:TokenIssueTime", issued.to_string())
+                        .with("aws:MultiFactorAuthPresent", "false"),
                     None => context,
                 };
+                let context = context.with_session(&caller.session);
                 match &caller.principal {
                     Principal::Root => context.with("aws:PrincipalType", "Account"),
                     Principal::User { name, .. } => {
@@ -61,6 +68,37 @@ impl Context {
                 context.with("aws:PrincipalType", "Anonymous").with("aws:PrincipalIsAWSService", "false")
             }
         }
+    }
+
+    /// What is said of a session: its tags, who is behind it, and who vouched for them.
+    fn with_session(self, facts: &SessionFacts) -> Self {
+        let named = [
+            ("aws:SourceIdentity", &facts.source_identity),
+            ("aws:FederatedProvider", &facts.federated_provider),
+        ];
+        let context = named.into_iter().fold(self, |context, (key, value)| match value {
+            Some(value) => context.with(key, value.as_str()),
+            None => context,
+        });
+        let claims =
+            facts.claims.iter().fold(context, |context, (key, value)| context.with(key, value.as_str()));
+        claims.with_tags("aws:PrincipalTag", &facts.tags)
+    }
+
+    /// Tags, each as a key of its own: `aws:PrincipalTag/team`. A key that is there already stays as it is, so that what
+    /// counts more is given first.
+    #[must_use]
+    pub fn with_tags(self, prefix: &str, tags: &BTreeMap<String, String>) -> Self {
+        tags.iter().fold(self, |context, (tag, value)| {
+            let key = format!("{prefix}/{tag}").to_ascii_lowercase();
+            if context.get(&key).is_some() { context } else { context.with(&key, value.as_str()) }
+        })
+    }
+
+    /// The tags that a request brings: `aws:RequestTag/…` and `aws:TagKeys`, which is absent where there are none.
+    #[must_use]
+    pub fn requesting_tags(self, tags: &BTreeMap<String, String>) -> Self {
+        self.with_tags("aws:RequestTag", tags).with_many("aws:TagKeys", tags.keys().map(String::as_str))
     }
 
     /// Gives a key one value, instead of any it had.
@@ -90,6 +128,12 @@ impl Context {
     pub fn without(mut self, key: &str) -> Self {
         self.entries.retain(|(known, _)| !known.eq_ignore_ascii_case(key));
         self
+    }
+
+    /// Whether a key has a value.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.get(&key.to_ascii_lowercase()).is_some()
     }
 
     fn put(self, key: &str, values: Values) -> Self {

@@ -131,7 +131,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn new(question: &Question<'a>, bounded: bool) -> Self {
+    pub(crate) fn new(question: &Question<'a>, bounded: bool) -> Self {
         Self {
             action: Action::new(question.action),
             resource: Resource::new(question.resource),
@@ -156,7 +156,7 @@ impl<'a> Asked<'a> {
     }
 
     /// How an applicable statement holds the requester; nothing if it does not apply.
-    fn applies(&self, statement: &Statement, holder: Holder) -> Option<Grip> {
+    pub(crate) fn applies(&self, statement: &Statement, holder: Holder) -> Option<Grip> {
         let about = statement.actions.covers(self.action) && self.covers_resource(statement);
         let grip = about.then(|| self.grip(statement, holder)).flatten()?;
         let mut conditions = statement.conditions.iter();

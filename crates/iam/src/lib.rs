@@ -16,6 +16,9 @@ mod question;
 mod verdict;
 
 mod explain;
+mod matching;
+mod outline;
+mod place;
 
 mod policy;
 
@@ -39,6 +42,9 @@ pub use context::Context;
 pub use evaluate::{evaluate, evaluate_trust};
 pub use explain::{FailedCondition, Miss, NearMiss};
 pub use malformed::MalformedPolicy;
+pub use matching::{Matched, matching};
+pub use outline::Outline;
+pub use place::{Place, statement_places};
 pub use policy::{Policy, PolicyKind, Version};
 pub use question::{Named, PolicySets, Question, Requester};
 pub use verdict::{Effect, PolicySource, StatementRef, Verdict};

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use domain::{AccountId, Actor, AuditEvent, AuditKind, Decision, EventId, Outcome, Region, RequestId, Scope};
+use http::HeaderMap;
 use identity::principal::Identity;
+use telemetry::TraceContext;
 
 use crate::fault::Fault;
 use crate::plane::Setup;
@@ -15,6 +17,7 @@ const LONGEST_TEXT: usize = 1_024;
 /// A request, or one part of it, that came to nothing.
 pub(crate) struct Refusal<'a> {
     pub(crate) setup: &'a Setup,
+    pub(crate) headers: &'a HeaderMap,
     /// Who asked, if that was proven.
     pub(crate) identity: Option<&'a Identity>,
     pub(crate) region: &'a Region,
@@ -50,8 +53,9 @@ impl Refusal<'_> {
             error: Some(fault.code.to_owned()),
             latency_us: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             request_id: self.request_id.clone(),
+            call: TraceContext::of_headers(self.headers).map(|caller| caller.audited_call()),
         };
-        setup.audit.record(event).await;
+        setup.audit.record_refusal(event).await;
     }
 }
 

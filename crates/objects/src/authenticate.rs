@@ -137,6 +137,9 @@ async fn find(setup: &Setup, key: &str, token: Option<&str>) -> Result<Arc<Ident
     }
 }
 
+/// S3's own words.
+const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
+
 fn refusal(error: &SignatureError, presigned: bool) -> Failure {
     let code = match error {
         SignatureError::Missing | SignatureError::Expired => "AccessDenied",
@@ -147,5 +150,8 @@ fn refusal(error: &SignatureError, presigned: bool) -> Failure {
         SignatureError::Skewed(_) => "RequestTimeTooSkewed",
         SignatureError::Mismatch => "SignatureDoesNotMatch",
     };
-    Failure::new(code, error.to_string())
+    match error {
+        SignatureError::Mismatch => Failure::new(code, MISMATCH),
+        error => Failure::new(code, error.to_string()),
+    }
 }

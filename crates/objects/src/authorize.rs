@@ -9,9 +9,10 @@ use domain::{
     Timestamp,
 };
 use http::request::Parts;
-use iam::{PolicySets, Question, Requester, Verdict};
+use iam::{Question, Requester, Verdict};
 use identity::principal::Identity;
 use store::{StoreError, Tx};
+use telemetry::TraceContext;
 
 use crate::audit::{Refusal, actor};
 use crate::fault::{Failure, Fault};
@@ -118,6 +119,7 @@ impl<'a> Call<'a> {
     pub(crate) async fn refused(&self, resource: &Arn, fault: &Fault) {
         Refusal {
             setup: self.setup,
+            headers: &self.head.headers,
             identity: Some(&self.identity),
             region: &self.region,
             peer: self.peer,
@@ -132,7 +134,9 @@ impl<'a> Call<'a> {
     }
 
     fn verdict(&self, action: &str, resource: &Arn, owner: &AccountId) -> Verdict {
-        let mut context = iam::Context::of(&Requester::Iam(&self.identity.caller))
+        let mut context = self
+            .identity
+            .conditions()
             .at(self.now)
             .with("aws:SourceIp", self.peer.to_string())
             .with("aws:RequestedRegion", self.region.as_str())
@@ -151,12 +155,7 @@ impl<'a> Call<'a> {
             resource_account: Some(owner),
             context: &context,
         };
-        let sets = PolicySets {
-            identity: &self.identity.policies,
-            session: self.identity.session_policies.as_deref(),
-            ..PolicySets::default()
-        };
-        iam::evaluate(&question, &sets)
+        iam::evaluate(&question, &self.identity.sets(None))
     }
 }
 
@@ -192,6 +191,7 @@ impl Authorized<'_> {
             error: None,
             latency_us: u64::try_from(call.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             request_id: call.request_id.clone(),
+            call: TraceContext::of_headers(&call.head.headers).map(|caller| caller.audited_call()),
         })
         .await
     }

@@ -52,6 +52,7 @@ impl Fault {
             "PreconditionFailed" => StatusCode::PRECONDITION_FAILED,
             "InvalidRange" => StatusCode::RANGE_NOT_SATISFIABLE,
             "InternalError" => StatusCode::INTERNAL_SERVER_ERROR,
+            "ServiceUnavailable" => StatusCode::SERVICE_UNAVAILABLE,
             "NotImplemented" => StatusCode::NOT_IMPLEMENTED,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -136,6 +137,10 @@ impl From<StoreError> for Failure {
                 "OperationAborted",
                 "Another request changed the same thing at the same time, or this one took too long. Try again.",
             ),
+            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_)) => {
+                tracing::error!(%error, "A change is refused.");
+                Self::new("ServiceUnavailable", format!("Nothing was changed: {error}"))
+            }
             error => Self::internal(&error),
         }
     }

@@ -167,6 +167,7 @@ impl Objects {
         }
         Refusal {
             setup: &self.setup,
+            headers: &head.headers,
             identity: progress.identity.as_deref(),
             region: progress.region.as_ref().unwrap_or(&self.setup.region),
             peer,

@@ -68,6 +68,8 @@ impl World {
             path: "/".to_owned(),
             id: User::mint_id(&SystemRandom),
             created_at: NOW,
+            tags: std::collections::BTreeMap::new(),
+            boundary: None,
         };
         tx.insert_user(&user).await.unwrap();
         for key in [&ann, &bob, &eve] {

@@ -5,6 +5,7 @@
 //! its few candidate policies cost, however many others there are.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Entity, EntityUid};
 use domain::PolicyId;
@@ -19,7 +20,6 @@ use crate::reads::Reads;
 use crate::schema::{GatewayTools, Schema, ToolDefinition};
 use crate::slice::{Index, Purpose, Slice};
 use crate::source::{Source, Sources};
-use crate::statement::Statement;
 
 /// The policies that guard one gateway.
 #[derive(Debug)]
@@ -98,17 +98,32 @@ impl Engine {
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
-        Self::compile_for(Purpose::Decide, gateway, policies)
+        Self::compile_after(None, gateway, policies)
+    }
+
+    /// The same, where `former` is an engine that most of the policies are from: what was found out about a policy whose id
+    /// and statement are the same is not found out again. Nothing else of it is in the new engine.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`].
+    pub fn compile_after<S: AsRef<str>>(
+        former: Option<&Self>,
+        gateway: &GatewayTools<'_>,
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
+        Self::compile_for(Purpose::Decide, former, gateway, policies)
     }
 
     pub(crate) fn compile_for<S: AsRef<str>>(
         purpose: Purpose,
+        former: Option<&Self>,
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
         let read = |tool: &ToolDefinition<'_>| (tool.name.to_owned(), input_type::read(tool.input_schema));
         let named = gateway.tools.iter().filter(|tool| !is_built_in(tool.name));
-        Self::compile_all(purpose, gateway.arn, &|| named.clone().map(read).collect(), policies)
+        let known = former.map(|former| &former.sources);
+        Self::compile_all(purpose, known, gateway.arn, &|| named.clone().map(read).collect(), policies)
     }
 
     /// The same for a gateway whose tools only their schema describes.
@@ -120,28 +135,30 @@ impl Engine {
         schema: &Schema,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
-        Self::compile_all(Purpose::Decide, gateway, &|| schema.inputs(gateway), policies)
+        Self::compile_all(Purpose::Decide, None, gateway, &|| schema.inputs(gateway), policies)
     }
 
     fn compile_all<S: AsRef<str>>(
         purpose: Purpose,
+        known: Option<&Sources>,
         gateway: &str,
         inputs: &(dyn Fn() -> Vec<(String, ToolInput)> + Sync),
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
         let policies: Vec<(PolicyId, String)> =
             policies.into_iter().map(|(id, statement)| (id, statement.as_ref().to_owned())).collect();
-        on_a_deep_stack(|| Self::compile_here(purpose, gateway, &inputs(), &policies))
+        on_a_deep_stack(|| Self::compile_here(purpose, known, gateway, &inputs(), &policies))
             .unwrap_or_else(|| Err(CompileError::Internal("the compiler did not finish".to_owned())))
     }
 
     fn compile_here(
         purpose: Purpose,
+        known: Option<&Sources>,
         gateway: &str,
         offered: &[(String, ToolInput)],
         policies: &[(PolicyId, String)],
     ) -> Result<Self, CompileError> {
-        let (index, sources) = index(purpose, gateway, policies)?;
+        let (index, sources) = index(purpose, known, gateway, policies)?;
         let mut inputs = Inputs::default();
         let mut slices = index.slices(offered.iter().map(|(name, _)| name.as_str()));
         let mut tools: Vec<Tool> = Vec::with_capacity(offered.len());
@@ -186,27 +203,32 @@ impl Engine {
     }
 }
 
-/// Parses the policies and files those that are about the gateway.
+/// Parses the policies that are not known yet, and files those that are about the gateway.
 fn index(
     purpose: Purpose,
+    known: Option<&Sources>,
     gateway: &str,
     policies: &[(PolicyId, String)],
 ) -> Result<(Index, Sources), CompileError> {
     let mut index = Index::new(purpose);
     let mut sources = Sources::new();
     for (id, text) in policies {
-        let statement = Statement::parse(id.as_str(), text).map_err(|problems| {
-            let unknown = || Problem::new(ProblemKind::Internal, "nothing is known");
-            CompileError::Statement {
-                policy: id.clone(),
-                problem: problems.into_iter().next().unwrap_or_else(unknown),
-            }
-        })?;
-        if sources.insert(id.clone(), Source::new(text, &statement)).is_some() {
-            return Err(CompileError::Repeated(id.clone()));
+        let same = known.and_then(|known| known.get(id)).filter(|source| source.text() == text);
+        let source = match same {
+            Some(source) => Arc::clone(source),
+            None => Arc::new(Source::read(id, text).map_err(|problems| {
+                let unknown = || Problem::new(ProblemKind::Internal, "nothing is known");
+                CompileError::Statement {
+                    policy: id.clone(),
+                    problem: problems.into_iter().next().unwrap_or_else(unknown),
+                }
+            })?),
+        };
+        if source.statement().resource.may_match(gateway) {
+            index.add(&source).map_err(CompileError::Internal)?;
         }
-        if statement.resource.may_match(gateway) {
-            index.add(statement).map_err(|error| CompileError::Internal(error.to_string()))?;
+        if sources.insert(id.clone(), source).is_some() {
+            return Err(CompileError::Repeated(id.clone()));
         }
     }
     Ok((index, sources))

@@ -150,7 +150,7 @@ pub(crate) struct Scene<'a> {
 
 impl Scene<'_> {
     fn account(&self, id: &PolicyId, source: &Source) -> Account {
-        let conjuncts = source.conjuncts(id);
+        let conjuncts = source.conjuncts();
         let mut conditions = Vec::with_capacity(conjuncts.len());
         let mut outcome = Holds::Yes;
         for conjunct in conjuncts {
@@ -162,7 +162,7 @@ impl Scene<'_> {
             }
             conditions.push(self.condition(conjunct, holds));
         }
-        Account { policy: id.clone(), effect: source.effect, outcome, conditions }
+        Account { policy: id.clone(), effect: source.effect(), outcome, conditions }
     }
 
     /// Whether a part holds.

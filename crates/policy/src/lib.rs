@@ -20,6 +20,7 @@ mod check;
 mod constant;
 mod findings;
 mod format;
+mod hints;
 mod nesting;
 mod outline;
 mod problem;

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid};
+use domain::{Authorizer, Gateway};
 
 /// The only namespace of the schema.
 pub(crate) const NAMESPACE: &str = "AgentCore";
@@ -34,6 +35,16 @@ pub enum PrincipalKind {
 impl PrincipalKind {
     /// Both kinds.
     pub const ALL: [Self; 2] = [Self::OAuthUser, Self::IamEntity];
+
+    /// The kinds of caller that a gateway has: those that its authorizer tells apart, and either where it has none.
+    #[must_use]
+    pub fn of_gateway(gateway: &Gateway) -> Vec<Self> {
+        match gateway.authorizer {
+            Authorizer::CustomJwt(_) => vec![Self::OAuthUser],
+            Authorizer::AwsIam => vec![Self::IamEntity],
+            Authorizer::None => Self::ALL.to_vec(),
+        }
+    }
 
     /// The entity type, as policies write it.
     #[must_use]

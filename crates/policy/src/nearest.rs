@@ -62,7 +62,7 @@ impl Engine {
         let candidates = tool.candidates(principal.kind());
         let permits: Vec<(&PolicyId, &Source)> = self
             .candidates(&candidates.slice)
-            .filter(|(_, source)| source.effect == Effect::Permit && source.is_shallow())
+            .filter(|(_, source)| source.effect() == Effect::Permit && source.is_shallow())
             .take(MAX_PERMITS)
             .collect();
         if permits.is_empty() {
@@ -100,14 +100,14 @@ impl Engine {
             .iter()
             .rev()
             .flat_map(|layer| layer.ids.iter())
-            .filter_map(|id| self.sources.get_key_value(id))
+            .filter_map(|id| self.sources.get_key_value(id).map(|(id, source)| (id, &**source)))
     }
 }
 
 impl Scene<'_> {
     /// How many conditions of a permit do not hold, and which is the first. `None` for a permit that applies, or has too many.
     fn distance(&self, id: &PolicyId, source: &Source) -> Option<(usize, Nearest)> {
-        let conjuncts = source.conjuncts(id);
+        let conjuncts = source.conjuncts();
         if conjuncts.len() > MAX_CONDITIONS {
             return None;
         }

@@ -51,7 +51,20 @@ impl Observer {
         gateway: &GatewayTools<'_>,
         policies: impl IntoIterator<Item = (PolicyId, S)>,
     ) -> Result<Self, CompileError> {
-        Engine::compile_for(Purpose::Observe, gateway, policies).map(|engine| Self { engine })
+        Self::compile_after(None, gateway, policies)
+    }
+
+    /// The same, with what is known from a `former` observer, as [`Engine::compile_after`].
+    ///
+    /// # Errors
+    /// As [`Observer::compile`].
+    pub fn compile_after<S: AsRef<str>>(
+        former: Option<&Self>,
+        gateway: &GatewayTools<'_>,
+        policies: impl IntoIterator<Item = (PolicyId, S)>,
+    ) -> Result<Self, CompileError> {
+        let former = former.map(|former| &former.engine);
+        Engine::compile_for(Purpose::Observe, former, gateway, policies).map(|engine| Self { engine })
     }
 
     /// What the watched policies say of a call about which the active ones have made `decision`.

@@ -93,13 +93,13 @@ impl Engine {
                 .map(|(id, source, principals)| {
                     // What the scope says of tool and gateway is known to whoever asks about them.
                     let asked = source
-                        .conjuncts(id)
+                        .conjuncts()
                         .iter()
                         .filter(|it| !matches!(it.part, Part::Action | Part::Resource));
                     let conditions = asked.map(|it| (shown(&it.expression), requirement(&it.expression)));
                     Requirement {
                         policy: id.clone(),
-                        effect: source.effect,
+                        effect: source.effect(),
                         principals,
                         conditions: conditions.collect(),
                     }
@@ -116,11 +116,11 @@ impl Engine {
             match self.chance(principal, tool, id, source) {
                 Chance::Never => {}
                 Chance::Always => {
-                    prospects.push(Prospect { policy: id.clone(), effect: source.effect, condition: None });
+                    prospects.push(Prospect { policy: id.clone(), effect: source.effect(), condition: None });
                 }
                 Chance::Maybe(condition) => prospects.push(Prospect {
                     policy: id.clone(),
-                    effect: source.effect,
+                    effect: source.effect(),
                     condition: Some(condition),
                 }),
             }
@@ -141,13 +141,13 @@ impl Engine {
 
     /// Whether a policy applies to calls of a tool by a caller.
     fn chance(&self, principal: &Principal, tool: &Tool, id: &PolicyId, source: &Source) -> Chance {
-        let conjuncts = source.conjuncts(id);
+        let conjuncts = source.conjuncts();
         let reads = conjuncts.iter().any(|it| it.reads_context);
         let mut found = Chance::Always;
         if !reads {
             self.ask(principal, tool, Context::empty(), true, |request, entities| {
                 let first = conjuncts.iter().map(|it| it.ask(request, entities)).find(|it| *it != Holds::Yes);
-                found = match (first, source.effect) {
+                found = match (first, source.effect()) {
                     (None, _) => Chance::Always,
                     // A forbid that fails denies.
                     (Some(Holds::Fails(_)), Effect::Forbid) => Chance::Always,

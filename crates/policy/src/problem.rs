@@ -5,6 +5,7 @@ use std::fmt;
 use cedar_policy::ffi::DetailedError;
 
 use crate::findings::FindingKind;
+use crate::hints::hint;
 
 /// One thing that is wrong with a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,9 @@ impl Problem {
             _ => error.message.clone(),
         };
         let label = error.source_locations.first();
-        let help = error.help.clone().or_else(|| label.and_then(|label| label.label.clone()));
+        let hint = hint(&message, locator.text, label.map(|label| label.loc.start));
+        let told = || error.help.clone().or_else(|| label.and_then(|label| label.label.clone()));
+        let help = hint.or_else(told);
         Self {
             kind,
             message,

@@ -28,6 +28,23 @@ struct Voice {
     must_not: &'static str,
 }
 
+/// How parts make up a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Junction {
+    All,
+    Any,
+}
+
+impl Junction {
+    fn of(op: BinaryOp, wanted: Wanted) -> Option<Self> {
+        match (op, wanted) {
+            (BinaryOp::And, Wanted::True) | (BinaryOp::Or, Wanted::False) => Some(Self::All),
+            (BinaryOp::And, Wanted::False) | (BinaryOp::Or, Wanted::True) => Some(Self::Any),
+            _ => None,
+        }
+    }
+}
+
 impl Voice {
     fn words(&self, expression: &Expr, wanted: Wanted) -> String {
         match expression {
@@ -57,13 +74,14 @@ impl Voice {
         // What is written the other way round (`1000 > context.input.amount`) is said about the attribute all the same.
         let turned = |words: &str| self.would(&subject(right), wanted, &format!("{words} {}", value(left)));
         let is_turned = matches!(left, Expr::Literal(_)) && !matches!(right, Expr::Literal(_));
+        if let Some(junction) = Junction::of(op, wanted) {
+            let parts = self.joined(whole, wanted, junction);
+            return match junction {
+                Junction::All => parts.join(", and "),
+                Junction::Any => format!("either {}", parts.join(", or ")),
+            };
+        }
         match (op, wanted) {
-            (BinaryOp::And, Wanted::True) | (BinaryOp::Or, Wanted::False) => {
-                format!("{}, and {}", self.words(left, wanted), self.words(right, wanted))
-            }
-            (BinaryOp::And, Wanted::False) | (BinaryOp::Or, Wanted::True) => {
-                format!("either {}, or {}", self.words(left, wanted), self.words(right, wanted))
-            }
             (BinaryOp::Eq, _) => {
                 if is_turned {
                     turned("be")
@@ -91,6 +109,19 @@ impl Voice {
             (BinaryOp::IsInRange, _) => compared("be in the range"),
             (BinaryOp::HasTag, _) => self.has(left, &bare(right), wanted),
             _ => self.quoted(whole, wanted),
+        }
+    }
+
+    /// The parts of a chain of `&&` or of `||`, however it is bracketed, in words.
+    fn joined(&self, expression: &Expr, wanted: Wanted, junction: Junction) -> Vec<String> {
+        match expression {
+            Expr::UnaryOp { op: UnaryOp::Not, expr } => self.joined(expr, wanted.contrary(), junction),
+            Expr::BinaryOp { op, left, right } if Junction::of(*op, wanted) == Some(junction) => {
+                let mut parts = self.joined(left, wanted, junction);
+                parts.extend(self.joined(right, wanted, junction));
+                parts
+            }
+            part => vec![self.words(part, wanted)],
         }
     }
 
@@ -230,5 +261,34 @@ fn cut(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::pst::{Clause, Policy as PstPolicy};
+
+    use super::*;
+
+    fn words(condition: &str) -> String {
+        let text = format!("permit(principal, action, resource) when {{ {condition} }};");
+        let policy = cedar_policy::Policy::parse(None, text).unwrap();
+        let PstPolicy::Static(policy) = policy.to_pst().unwrap() else { panic!("{condition}") };
+        let Some(Clause::When(expression)) = policy.body().clauses().first() else { panic!("{condition}") };
+        requirement(expression)
+    }
+
+    #[test]
+    fn a_chain_is_one_sentence() {
+        let [a, b, c] = ["context.input.a == 1", "context.input.b == 2", "context.input.c == 3"];
+        let any = "either argument `a` has to be 1, or argument `b` has to be 2, or argument `c` has to be 3";
+        for chain in [format!("{a} || {b} || {c}"), format!("{a} || ({b} || {c})")] {
+            assert_eq!(words(&chain), any);
+        }
+        assert_eq!(words(&format!("!({a} && ({b} && {c}))")), any.replace("has to", "must not"),);
+        assert_eq!(
+            words(&format!("{a} && ({b} || {c})")),
+            "argument `a` has to be 1, and either argument `b` has to be 2, or argument `c` has to be 3"
+        );
     }
 }

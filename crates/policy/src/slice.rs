@@ -9,13 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Policy, PolicyId, PolicySet, pst};
+use cedar_policy::{Policy, PolicyId, PolicySet};
 
 use crate::check::unreadable;
 use crate::input_type::ToolInput;
 use crate::names::{ACTION, PrincipalKind, target_of};
 use crate::reads::Reads;
-use crate::statement::{ActionScope, Effect, Statement};
+use crate::source::Source;
+use crate::statement::{ActionScope, Effect};
 
 /// Policies that are always considered together.
 #[derive(Debug)]
@@ -55,19 +56,20 @@ impl Layer {
     fn add(&mut self, filed: &Filed) -> Result<(), String> {
         let policy = filed.policy.clone();
         self.ids.insert(domain::PolicyId::from_text(AsRef::<str>::as_ref(policy.id())));
-        self.effects.insert(policy.id().clone(), filed.statement.effect);
+        let statement = filed.source.statement();
+        self.effects.insert(policy.id().clone(), statement.effect);
         self.policies.add(policy).map_err(|error| error.to_string())?;
-        self.reads.merge(&filed.statement.reads);
-        if filed.statement.effect == Effect::Forbid {
-            self.forbids_read.merge(&filed.statement.reads);
+        self.reads.merge(&statement.reads);
+        if statement.effect == Effect::Forbid {
+            self.forbids_read.merge(&statement.reads);
         }
-        self.mentions_action |= filed.statement.mentions_action;
+        self.mentions_action |= statement.mentions_action;
         Ok(())
     }
 
     fn ask(&mut self, filed: &Filed) -> Result<(), String> {
-        let question = filed.statement.as_question().map_err(|error| error.to_string())?;
-        let questions = match filed.statement.effect {
+        let question = filed.source.question()?.clone();
+        let questions = match filed.source.effect() {
             Effect::Permit => &mut self.permits,
             Effect::Forbid => &mut self.forbids,
         };
@@ -149,7 +151,7 @@ pub(crate) struct Index {
 
 /// A policy, and the same without the part of its scope that the index answers.
 struct Filed {
-    statement: Statement,
+    source: Arc<Source>,
     policy: Policy,
 }
 
@@ -158,16 +160,16 @@ impl Index {
         Self { purpose, policies: Vec::new(), actions: BTreeSet::new(), depth: 0 }
     }
 
-    pub(crate) fn add(&mut self, statement: Statement) -> Result<(), pst::PstConstructionError> {
+    pub(crate) fn add(&mut self, source: &Arc<Source>) -> Result<(), String> {
         let policy = match self.purpose {
-            Purpose::Decide => statement.without_answered_scope()?,
-            Purpose::Observe => statement.as_question()?,
+            Purpose::Decide => source.rule()?,
+            Purpose::Observe => source.question()?,
         };
         let literals = policy.entity_literals();
         let actions = literals.iter().filter(|uid| uid.type_name().to_string() == ACTION);
         self.actions.extend(actions.map(|uid| AsRef::<str>::as_ref(uid.id()).to_owned()));
-        self.depth = self.depth.max(statement.depth);
-        self.policies.push(Filed { statement, policy });
+        self.depth = self.depth.max(source.statement().depth);
+        self.policies.push(Filed { source: Arc::clone(source), policy: policy.clone() });
         Ok(())
     }
 
@@ -183,8 +185,9 @@ impl Index {
         }
         let mut files = HashMap::<(PrincipalKind, File), Vec<usize>>::new();
         for (number, filed) in self.policies.iter().enumerate() {
-            for kind in &filed.statement.principals {
-                for file in files_of(&filed.statement.action, &names, &targets) {
+            let statement = filed.source.statement();
+            for kind in &statement.principals {
+                for file in files_of(&statement.action, &names, &targets) {
                     files.entry((*kind, file)).or_default().push(number);
                 }
             }

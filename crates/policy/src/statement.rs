@@ -23,6 +23,17 @@ pub enum Effect {
     Forbid,
 }
 
+impl Effect {
+    /// The keyword of Cedar.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Forbid => "forbid",
+        }
+    }
+}
+
 /// A parsed statement.
 #[derive(Debug)]
 pub(crate) struct Statement {

@@ -172,6 +172,34 @@ fn types_are_checked_with_a_place() {
 }
 
 #[test]
+fn who_comes_from_json_and_tokens_is_told_what_to_write() {
+    let of_users =
+        |condition: &str| on_claim(condition).replace("principal,", "principal is AgentCore::OAuthUser,");
+    for (condition, hint) in [
+        ("context.input.amount < 500", "`.lessThan(decimal(\"1.5\"))`"),
+        ("context.input.amount < 12.50", "write a decimal, such as `decimal(\"12.50\")`"),
+        ("context.input.amount.lessThan(500)", "write a decimal, such as `decimal(\"2.0\")`"),
+        ("context.input.amount == 500", "write `== decimal(\"1.0\")`"),
+        (
+            "principal.role == \"x\"",
+            "claims are tags: write `principal.hasTag(\"role\") && principal.getTag(\"role\") ==",
+        ),
+    ] {
+        let problems = insurance().check(&of_users(condition)).unwrap_err();
+        assert!(
+            problems[0].help.as_ref().is_some_and(|help| help.contains(hint)),
+            "{condition}: {problems:?}"
+        );
+    }
+    let problems = insurance().check(&on_claim("principal.role == \"x\"")).unwrap_err();
+    let helps: Vec<&str> = problems.iter().filter_map(|problem| problem.help.as_deref()).collect();
+    assert!(helps.iter().any(|help| help.contains("only callers with a token have claims")), "{problems:?}");
+    // What is written as it is told is accepted.
+    let told = "principal.hasTag(\"role\") && principal.getTag(\"role\") == \"x\" && context.input.amount.lessThan(decimal(\"1.5\"))";
+    insurance().check(&of_users(told)).unwrap();
+}
+
+#[test]
 fn a_policy_about_every_tool_fits_every_tool() {
     let text = about("action", "when { context.input.claimId == \"x\" }");
     assert!(insurance().refuse(&text).contains("attribute `input.claimId` in context"));

@@ -286,3 +286,41 @@ fn what_does_not_bind_is_told_of_each_by_itself() {
     assert_eq!(observe(SHOW, "{}"), told("", "", ""));
     assert_eq!(observe("Bank___nothing", "{}"), told("", "", ""));
 }
+
+/// An engine that is compiled after another one is as if it had been compiled alone: whatever of the former it takes.
+#[test]
+fn what_is_known_of_a_former_engine_changes_no_decision() {
+    let below = |most: i64| on(PAY, "permit", &format!("when {{ context.input.cents < {most} }}"));
+    let id = |text: &str| PolicyId::from_text(text);
+    let compile = |house: &House, former: Option<&Engine>, policies: &[(&str, String)]| {
+        let policies = policies.iter().map(|(name, text)| (id(name), text.as_str()));
+        Engine::compile_after(former, &house.gateway(), policies).unwrap()
+    };
+    let anyone = user(&json!({}));
+    let allows =
+        |engine: &Engine, cents: i64| call(engine, &anyone, PAY, &json!({"cents": cents, "to": "x"})).allow;
+    let guard = || on(PAY, "forbid", "when { context.input.cents == 3 }");
+    let first = compile(&bank(), None, &[("a", below(10)), ("guard", guard())]);
+    assert!(allows(&first, 9) && !allows(&first, 10) && !allows(&first, 3));
+
+    // The same id with another statement, and a policy that is gone.
+    let second = compile(&bank(), Some(&first), &[("a", below(100)), ("b", on(SHOW, "permit", ""))]);
+    assert!(allows(&second, 99) && !allows(&second, 100) && allows(&second, 3));
+    assert_eq!(list(&second, &anyone), [PAY, SHOW]);
+    assert!(allows(&first, 3) != allows(&second, 3), "the former stays as it was");
+
+    // The same policies under other tools: what a forbid can no longer read is found out anew.
+    let hidden = json!({"type": "object", "properties": {"cents": {"anyOf": [{"type": "integer"}, {"type": "string"}]}}});
+    let changed = House::new(GATEWAY).tool(PAY, &hidden).tool(SHOW, &takes(&["account:string"]));
+    let third = compile(&changed, Some(&first), &[("any", ANYTHING.to_owned()), ("guard", guard())]);
+    let denied = call(&third, &anyone, PAY, &json!({"cents": 9}));
+    assert_eq!(denied.reason, Reason::Unseen("cents".to_owned()));
+
+    // What is known of another gateway's is about that one.
+    let other = House::new(OTHER_GATEWAY).tool(PAY, &takes(&["cents:integer", "to:string"]));
+    assert!(!allows(&compile(&other, Some(&first), &[("a", below(10))]), 9));
+    assert!(matches!(
+        Engine::compile_after(Some(&first), &bank().gateway(), [(id("a"), below(10)), (id("a"), below(10))]),
+        Err(CompileError::Repeated(repeated)) if repeated == id("a")
+    ));
+}

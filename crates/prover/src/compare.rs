@@ -81,7 +81,7 @@ impl Pair {
         let environments = environment::list(&self.world, &self.schema);
         let mut comparison = Comparison { differences: Vec::new(), environments: environments.len() };
         for (environment, concrete) in environments {
-            let (newly_allowed, newly_denied) = match Requests::of(&environment, concrete, &self.schema) {
+            let (newly_allowed, newly_denied) = match session.requests(&environment, concrete, &self.schema) {
                 Ok(requests) => self.search(session, &requests).await,
                 Err(undecided) => (Search::Undecided(undecided.clone()), Search::Undecided(undecided)),
             };
@@ -95,7 +95,7 @@ impl Pair {
     pub(crate) async fn equivalent(&self, session: &mut Session) -> Equivalence {
         let mut open = None;
         for (environment, concrete) in environment::list(&self.world, &self.schema) {
-            let searches = match Requests::of(&environment, concrete, &self.schema) {
+            let searches = match session.requests(&environment, concrete, &self.schema) {
                 Ok(requests) => self.search(session, &requests).await,
                 Err(undecided) => (Search::Undecided(undecided), Search::Nothing),
             };

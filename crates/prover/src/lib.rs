@@ -10,6 +10,7 @@
 mod analysis;
 mod compare;
 mod environment;
+mod failing;
 mod formula;
 mod identity;
 mod policies;

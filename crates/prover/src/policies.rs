@@ -1,9 +1,12 @@
 //! Statements as the prover takes them.
 
+use std::collections::BTreeSet;
+
 use cedar_policy::{Policy, PolicyId, PolicySet};
 
+use crate::failing::Weighed;
 use crate::undecided::Undecided;
-use crate::{formula, identity};
+use crate::{failing, formula, identity};
 
 /// A policy as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +38,15 @@ impl Statement {
     }
 }
 
-/// Parses a set of statements. The work needs a deep stack.
+/// Parses a set of statements into policies that Cedar decides as a gateway decides them. The work needs a deep stack.
 pub(crate) fn parse(statements: &[Statement]) -> Result<PolicySet, Undecided> {
-    let mut policies = PolicySet::new();
+    let mut names = BTreeSet::new();
+    let mut policies = Vec::with_capacity(statements.len());
     for statement in statements {
-        let policy = identity::by_name(statement.parse()?);
-        policies.add(policy).map_err(|error| statement.invalid(&error))?;
+        if !names.insert(&statement.id) {
+            return Err(statement.invalid(&"two policies have this name"));
+        }
+        policies.push(Weighed::of(identity::by_name(statement.parse()?))?);
     }
-    Ok(policies)
+    failing::as_decided(&policies)
 }

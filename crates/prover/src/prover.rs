@@ -6,7 +6,7 @@
 //! it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -20,6 +20,8 @@ use crate::undecided::Undecided;
 
 /// How many pieces of work run at once; others wait for their turn.
 const AT_ONCE: usize = 2;
+/// How much longer than its budget a piece of work may take to say what it knows.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Address space for a thread's stack, of which only what is touched becomes memory.
 const DEEP_STACK: usize = 256 * 1024 * 1024;
 
@@ -118,7 +120,8 @@ impl Prover {
         let started = thread
             .spawn(move || run(place, answer, || async { work(Session::new(settings, deadline)?).await }));
         started.map_err(|error| Undecided::Invalid(format!("no thread could be started: {error}")))?;
-        match tokio::time::timeout_at(deadline.into(), answered).await {
+        // Work that finds its time spent says what it knows; only work that does not even find that is left alone.
+        match tokio::time::timeout_at((deadline + LAST_WORDS).into(), answered).await {
             Ok(Ok(result)) => result,
             // The thread is gone without an answer: a panic of Cedar's.
             Ok(Err(_)) => Err(Undecided::Invalid("Cedar's symbolic compiler failed".to_owned())),

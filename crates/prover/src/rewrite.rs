@@ -18,12 +18,6 @@ impl Draft {
         Some(Self { json: policy.to_json().ok()? })
     }
 
-    /// A permit of what the policy matches.
-    pub(crate) fn permitting(mut self) -> Self {
-        self.set("effect", json!("permit"));
-        self
-    }
-
     /// The policy for these tools and targets alone.
     pub(crate) fn about(mut self, actions: &[&str]) -> Self {
         let named = |name: &&str| json!({"type": "AgentCore::Action", "id": name});

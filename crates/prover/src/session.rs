@@ -4,13 +4,13 @@
 use std::time::Instant;
 
 use cedar_policy::{
-    Authorizer, Decision, Entities, Entity, EntityId, EntityUid, EvalResult, PolicySet, Request,
+    Authorizer, Decision, Entities, Entity, EntityId, EntityUid, EvalResult, PolicySet, Request, RequestEnv,
     RestrictedExpression, Schema,
 };
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicySet, WellFormedAsserts};
 
 use crate::compare::Search;
-use crate::environment::Requests;
+use crate::environment::{Environment, Requests};
 use crate::settings::SolverSettings;
 use crate::solver::Cvc5;
 use crate::undecided::Undecided;
@@ -32,6 +32,17 @@ impl Session {
         let compiler = CedarSymCompiler::new(Cvc5::new(settings, deadline))
             .map_err(|error| Undecided::from_compiler(&error))?;
         Ok(Self { compiler })
+    }
+
+    /// What the requests of an environment look like as formulas, while there is time.
+    pub(crate) fn requests(
+        &self,
+        environment: &Environment,
+        concrete: RequestEnv,
+        schema: &Schema,
+    ) -> Result<Requests, Undecided> {
+        self.compiler.solver().time_left().ok_or(Undecided::OutOfBudget)?;
+        Requests::of(environment, concrete, schema)
     }
 
     /// Turns policies into formulas.
@@ -62,6 +73,19 @@ impl Session {
     pub(crate) async fn allowed(&mut self, this: &Compiled<'_>) -> Search {
         let asserts = cedar_policy_symcc::always_denies_asserts(&this.formulas);
         self.search(&asserts, |request, entities| allows(this.policies, request, entities)).await
+    }
+
+    /// The same for policies that are no formulas yet.
+    pub(crate) async fn look_for_allowed(
+        &mut self,
+        policies: &PolicySet,
+        requests: &Requests,
+        schema: &Schema,
+    ) -> Search {
+        match self.compile(policies, requests, schema) {
+            Ok(compiled) => self.allowed(&compiled).await,
+            Err(why) => Search::Undecided(why),
+        }
     }
 
     /// Looks for a request that it does not allow.

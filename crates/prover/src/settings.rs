@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -79,13 +79,24 @@ impl Default for SolverSettings {
 }
 
 impl SolverSettings {
-    /// The program that is started: a name is looked for, a path is taken as it is.
-    pub(crate) fn found(&self) -> PathBuf {
+    /// The program that is started: a name is looked for on the search path and nowhere else, a path is taken as it is.
+    /// `None` for a name that is not there.
+    pub(crate) fn found(&self) -> Option<PathBuf> {
         if self.program.components().count() > 1 {
-            return self.program.clone();
+            return Some(self.program.clone());
         }
         let folders = std::env::split_paths(&self.search_path).filter(|folder| folder.is_absolute());
-        let candidates = folders.map(|folder| folder.join(&self.program));
-        candidates.into_iter().find(|path| path.is_file()).unwrap_or_else(|| self.program.clone())
+        folders.map(|folder| folder.join(&self.program)).find(|path| is_executable(path))
     }
+}
+
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
 }

@@ -257,3 +257,22 @@ async fn a_finding_counts_where_a_policy_reaches() {
     let both = prover().analyse(places(&[GATEWAY, other]), set(&[wide, everywhere])).await.unwrap();
     assert_eq!(kinds(&both), []);
 }
+
+#[tokio::test]
+async fn a_forbid_that_only_fails_does_something() {
+    let permit =
+        "permit(principal, action == TRANSFER, HERE) when { context.input.amount > 9223372036854775 };";
+    // It is never true, and fails for whatever the permit is about.
+    let product = "forbid(principal, action == TRANSFER, HERE) when { \
+        context.input.amount > 0 && context.input.amount * 1000 < 0 };";
+    assert_eq!(effects(product).await, []);
+    let found = report(&[permit, product]).await;
+    assert_eq!(kinds(&found), [("p0", Kind::Contradicted)]);
+    // A forbid of all that and more leaves nothing to it.
+    let wide = "forbid(principal, action == TRANSFER, HERE) when { context.input.amount > 5 };";
+    assert_eq!(kinds(&report(&[product, wide]).await), [("p0", Kind::Shadowed)]);
+    // One that is wide as Cedar has it, and on a gateway too.
+    let narrow =
+        "forbid(principal, action == TRANSFER, HERE) when { context.input.amount > 9223372036854775 };";
+    assert_eq!(kinds(&report(&[product, narrow]).await), [("p1", Kind::Shadowed)]);
+}

@@ -2,7 +2,8 @@
 //!
 //! Conditions look at a flag, a small number that may be absent, one tag and the caller's id, and compare them with few
 //! values; the requests that are tried have each of these values, what lies between and beyond them, and one that is none
-//! of them. So no condition can tell two requests apart of which only one is tried. The decisions are the engine's.
+//! of them. So no condition can tell two requests apart of which only one is tried. Sums overflow from some number on. The
+//! decisions are the engine's, for which a forbid that fails denies.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 use domain::{Arn, PolicyId, Timestamp};
@@ -75,8 +76,14 @@ impl Rule {
         format!("{effect}({}) when {{ {} }};", self.scope, self.condition)
     }
 
-    fn matching(&self) -> Self {
-        Self { forbids: false, ..self.clone() }
+    /// To which of the requests it applies: as a permit allows them, as a forbid denies what is allowed otherwise.
+    fn applied(&self, tried: &[Tried]) -> Vec<bool> {
+        if !self.forbids {
+            return decide(std::slice::from_ref(self), tried);
+        }
+        let scope = "principal, action, resource".to_owned();
+        let anything = Self { forbids: false, scope, condition: "true".to_owned() };
+        decide(&[anything, self.clone()], tried).into_iter().map(|allowed| !allowed).collect()
     }
 
     fn is_about_everything(&self) -> bool {
@@ -110,6 +117,11 @@ fn condition() -> impl Strategy<Value = String> {
         .prop_map(|(operator, bound)| format!("(context.input has n && context.input.n {operator} {bound})"));
     let role = prop::sample::select(vec!["== \"clerk\"", "== \"boss\"", "like \"*s*\"", "like \"c*\""])
         .prop_map(|test| format!("(principal.hasTag(\"role\") && principal.getTag(\"role\") {test})"));
+    // It overflows for all numbers above 1.
+    let sum = (prop::sample::select(vec!["<", "==", ">="]), 9_223_372_036_854_775_806_i64..=i64::MAX)
+        .prop_map(|(operator, bound)| {
+            format!("(context.input has n && context.input.n + 9223372036854775806 {operator} {bound})")
+        });
     let plain = prop::sample::select(vec![
         "context.input.flag",
         // Of a caller with a token: the other kind is named by an ARN, which no formula knows.
@@ -118,7 +130,7 @@ fn condition() -> impl Strategy<Value = String> {
         "context.input has n",
         "action == AgentCore::Action::\"T___a\"",
     ]);
-    let atom = prop_oneof![number, role, plain.prop_map(str::to_owned)];
+    let atom = prop_oneof![number, sum, role, plain.prop_map(str::to_owned)];
     atom.prop_recursive(2, 6, 2, |inner| {
         prop_oneof![
             (inner.clone(), inner.clone()).prop_map(|(one, other)| format!("({one} && {other})")),
@@ -184,7 +196,7 @@ proptest! {
     #[test]
     fn everything_and_nothing_are_what_trying_everything_shows(rule in rule()) {
         let tried = everything();
-        let matched = decide(&[rule.matching()], &tried);
+        let matched = rule.applied(&tried);
         let in_scope = |number: &usize| {
             (!rule.scope.contains("is AgentCore::OAuthUser") || tried[*number].caller.kind() == PrincipalKind::OAuthUser)
                 && (!rule.scope.contains("T___a") || tried[*number].tool == "T___a")
@@ -224,7 +236,7 @@ proptest! {
     #[test]
     fn overlaps_are_what_trying_everything_shows(rules in prop::collection::vec(rule(), 2..4)) {
         let tried = everything();
-        let matched: Vec<Vec<bool>> = rules.iter().map(|rule| decide(&[rule.matching()], &tried)).collect();
+        let matched: Vec<Vec<bool>> = rules.iter().map(|rule| rule.applied(&tried)).collect();
         let any_other = |number: usize, others: &[usize]| {
             (0..tried.len()).all(|at| !matched[number][at] || others.iter().any(|other| matched[*other][at]))
         };

@@ -101,3 +101,46 @@ async fn a_caller_has_the_id_that_it_is_named_by() {
     let by_attribute = "permit(principal is AgentCore::OAuthUser, action == BALANCE, HERE) when { principal.id == \"ann\" };";
     assert!(equivalent(&[named], &[by_attribute]).await);
 }
+
+/// What a set of policies decides about calls with these amounts, as the engine of a gateway has it.
+fn decided(statements: &[&str], amounts: &[i64]) -> Vec<bool> {
+    let policies = set(statements);
+    let policies = policies.iter().map(|it| (domain::PolicyId::from_text(it.id.as_str()), it.text.as_str()));
+    let gateway = policy::GatewayTools { arn: GATEWAY, tools: support::tools() };
+    let engine = policy::Engine::compile(&gateway, policies).unwrap();
+    let caller = policy::Principal::oauth("ann", json!({}).as_object().unwrap()).unwrap();
+    let decide = |amount: &i64| {
+        let arguments = json!({"amount": amount, "to": "x"}).to_string();
+        let now = domain::Timestamp::from_seconds(0);
+        engine.decide(&caller, &policy::Call { tool: "Bank___transfer", arguments: &arguments, now }).allow
+    };
+    amounts.iter().map(decide).collect()
+}
+
+#[tokio::test]
+async fn a_forbid_that_fails_denies_as_it_does_on_a_gateway() {
+    let permit = "permit(principal, action == TRANSFER, HERE) when { context.input.amount > 0 };";
+    // For amounts that are large enough the product is no number any more.
+    let product = "forbid(principal, action == TRANSFER, HERE) when { context.input.amount * 1000 < 0 };";
+    let amounts = [1, 9_223_372_036_854_775, 9_223_372_036_854_776, i64::MAX];
+    assert_eq!(decided(&[permit], &amounts), [true; 4]);
+    assert_eq!(decided(&[permit, product], &amounts), [true, true, false, false]);
+
+    assert!(!equivalent(&[permit], &[permit, product]).await);
+    let comparison = prover().compare(world(), set(&[permit]), set(&[permit, product])).await.unwrap();
+    let denied: Vec<_> =
+        comparison.differences.iter().map(|it| found(&it.newly_denied).arguments["amount"].clone()).collect();
+    assert!(!denied.is_empty());
+    for amount in denied {
+        let amount = amount.as_i64().unwrap();
+        assert_eq!(decided(&[permit, product], &[amount]), [false], "{amount}");
+    }
+    // The same in words that cannot fail.
+    let bound =
+        "forbid(principal, action == TRANSFER, HERE) when { context.input.amount > 9223372036854775 };";
+    assert!(equivalent(&[permit, product], &[permit, bound]).await);
+    // A permit that fails permits nothing.
+    let failing = "permit(principal, action == TRANSFER, HERE) when { context.input.amount > 0 && context.input.amount * 1000 > 0 };";
+    assert_eq!(decided(&[failing], &amounts), [true, true, false, false]);
+    assert!(equivalent(&[failing], &[permit, bound]).await);
+}

@@ -184,3 +184,48 @@ async fn what_is_plain_needs_none() {
     let one = off.equivalent(world(), set(&[every]), set(&both[..1])).await;
     assert!(matches!(one, Equivalence::Different { first_allows: true, .. }), "{one:?}");
 }
+
+#[tokio::test]
+async fn a_name_is_looked_for_on_the_search_path_and_nowhere_else() {
+    let folder = TempDir::new().unwrap();
+    let at = |search_path: &Path| SolverSettings {
+        search_path: search_path.into(),
+        ..settings(Path::new("cvc5"))
+    };
+    // Wherever this system has one: a folder without it has none.
+    let Undecided::Missing { program, why } = undecided(at(folder.path())).await else { panic!() };
+    assert_eq!((program.as_str(), why.as_str()), ("cvc5", "it is in no folder of PATH"));
+    // What cannot be started is passed over.
+    let other = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("cvc5"), "no program").unwrap();
+    std::fs::rename(solver(&other, "exit 3"), other.path().join("cvc5")).unwrap();
+    let both = std::env::join_paths([folder.path(), other.path()]).unwrap();
+    assert_eq!(undecided(at(Path::new(&both))).await, Undecided::Crashed);
+}
+
+#[tokio::test]
+async fn thousands_of_policies_are_undecided_in_time() {
+    let texts: Vec<String> = (0..3000)
+        .map(|number| {
+            format!(
+                "permit(principal, action == TRANSFER, HERE) when {{ context.input.amount == {number} }};"
+            )
+        })
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let off = SolverSettings {
+        solver_use: SolverUse::Off,
+        budget: Duration::from_secs(1),
+        ..SolverSettings::default()
+    };
+    let began = Instant::now();
+    let places = vec![prover::Place { world: world(), callers: Vec::new() }];
+    let report = Prover::new(off.clone()).analyse(places, set(&texts)).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // What it knew by then, or nothing; never that nothing is wrong.
+    assert!(report.is_err() || !report.unwrap().open.is_empty());
+    let began = Instant::now();
+    let compared = Prover::new(off).equivalent(world(), set(&texts), set(&texts[1..])).await;
+    assert!(matches!(compared, Equivalence::Undecided(_)), "{compared:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use prover::SolverUse;
 
 use crate::configuration::PublicUrl;
+use crate::verbs::audit::Audit;
 use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
 use crate::verbs::vault::Vault;
@@ -32,7 +33,7 @@ pub(crate) enum Verb {
     Exec(Exec),
     /// Make and list accounts
     Account(Account),
-    /// Read the audit trail
+    /// Read the audit trail, verify it, and give it to others
     Audit(Audit),
     /// Read the mail that functions sent
     Mail(Mail),
@@ -173,33 +174,6 @@ pub(crate) enum AccountVerb {
 }
 
 #[derive(Args)]
-pub(crate) struct Audit {
-    #[command(subcommand)]
-    pub(crate) verb: AuditVerb,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum AuditVerb {
-    /// Show the last events, and with --follow those that come
-    Tail {
-        #[command(flatten)]
-        settings: Settings,
-        /// How many of the last events to show
-        #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
-        lines: u32,
-        /// Go on with the events that come
-        #[arg(short, long)]
-        follow: bool,
-        /// Only the events of this account
-        #[arg(long, value_name = "DIGITS")]
-        account: Option<String>,
-        /// Print one JSON object a line
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Args)]
 pub(crate) struct Mail {
     #[command(subcommand)]
     pub(crate) verb: MailVerb,
@@ -261,6 +235,21 @@ pub(crate) enum TargetVerb {
         /// Approve only what has this digest, which `diff` shows
         #[arg(long, value_name = "SHA256")]
         digest: Option<String>,
+        /// Approve although policies would no longer fit, which `check` lists
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say which policies would no longer fit if a target were changed; fails when there is one
+    Check {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        which: WhichTarget,
+        /// The change: a targetConfiguration or a request that holds one, in JSON; without it, what waits for approval
+        file: Option<PathBuf>,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Say what AWS would refuse of an OpenAPI document or a Smithy model; fails when it would refuse anything
     Preflight {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use compute::agents::{AgentSettings, Agents};
 use compute::{Settings as ComputeSettings, SetupError, Supervisor};
 use control::ControlPlane;
 use credentials::Credentials;
@@ -17,19 +18,26 @@ use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{ClientDocuments, Names, Provider};
 use identity::web_identity::WebIdentities;
+use inference::Inference;
 use objects::{Limits, Objects};
 use prover::Prover;
-use store::{AuditLog, Store};
+use runtimes::Runtimes;
+use store::{AuditLog, LogWriter, Store};
+use telemetry::{Exporter, Fetches, Telemetry};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
+use trail::Checkpointer;
 
+use crate::audit_trail;
 use crate::bootstrap;
 use crate::configuration::{Configuration, Metrics};
 use crate::master_key;
+use crate::numbers::Numbers;
+use crate::proxies::Proxies;
 use crate::recordings;
 use crate::terminal::Failure;
 
-/// How long functions have to end when the server does.
+/// How long functions and agents have to end when the server does.
 const FUNCTION_GRACE: Duration = Duration::from_secs(3);
 
 /// The parts that requests come to.
@@ -37,6 +45,7 @@ pub(crate) struct House {
     pub(crate) store: Store,
     pub(crate) control: ControlPlane,
     pub(crate) objects: Objects,
+    pub(crate) inference: Inference,
     pub(crate) provider: Arc<Provider>,
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) web_identities: Arc<WebIdentities>,
@@ -44,12 +53,19 @@ pub(crate) struct House {
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,
     pub(crate) random: Arc<dyn Random>,
+    /// The proxies that say whom requests come from.
+    pub(crate) proxies: Proxies,
     /// Who may read the metrics.
     pub(crate) metrics: Metrics,
     /// The root credentials of the first account.
     pub(crate) root: AccessKey,
     functions: Functions,
+    agents: Arc<Agents>,
     audit: AuditLog,
+    checkpointer: Checkpointer,
+    logs: LogWriter,
+    numbers: Numbers,
+    exporter: Mutex<Option<Exporter>>,
 }
 
 impl House {
@@ -61,6 +77,7 @@ impl House {
         bootstrap::make_data_dir(configuration)?;
         // Before the store, because it is what finds out that another server uses the data directory.
         let supervisor = supervisor(configuration, runtime.clone(), &clock, &random)?;
+        let agents = Arc::new(agents(configuration, runtime.clone(), &clock, &random)?);
         let store = master_key::open_store(configuration, &random).await?;
         let root = bootstrap::prepare(configuration, &store, &*clock, &*random).await?;
         let local = local_url(address);
@@ -68,9 +85,22 @@ impl House {
         bootstrap::write_client_files(configuration, &root, &public_url)?;
 
         let names = Arc::new(Names::new(&public_url, configuration.issuer_style));
-        let audit = AuditLog::start(store.clone(), &runtime);
+        let checkpointer = audit_trail::checkpoints(configuration, &store, &clock).await?;
+        runtime.spawn(checkpointer.clone().write_for_ever());
+        let audit = AuditLog::start_with_room(store.clone(), &runtime, configuration.audit.buffer);
+        let logs = LogWriter::start(store.clone(), &runtime);
+        let fetches = Fetches::default();
         let client =
             Client::new(configuration.reach.clone()).map_err(|error| Failure::new(error.to_string()))?;
+        audit_trail::deliver(configuration, &store, &client, &clock, &runtime)?;
+        let (telemetry, mut exporter) = match &configuration.telemetry {
+            Some(settings) => {
+                let started = Exporter::start(Arc::clone(settings), &runtime);
+                let (telemetry, exporter) = started.map_err(|error| Failure::new(error.to_string()))?;
+                (telemetry, Some(exporter))
+            }
+            None => (Telemetry::off(), None),
+        };
         let principals = Arc::new(Principals::new(store.clone(), Arc::clone(&clock)));
         let issuers =
             Arc::new(Issuers::new(store.clone(), client.clone(), Arc::clone(&clock), Arc::clone(&names)));
@@ -84,7 +114,7 @@ impl House {
             audit.clone(),
         );
         let functions =
-            Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local);
+            Functions::new(store.clone(), supervisor, Arc::clone(&clock), Arc::clone(&random), local.clone());
         let provider = provider.with_client_documents(documents).with_triggers(Arc::new(functions.clone()));
         let provider = Arc::new(provider);
         let outbound = Arc::new(Outbound::new(
@@ -103,6 +133,24 @@ impl House {
             Arc::clone(&random),
         ));
 
+        let runtimes = Runtimes::new(
+            runtimes::Setup {
+                store: store.clone(),
+                principals: Arc::clone(&principals),
+                issuers: Arc::clone(&issuers),
+                outbound: Arc::clone(&outbound),
+                audit: audit.clone(),
+                telemetry: telemetry.clone(),
+                names: Arc::clone(&names),
+                clock: Arc::clone(&clock),
+                random: Arc::clone(&random),
+                agents: Arc::clone(&agents),
+                endpoint_url: local.clone(),
+                partners: configuration.partners.clone(),
+            },
+            &client,
+        )
+        .map_err(|error| Failure::new(error.to_string()))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (in_force, reached) = watch::channel(0);
         let loader = Loader {
@@ -115,6 +163,7 @@ impl House {
             provider: Arc::clone(&provider),
             outbound: Arc::clone(&outbound),
             names: Arc::clone(&names),
+            runtimes: runtimes.clone(),
             client: client.clone(),
             guard_role: configuration.guard_role,
             clock: Arc::clone(&clock),
@@ -134,6 +183,16 @@ impl House {
         });
         runtime.spawn(objects.clone().sweep_for_ever());
 
+        let inference = Inference::new(inference::Setup {
+            principals: Arc::clone(&principals),
+            audit: audit.clone(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            client: client.clone(),
+            model: configuration.inference.clone(),
+            region: configuration.region.clone(),
+        });
+
         let control = ControlPlane::new(control::Setup {
             store: store.clone(),
             principals: Arc::clone(&principals),
@@ -145,9 +204,17 @@ impl House {
             credentials: Arc::clone(&credentials),
             prover: Prover::new(configuration.solver.clone()),
             generator: configuration.generator(&client),
+            relay: configuration
+                .relay
+                .as_ref()
+                .map(mail::Relay::new)
+                .transpose()
+                .map_err(|error| Failure::usage(error.to_string()))?,
             objects: objects.clone(),
             client: client.clone(),
             audit: audit.clone(),
+            fetches: fetches.clone(),
+            telemetry: telemetry.clone(),
             names: Arc::clone(&names),
             clock: Arc::clone(&clock),
             random: Arc::clone(&random),
@@ -165,6 +232,10 @@ impl House {
             Arc::clone(&clock),
             configuration.recording.retention,
         ));
+        if let Some(retention) = configuration.audit.retention {
+            let (clock, random) = (Arc::clone(&clock), Arc::clone(&random));
+            runtime.spawn(audit_trail::retire_for_ever(store.clone(), clock, random, retention));
+        }
         let lane = Lane::new(
             gateway::Setup {
                 snapshot,
@@ -177,6 +248,9 @@ impl House {
                 hosts: configuration.hosts.clone(),
                 clock: Arc::clone(&clock),
                 random: Arc::clone(&random),
+                fetches: fetches.clone(),
+                logs: logs.clone(),
+                telemetry: telemetry.clone(),
                 call_timeout: configuration.call_timeout,
                 largest_payload: configuration.largest_payload,
                 traffic: configuration.traffic,
@@ -184,11 +258,18 @@ impl House {
                 prompts_and_resources: configuration.prompts_and_resources,
             },
             client,
+            runtimes,
         );
+        let numbers = Numbers { lane: lane.clone(), fetches, audit: audit.clone(), telemetry };
+        if let Some(exporter) = &mut exporter {
+            let numbers = numbers.clone();
+            exporter.export_metrics(Arc::clone(&clock), move || numbers.read());
+        }
         Ok(Self {
             store,
             control,
             objects,
+            inference,
             provider,
             outbound,
             web_identities,
@@ -196,11 +277,22 @@ impl House {
             lane,
             names,
             random,
+            proxies: Proxies::new(configuration.trusted_proxies.clone()),
             metrics: configuration.metrics,
             root,
             functions,
+            agents,
             audit,
+            checkpointer,
+            logs,
+            numbers,
+            exporter: Mutex::new(exporter),
         })
+    }
+
+    /// Everything that is counted.
+    pub(crate) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// Waits until every audit event that was recorded so far is written.
@@ -210,8 +302,15 @@ impl House {
 
     /// Ends the functions, writes what waits, closes the database.
     pub(crate) async fn close(&self) {
-        self.functions.shutdown(FUNCTION_GRACE).await;
+        tokio::join!(self.functions.shutdown(FUNCTION_GRACE), self.agents.shutdown(FUNCTION_GRACE));
         self.audit.flush().await;
+        if let Err(error) = self.checkpointer.write().await {
+            tracing::error!(%error, "The last checkpoint of the audit trail cannot be written.");
+        }
+        self.logs.flush().await;
+        if let Some(exporter) = self.exporter.lock().await.take() {
+            exporter.stop().await;
+        }
         self.store.close().await;
     }
 }
@@ -256,11 +355,35 @@ fn supervisor(
     if let Some(most) = functions.max_instances_per_function {
         settings.max_instances_per_function = most;
     }
-    Supervisor::new(settings).map_err(|error| match error {
+    Supervisor::new(settings).map_err(|error| set_up(configuration, &error))
+}
+
+/// What runs agents, in a folder beside that of functions, with the same interpreters and as the same user.
+fn agents(
+    configuration: &Configuration,
+    runtime: Handle,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Result<Agents, Failure> {
+    let folder = configuration.data("agents");
+    let mut settings = AgentSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
+    let functions = &configuration.functions;
+    settings.python.clone_from(&functions.python);
+    settings.node.clone_from(&functions.node);
+    settings.search_path.clone_from(&configuration.path);
+    settings.run_as = functions.run_as;
+    if let Some(most) = configuration.max_agent_sessions {
+        settings.max_sessions = most;
+    }
+    Agents::new(settings).map_err(|error| set_up(configuration, &error))
+}
+
+fn set_up(configuration: &Configuration, error: &SetupError) -> Failure {
+    match error {
         SetupError::InUse(_) => Failure::new(format!(
             "{error}\nAnother server uses the data directory {}: stop it, or choose another with --data-dir",
             configuration.data_dir.display()
         )),
         error => Failure::new(error.to_string()),
-    })
+    }
 }

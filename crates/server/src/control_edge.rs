@@ -6,10 +6,10 @@ use std::time::Duration;
 use aws::{Fault, sigv4};
 use bytes::Bytes;
 use control::Request as ControlRequest;
-use domain::RequestId;
+use domain::{RequestId, SecureTransport};
 use gateway::Body;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
@@ -52,8 +52,14 @@ pub(crate) async fn answer(house: &House, request: Request<Incoming>, peer: IpAd
         headers: head.headers,
         body,
         peer,
+        is_secure: head.extensions.get::<SecureTransport>().is_some(),
     };
-    response::whole(house.control.answer(request).await)
+    // A call goes on when its caller has gone: what it wrote would never be settled otherwise.
+    let control = house.control.clone();
+    match tokio::spawn(async move { control.answer(request).await }).await {
+        Ok(answer) => response::whole(answer),
+        Err(_) => response::text(StatusCode::INTERNAL_SERVER_ERROR, "The call was broken off.\n"),
+    }
 }
 
 /// Large bodies are read only for those who have a key: a stranger cannot fill the memory.

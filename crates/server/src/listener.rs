@@ -11,15 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gateway::{Body, Lane};
-use http::header::HOST;
+use http::header::{CONNECTION, HOST};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body_util::Either;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
+use runtimes::{Arrival, Payload, Place};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -122,6 +123,9 @@ pub(crate) async fn serve(
     Ok(())
 }
 
+/// What answers are made of: a plane's or an object's, an agent's or a model's.
+type Answered = Either<Either<Body, objects::Body>, Either<runtimes::Body, inference::Body>>;
+
 /// One thread's share of the work.
 #[derive(Clone)]
 struct Worker {
@@ -191,7 +195,8 @@ impl Worker {
         });
         let watcher = draining.watcher();
         tokio::spawn(async move {
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            let stream = TokioIo::new(stream);
+            let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
             tokio::select! {
                 // A client that breaks off is no news.
                 _ = watcher.watch(connection) => {}
@@ -201,22 +206,56 @@ impl Worker {
         });
     }
 
-    /// Objects are written as they are read; every other answer is in memory.
-    async fn serve(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Either<Body, objects::Body>> {
-        let (head, body) = request.into_parts();
+    /// Objects are written as they are read, a model's words as they are said, and an agent's as they come; every other
+    /// answer is in memory.
+    async fn serve(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Answered> {
+        let (mut head, body) = request.into_parts();
+        let peer = self.house.proxies.client(&mut head, peer);
         if !names_one_host(&head) {
             let refusal = response::text(
                 StatusCode::BAD_REQUEST,
                 "The URL and the Host header name different hosts.\n",
             );
-            return refusal.map(Either::Left);
+            return refusal.map(|body| Either::Left(Either::Left(body)));
         }
         let route = route::of(&head);
+        let may_refuse_unread =
+            may_refuse_unread(&route) && head.version < Version::HTTP_2 && !body.is_end_stream();
         let request = Request::from_parts(head, body);
-        match route {
-            Route::Objects => Box::pin(self.house.objects.answer(request, peer)).await.map(Either::Right),
-            route => self.answer(route, request, peer).await.map(Either::Left),
+        let mut answer = self.take(route, request, peer).await;
+        if may_refuse_unread && answer.status().as_u16() >= 400 {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
+        answer
+    }
+
+    async fn take(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Answered> {
+        match route {
+            Route::Objects => {
+                let answer = Box::pin(self.house.objects.answer(request, peer)).await;
+                answer.map(|body| Either::Left(Either::Right(body)))
+            }
+            Route::Runtime(place) => {
+                let answer = Box::pin(self.invoke(&place, request, peer)).await;
+                answer.map(|body| Either::Right(Either::Left(body)))
+            }
+            Route::Inference => {
+                let answer = Box::pin(self.house.inference.answer(request, peer)).await;
+                answer.map(|body| Either::Right(Either::Right(body)))
+            }
+            route => self.answer(route, request, peer).await.map(|body| Either::Left(Either::Left(body))),
+        }
+    }
+
+    async fn invoke(
+        &self,
+        place: &Place,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Response<runtimes::Body> {
+        let (head, incoming) = request.into_parts();
+        let arrival = Arrival { head, payload: Payload::Coming(incoming), peer, through: None };
+        self.lane.runtimes().answer(place, arrival).await
     }
 
     /// All but calls of tools are boxed, so that those are not moved about in the size of the largest of all answers.
@@ -225,7 +264,7 @@ impl Worker {
             Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
             Route::Http(gateway, place) => Box::pin(self.lane.forward(&gateway, &place, request, peer)).await,
             Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
-            Route::Control | Route::Objects => {
+            Route::Control | Route::Objects | Route::Runtime(_) | Route::Inference => {
                 Box::pin(control_edge::answer(&self.house, request, peer)).await
             }
             Route::Token(hint) => {
@@ -242,7 +281,7 @@ impl Worker {
             Route::WebIdentityKeys(id) => Box::pin(oidc::web_identity_keys(&self.house, &id)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),
             Route::Ready => self.ready().await,
-            Route::Metrics => metrics::answer(self.house.metrics, &self.lane, &request, peer),
+            Route::Metrics => metrics::answer(self.house.metrics, self.house.numbers(), &request, peer),
             Route::Welcome => response::text(
                 StatusCode::OK,
                 "Portcullis is up. Point AWS's clients here with `portcullis env`; docs/ says how.\n",
@@ -257,6 +296,12 @@ impl Worker {
             Err(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "the database is not available\n"),
         }
     }
+}
+
+/// Whether a request may be refused before its body was read. Such a connection ends behind the refusal, and the client is
+/// told so, lest it sends another request into it (RFC 9112, section 9.6).
+fn may_refuse_unread(route: &Route) -> bool {
+    matches!(route, Route::Mcp(_) | Route::Http(..) | Route::Runtime(_) | Route::Objects | Route::Inference)
 }
 
 /// Has the system close a connection whose client takes nothing of what is sent to it (RFC 5482; `tcp(7)`,

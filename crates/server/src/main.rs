@@ -3,6 +3,7 @@
 //! `serve` puts the house together (`composition.rs`) and listens (`listener.rs`); `demo` does the same and plays the
 //! whole story on it; the other verbs read or change the data directory and end.
 
+mod audit_trail;
 mod bootstrap;
 mod command_line;
 mod composition;
@@ -14,12 +15,15 @@ mod key_command;
 mod listener;
 mod master_key;
 mod metrics;
+mod numbers;
 mod oidc;
+mod proxies;
 mod recordings;
 mod response;
 mod route;
 mod sign_in;
 mod terminal;
+
 mod verbs;
 
 use std::process::ExitCode;

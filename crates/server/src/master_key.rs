@@ -48,7 +48,7 @@ pub(crate) async fn open_store(
             settle(configuration)?;
         }
     }
-    opened.map_err(|error| {
+    let opened = opened.map_err(|error| {
         let hint = match error {
             StoreError::Unsealable => {
                 "\nThe master key is the file master.key of the data directory, or PORTCULLIS_MASTER_KEY. Nothing was changed"
@@ -56,7 +56,8 @@ pub(crate) async fn open_store(
             _ => "",
         };
         Failure::new(format!("cannot open the database {}: {error}{hint}", without_password(url)))
-    })
+    })?;
+    crate::audit_trail::on_own_chain(configuration, &opened, &**random)
 }
 
 /// Whether there is a master key; `open` makes none.

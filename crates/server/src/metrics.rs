@@ -5,18 +5,24 @@
 
 use std::net::IpAddr;
 
-use gateway::{Body, Lane};
+use gateway::Body;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 
 use crate::configuration::Metrics;
+use crate::numbers::Numbers;
 use crate::response;
 
 /// What proxies say of those whom they speak for.
 const OF_PROXIES: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
 
 /// Answers a request for the metrics.
-pub(crate) fn answer<B>(rule: Metrics, lane: &Lane, request: &Request<B>, peer: IpAddr) -> Response<Body> {
+pub(crate) fn answer<B>(
+    rule: Metrics,
+    numbers: &Numbers,
+    request: &Request<B>,
+    peer: IpAddr,
+) -> Response<Body> {
     if !may_read(rule, peer, request.headers()) {
         return response::text(
             StatusCode::FORBIDDEN,
@@ -26,7 +32,7 @@ pub(crate) fn answer<B>(rule: Metrics, lane: &Lane, request: &Request<B>, peer: 
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return response::text(StatusCode::METHOD_NOT_ALLOWED, "The metrics are read with GET.\n");
     }
-    let mut response = Response::new(Body::whole(lane.metrics()));
+    let mut response = Response::new(Body::whole(telemetry::write_prometheus(&numbers.read())));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -6,6 +6,7 @@ use aws::sigv4;
 use domain::{AccountId, Region, Scope, UserPoolId};
 use http::request::Parts;
 use identity::provider::PoolHint;
+use runtimes::Place;
 
 /// What a request is for.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub(crate) enum Route {
     Consent(Consent),
     /// The object store.
     Objects,
+    /// An agent runtime.
+    Runtime(Place),
+    /// Bedrock Runtime: a model is called.
+    Inference,
     /// The AWS APIs.
     Control,
 }
@@ -110,6 +115,9 @@ pub(crate) fn of(head: &Parts) -> Route {
             _ => Route::Http(gateway, head.uri.path().to_owned()),
         };
     }
+    if let Some(place) = Place::of(head.uri.path()) {
+        return Route::Runtime(place);
+    }
     let pool = |id: &str| UserPoolId::from_text(id);
     if let Some(endpoint) = Endpoint::of(&segments) {
         return Route::Provider(endpoint, pool_of_host(host).unwrap_or(PoolHint::OfTheClient));
@@ -141,6 +149,7 @@ pub(crate) fn of(head: &Parts) -> Route {
             Route::PoolMetadata(pool(id))
         }
         [id, ".well-known", "jwks.json"] => Route::PoolKeys(pool(id)),
+        ["model", _, ..] if is_signed_for(head, "bedrock") => Route::Inference,
         ["web-identity", id, ".well-known", "openid-configuration"] => {
             Route::WebIdentityMetadata((*id).to_owned())
         }
@@ -168,6 +177,12 @@ pub(crate) fn of(head: &Parts) -> Route {
         _ if is_unsigned_for_objects(head) => Route::Objects,
         _ => Route::Control,
     }
+}
+
+/// Whether a request claims to be signed for a service.
+fn is_signed_for(head: &Parts, service: &str) -> bool {
+    let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    authorization.and_then(sigv4::claimed_service) == Some(service)
 }
 
 /// Whether an unsigned request can be for nothing but an object: it is refused, in S3's words.
@@ -215,6 +230,19 @@ mod tests {
         let request =
             http::Request::builder().method(method).uri(path).header("host", host).body(()).unwrap();
         of(&request.into_parts().0)
+    }
+
+    #[test]
+    fn a_model_is_called_by_who_signs_for_bedrock() {
+        let signed = |service: &str| {
+            let request = http::Request::post("/model/amazon.nova-lite-v1%3A0/converse").header(
+                "authorization",
+                format!("AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260101/us-west-2/{service}/aws4_request, SignedHeaders=host, Signature=00"),
+            );
+            of(&request.body(()).unwrap().into_parts().0)
+        };
+        assert_eq!(signed("bedrock"), Route::Inference);
+        assert_eq!(signed("lambda"), Route::Control);
     }
 
     #[test]
@@ -316,6 +344,14 @@ mod tests {
                 Route::Provider(Endpoint::Authorize, PoolHint::Id(id())),
             ),
             ("GET", local, "/bucket/login", Route::Control),
+            (
+                "POST",
+                "bedrock-agentcore.us-west-2.amazonaws.com",
+                "/runtimes/a-1/invocations?qualifier=DEFAULT",
+                Route::Runtime(Place { runtime: "a-1".into(), asked: runtimes::Asked::Invoke }),
+            ),
+            ("PUT", local, "/runtimes/a-1/", Route::Control),
+            ("POST", local, "/runtimes/a-1/versions/", Route::Control),
             ("POST", local, "/", Route::Control),
             ("GET", local, "/", Route::Welcome),
             ("GET", local, "/healthz", Route::Health),

@@ -1,13 +1,10 @@
 //! The audit trail: events are appended and read, never changed.
 
 use domain::{AuditEvent, Recording, Timestamp};
-use sqlx::AssertSqlSafe;
 
-use crate::backend::{Param, params, written};
+use crate::backend::{Row, params};
 use crate::{Store, StoreError, Tx};
 
-/// How many events one statement appends: enough to spread its cost, few enough for every database's parameters.
-const ROWS: usize = 64;
 /// How long after a request's arrival its event is written, in milliseconds: calls of upstreams take as long as they may.
 const LATEST: i64 = 60 * 60 * 1000;
 
@@ -16,6 +13,15 @@ const LATEST: i64 = 60 * 60 * 1000;
 pub struct StoredEvent {
     /// Its place: later events have greater ones.
     pub seq: i64,
+    /// The event.
+    pub event: AuditEvent,
+}
+
+/// An event and its place in its chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainedEvent {
+    /// Its place: the first event of a chain has 1.
+    pub place: i64,
     /// The event.
     pub event: AuditEvent,
 }
@@ -34,24 +40,17 @@ pub struct Recorded {
 pub struct AuditFilter {
     /// Only those after this place.
     pub after: i64,
+    /// Only those before this place.
+    pub before: Option<i64>,
     /// Only those of this account.
     pub account: Option<String>,
+    /// Only those of this kind, as events write it.
+    pub kind: Option<String>,
 }
 
 impl Tx {
     pub(crate) async fn append_event(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.execute(
-            "INSERT INTO audit_events (time, account, region, kind, document) VALUES ($1, $2, $3, $4, $5)",
-            params![
-                event.time.millis(),
-                event.scope.account.as_str(),
-                event.scope.region.as_str(),
-                kind(event),
-                &written(event, "audit_events")?
-            ],
-        )
-        .await?;
-        Ok(())
+        self.append_linked(&[event]).await
     }
 }
 
@@ -70,21 +69,8 @@ impl Store {
             }
         }
         let mut tx = self.begin().await?;
-        for batch in events.chunks(ROWS) {
-            let documents: Vec<String> =
-                batch.iter().map(|it| written(&it.event, "audit_events")).collect::<Result<_, _>>()?;
-            let mut values: Vec<Param<'_>> = Vec::with_capacity(batch.len() * 5);
-            for (Recorded { event, .. }, document) in batch.iter().zip(&documents) {
-                values.extend_from_slice(params![
-                    event.time.millis(),
-                    event.scope.account.as_str(),
-                    event.scope.region.as_str(),
-                    kind(event),
-                    document
-                ]);
-            }
-            tx.connection().execute(AssertSqlSafe(insert(batch.len())), &values).await?;
-        }
+        let linked: Vec<&AuditEvent> = events.iter().map(|it| &it.event).collect();
+        tx.append_linked(&linked).await?;
         tx.insert_recordings(&calls).await?;
         tx.end().await
     }
@@ -94,16 +80,87 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn events(&self, filter: &AuditFilter, limit: i64) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read_events(
+            "SELECT seq, document FROM audit_events WHERE seq > $1 AND seq < $2 AND ($3 = '' OR account = $3) \
+             AND ($4 = '' OR kind = $4) ORDER BY seq LIMIT $5",
+            filter,
+            limit,
+        )
+        .await
+    }
+
+    /// The same, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn events_back(
+        &self,
+        filter: &AuditFilter,
+        limit: i64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read_events(
+            "SELECT seq, document FROM audit_events WHERE seq > $1 AND seq < $2 AND ($3 = '' OR account = $3) \
+             AND ($4 = '' OR kind = $4) ORDER BY seq DESC LIMIT $5",
+            filter,
+            limit,
+        )
+        .await
+    }
+
+    /// The events of an account's control planes, the newest first: found among very many others without reading these.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn control_events_back(
+        &self,
+        account: &str,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         let mut tx = self.read().await?;
         let rows = tx
             .fetch(
-                "SELECT seq, document FROM audit_events \
-                 WHERE seq > $1 AND ($2 = '' OR account = $2) ORDER BY seq LIMIT $3",
-                params![filter.after, filter.account.as_deref().unwrap_or_default(), limit],
+                "SELECT seq, document FROM audit_events WHERE kind = 'control' AND account = $1 AND seq < $2 \
+                 ORDER BY seq DESC LIMIT $3",
+                params![account, before, limit],
+            )
+            .await?;
+        stored(&rows)
+    }
+
+    async fn read_events(
+        &self,
+        sql: &'static str,
+        filter: &AuditFilter,
+        limit: i64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let (account, kind) =
+            (filter.account.as_deref().unwrap_or_default(), filter.kind.as_deref().unwrap_or_default());
+        let before = filter.before.unwrap_or(i64::MAX);
+        let rows = self.read().await?.fetch(sql, params![filter.after, before, account, kind, limit]).await?;
+        stored(&rows)
+    }
+
+    /// The events of a chain after a place, in their order, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn chained_events(
+        &self,
+        chain: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<ChainedEvent>, StoreError> {
+        let mut tx = self.read().await?;
+        let rows = tx
+            .fetch(
+                "SELECT place, document FROM audit_events WHERE chain <> '' AND chain = $1 AND place > $2 \
+                 ORDER BY place LIMIT $3",
+                params![chain, after, limit],
             )
             .await?;
         rows.iter()
-            .map(|row| Ok(StoredEvent { seq: row.int(0)?, event: row.document(1, "audit_events")? }))
+            .map(|row| Ok(ChainedEvent { place: row.int(0)?, event: row.document(1, "audit_events")? }))
             .collect()
     }
 
@@ -186,28 +243,18 @@ impl Store {
     }
 }
 
-fn kind(event: &AuditEvent) -> &'static str {
+fn stored(rows: &[Row]) -> Result<Vec<StoredEvent>, StoreError> {
+    rows.iter()
+        .map(|row| Ok(StoredEvent { seq: row.int(0)?, event: row.document(1, "audit_events")? }))
+        .collect()
+}
+
+/// The kind of an event, as its column has it.
+pub(crate) fn kind(event: &AuditEvent) -> &'static str {
     match event.kind {
         domain::AuditKind::Control => "control",
         domain::AuditKind::Gateway => "gateway",
         domain::AuditKind::Token => "token",
+        domain::AuditKind::Runtime => "runtime",
     }
-}
-
-/// The statement that appends so many rows. It holds nothing but numbers of parameters.
-fn insert(rows: usize) -> String {
-    let mut sql = String::from("INSERT INTO audit_events (time, account, region, kind, document) VALUES ");
-    for row in 0..rows {
-        let first = row * 5;
-        let comma = if row == 0 { "" } else { ", " };
-        sql.push_str(&format!(
-            "{comma}(${}, ${}, ${}, ${}, ${})",
-            first + 1,
-            first + 2,
-            first + 3,
-            first + 4,
-            first + 5
-        ));
-    }
-    sql
 }

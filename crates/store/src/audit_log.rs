@@ -1,9 +1,9 @@
 //! The data plane's way into the audit trail: events are handed over and written in batches.
 //!
 //! What a crash can lose is bounded: the events of the last [`GATHER`] and those of the batch that was being written, at
-//! most [`WAITING`] and [`BATCH`] of them. Nothing is dropped while the process lives: when the database is slow or
-//! away, those who record wait, and with them their callers. A service that cannot say what it did does not go on doing
-//! it.
+//! most as many as the log has room for and [`BATCH`] of them. While the database fails, events wait; when there is no more
+//! room, new requests are refused ([`AuditLog::refuses`]) and those under way wait, unless the operator chose that events
+//! are dropped and counted. A service that cannot say what it did does not go on doing it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +13,12 @@ use domain::{AuditEvent, Recording};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Recorded, Store};
+use crate::{Recorded, Store, WhenFailing};
 
-/// How many events may wait to be written.
+/// What a caller is told of whose request nothing could be said ([`AuditLog::refuses`]).
+pub const UNAUDITED: &str =
+    "The audit trail cannot be kept at the moment, so no request is served. Try again later";
+/// How many events may wait to be written, when it is not said.
 const WAITING: usize = 8_192;
 /// How many are written at once.
 const BATCH: usize = 1_024;
@@ -23,6 +26,8 @@ const BATCH: usize = 1_024;
 const GATHER: Duration = Duration::from_millis(50);
 /// How long a failed batch waits before it is tried again.
 const PAUSE: Duration = Duration::from_millis(250);
+/// The name of this among what the trail's health knows.
+const PART: &str = "database";
 
 /// How many bytes of recordings may wait to be written. Those that find no room are left out: events wait, what is recorded
 /// besides them does not.
@@ -32,6 +37,7 @@ const ROOM: usize = 32 * 1024 * 1024;
 #[derive(Clone)]
 pub struct AuditLog {
     sender: mpsc::Sender<Handed>,
+    store: Store,
     /// How many bytes of recordings wait.
     waiting: Arc<AtomicUsize>,
 }
@@ -46,10 +52,51 @@ impl AuditLog {
     /// everything is written.
     #[must_use]
     pub fn start(store: Store, runtime: &Handle) -> Self {
-        let (sender, receiver) = mpsc::channel(WAITING);
+        Self::start_with_room(store, runtime, WAITING)
+    }
+
+    /// The same, with room for so many events.
+    #[must_use]
+    pub fn start_with_room(store: Store, runtime: &Handle, room: usize) -> Self {
+        let (sender, receiver) = mpsc::channel(room.max(1));
         let waiting = Arc::default();
-        runtime.spawn(write(store, receiver, Arc::clone(&waiting)));
-        Self { sender, waiting }
+        runtime.spawn(write(store.clone(), receiver, Arc::clone(&waiting)));
+        Self { sender, store, waiting }
+    }
+
+    /// Whether a request must be refused, because nothing could be said of it: the trail fails, and there is no more room
+    /// or the operator chose not to wait for that.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        let health = self.store.audit_health();
+        match health.when_failing() {
+            WhenFailing::Drop => false,
+            WhenFailing::RefuseControlChanges => self.sender.capacity() == 0 && health.trouble().is_some(),
+            WhenFailing::RefuseTraffic => health.trouble().is_some(),
+        }
+    }
+
+    /// Hands an event over of a request that was refused and did nothing: when there is no room while the trail fails, it is
+    /// left out and counted, so that a refusal is answered.
+    pub async fn record_refusal(&self, event: AuditEvent) {
+        if self.store.audit_health().trouble().is_none() {
+            return self.record(event).await;
+        }
+        if self.sender.try_send(self.handed(event, None)).is_err() {
+            self.store.audit_health().count_dropped(1);
+        }
+    }
+
+    /// How many events found no room while the trail failed.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.store.audit_health().dropped()
+    }
+
+    /// Whether a part of the trail cannot be kept.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.store.audit_health().trouble().is_some()
     }
 
     /// Hands an event over; waits only while the log is full.
@@ -59,6 +106,13 @@ impl AuditLog {
 
     /// Hands an event over with what is recorded besides it.
     pub async fn record_with(&self, event: AuditEvent, recording: Option<Recording>) {
+        let health = self.store.audit_health();
+        if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
+            if self.sender.try_send(self.handed(event, recording)).is_err() {
+                health.count_dropped(1);
+            }
+            return;
+        }
         // The writer outlives every sender.
         let _ = self.sender.send(self.handed(event, recording)).await;
     }
@@ -68,6 +122,10 @@ impl AuditLog {
         let refused = self.sender.try_send(self.handed(event, recording));
         if let (Err(mpsc::error::TrySendError::Full(handed)), Ok(runtime)) = (refused, Handle::try_current())
         {
+            let health = self.store.audit_health();
+            if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
+                return health.count_dropped(1);
+            }
             let sender = self.sender.clone();
             runtime.spawn(async move {
                 let _ = sender.send(handed).await;
@@ -117,9 +175,11 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>, room: Arc<Ato
             }
         }
         while let Err(error) = store.append_events(&events).await {
-            tracing::error!(%error, events = events.len(), "Audit events cannot be written; trying again.");
+            tracing::warn!(%error, events = events.len(), "Audit events cannot be written; trying again.");
+            store.audit_health().ill(PART, &format!("audit events cannot be written: {error}"));
             tokio::time::sleep(PAUSE).await;
         }
+        store.audit_health().well(PART);
         let recordings = events.iter().filter_map(|it: &Recorded| it.recording.as_ref());
         room.fetch_sub(recordings.map(Recording::len).sum(), Ordering::Relaxed);
         events.clear();

@@ -26,6 +26,8 @@ pub enum ChangeKind {
     Function,
     /// A credential provider, as `{kind}/{name}`.
     CredentialProvider,
+    /// An agent runtime, or what is in it, by its id.
+    AgentRuntime,
     /// Something that only the control plane reads.
     Other,
 }
@@ -40,6 +42,7 @@ impl ChangeKind {
             Self::UserPool => "user_pool",
             Self::Function => "function",
             Self::CredentialProvider => "credential_provider",
+            Self::AgentRuntime => "agent_runtime",
             Self::Other => "other",
         }
     }
@@ -54,6 +57,7 @@ impl ChangeKind {
             "user_pool" => Self::UserPool,
             "function" => Self::Function,
             "credential_provider" => Self::CredentialProvider,
+            "agent_runtime" => Self::AgentRuntime,
             _ => Self::Other,
         }
     }

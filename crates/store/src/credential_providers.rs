@@ -134,7 +134,8 @@ impl Tx {
         self.note_provider(scope, kind, name).await
     }
 
-    async fn note_provider(
+    /// Tells those who remember a provider that it changed, or its tags did.
+    pub(crate) async fn note_provider(
         &mut self,
         scope: &Scope,
         kind: CredentialKind,

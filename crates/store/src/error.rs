@@ -41,6 +41,12 @@ pub enum StoreError {
         /// The version known.
         known: i64,
     },
+    /// The database has no room for what is written.
+    #[error("the database cannot be written, because its disk is full or fails: {0}")]
+    NoRoom(String),
+    /// The audit trail cannot be kept, so nothing is changed.
+    #[error("nothing is changed while the audit trail cannot be kept: {0}")]
+    Unaudited(String),
     /// The database refused a statement.
     #[error("the database refused a statement: {0}")]
     Refused(String),
@@ -50,6 +56,9 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(refusal) if refusal.is_unique_violation() => Self::Exists,
+            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_no_room(&code)) => {
+                Self::NoRoom(refusal.message().to_owned())
+            }
             sqlx::Error::Database(refusal) => Self::Refused(refusal.message().to_owned()),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
@@ -59,4 +68,11 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Refused(error.to_string()),
         }
     }
+}
+
+/// Whether a code says that the disk is full or cannot be written: SQLite's `SQLITE_FULL` and `SQLITE_IOERR` with what
+/// extends it ("Result and Error Codes"), PostgreSQL's `disk_full` and `io_error` ("Error Codes").
+fn is_no_room(code: &str) -> bool {
+    let sqlite = code.parse::<u32>().is_ok_and(|code| code < 10_000 && matches!(code & 0xFF, 10 | 13));
+    sqlite || matches!(code, "53100" | "58030")
 }

@@ -1,4 +1,4 @@
-//! The outbox: mail that a function sent. Portcullis keeps it and delivers nothing.
+//! The outbox: mail that was sent, kept whether or not a relay delivers it too.
 
 use domain::{Document, Scope, Timestamp};
 

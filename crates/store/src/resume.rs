@@ -1,6 +1,6 @@
 //! What a restart finds half done: resources whose status says that work is under way, although nobody does it.
 
-use domain::{Gateway, Policy, PolicyEngine, PolicyGeneration, Target};
+use domain::{AgentRuntime, AgentRuntimeEndpoint, Gateway, Policy, PolicyEngine, PolicyGeneration, Target};
 use serde::de::DeserializeOwned;
 
 use crate::backend::{Row, params};
@@ -20,6 +20,10 @@ pub struct Unsettled {
     pub policies: Vec<Policy>,
     /// Generations of policies.
     pub generations: Vec<PolicyGeneration>,
+    /// Agent runtimes.
+    pub agent_runtimes: Vec<AgentRuntime>,
+    /// Endpoints of agent runtimes.
+    pub agent_runtime_endpoints: Vec<AgentRuntimeEndpoint>,
 }
 
 impl Store {
@@ -75,6 +79,21 @@ impl Store {
             .await?
         {
             found.generations.extend(readable(&mut tx, &row, "policy_generations").await?);
+        }
+        for row in tx
+            .fetch("SELECT document FROM agent_runtimes WHERE status IN ('CREATING', 'UPDATING')", params![])
+            .await?
+        {
+            found.agent_runtimes.push(row.document(0, "agent_runtimes")?);
+        }
+        for row in tx
+            .fetch(
+                "SELECT document FROM agent_runtime_endpoints WHERE status IN ('CREATING', 'UPDATING')",
+                params![],
+            )
+            .await?
+        {
+            found.agent_runtime_endpoints.push(row.document(0, "agent_runtime_endpoints")?);
         }
         Ok(found)
     }

@@ -4,19 +4,29 @@
 //! PostgreSQL differ. Every table of resources is keyed by account and region; what belongs to no region has the
 //! region `aws-global`.
 
+mod audit_chains;
 mod credentials;
 mod keys;
+mod logs;
+mod objects;
 mod policies;
 mod pool_users;
+mod principals;
 mod recordings;
+mod runtimes;
 mod third_parties;
 mod web_identity;
 
+use audit_chains::AUDIT_CHAINS;
 use credentials::{CREDENTIALS, FEDERATION, SECRETS, WORKLOADS};
 use keys::KEYS;
+use logs::LOGS;
+use objects::OBJECTS;
 use policies::{POLICY_GENERATIONS, POLICY_SUMMARIES};
 use pool_users::POOL_USERS;
+use principals::PRINCIPALS;
 use recordings::RECORDINGS;
+use runtimes::AGENT_RUNTIMES;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
 
@@ -40,6 +50,10 @@ const SCRIPTS: &[&str] = &[
     POLICY_SUMMARIES,
     RECORDINGS,
     POLICY_GENERATIONS,
+    AUDIT_CHAINS,
+    PRINCIPALS,
+    AGENT_RUNTIMES,
+    LOGS,
 ];
 
 /// The version that this Portcullis writes.
@@ -361,53 +375,5 @@ CREATE TABLE rate_limits (
     revision BIGINT NOT NULL,
     document TEXT NOT NULL,
     PRIMARY KEY (account, region, gateway, id)
-);
-";
-
-/// The object store. Keys are bytes, because objects are listed in the order of their keys' bytes, which the text of
-/// PostgreSQL follows only by some collations.
-const OBJECTS: &str = "
-CREATE TABLE buckets (
-    name TEXT PRIMARY KEY,
-    account TEXT NOT NULL,
-    region TEXT NOT NULL,
-    created_at BIGINT NOT NULL
-);
-CREATE INDEX buckets_by_account ON buckets (account, name);
-
-CREATE TABLE objects (
-    bucket TEXT NOT NULL,
-    name {bytes} NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (bucket, name)
-);
-
-CREATE TABLE uploads (
-    id TEXT PRIMARY KEY,
-    bucket TEXT NOT NULL,
-    name {bytes} NOT NULL,
-    document TEXT NOT NULL
-);
-CREATE INDEX uploads_by_bucket ON uploads (bucket, name, id);
-
-CREATE TABLE upload_parts (
-    upload TEXT NOT NULL,
-    number BIGINT NOT NULL,
-    document TEXT NOT NULL,
-    PRIMARY KEY (upload, number)
-);
-
-CREATE TABLE blobs (
-    id TEXT PRIMARY KEY,
-    kept BIGINT NOT NULL,
-    since BIGINT NOT NULL
-);
-CREATE INDEX blobs_by_age ON blobs (kept, since);
-
-CREATE TABLE blob_chunks (
-    blob TEXT NOT NULL,
-    place BIGINT NOT NULL,
-    bytes {bytes} NOT NULL,
-    PRIMARY KEY (blob, place)
 );
 ";

@@ -5,7 +5,7 @@
 //! (NIST SP 800-38D).
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Random;
@@ -59,6 +59,23 @@ impl RowKeys {
         let info = [place.as_bytes()];
         let key = self.0.expand(&info, &AES_256_GCM).map_err(|_| StoreError::Unsealable)?;
         Ok(Sealer { key: LessSafeKey::new(UnboundKey::from(key)) })
+    }
+
+    /// The seed of a key that signs in the name of `place`.
+    pub(crate) fn seed(&self, place: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        let info = [place.as_bytes()];
+        let mut seed = Zeroizing::new([0; 32]);
+        let expanded = self.0.expand(&info, SeedLength).map_err(|_| StoreError::Unsealable)?;
+        expanded.fill(&mut *seed).map_err(|_| StoreError::Unsealable)?;
+        Ok(seed)
+    }
+}
+
+struct SeedLength;
+
+impl KeyType for SeedLength {
+    fn len(&self) -> usize {
+        32
     }
 }
 

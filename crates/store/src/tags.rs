@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{Arn, Scope};
 
 use crate::backend::params;
-use crate::{ChangeKind, StoreError, Tx};
+use crate::{StoreError, Tx};
 
 impl Tx {
     /// Sets tags, over those of the same names.
@@ -26,7 +26,7 @@ impl Tx {
             )
             .await?;
         }
-        self.note_change(scope, ChangeKind::Other, arn.as_str()).await
+        self.note_resource(scope, arn).await
     }
 
     /// The tags of a resource.
@@ -54,7 +54,7 @@ impl Tx {
             self.execute("DELETE FROM tags WHERE arn = $1 AND name = $2", params![arn.as_str(), name])
                 .await?;
         }
-        self.note_change(scope, ChangeKind::Other, arn.as_str()).await
+        self.note_resource(scope, arn).await
     }
 
     /// Takes all tags of a resource away, because it goes.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::{AuditEvent, Random, Secret};
+use domain::{Actor, AuditEvent, Random, Secret};
 use sqlx::{Postgres, Sqlite, Transaction};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::StoreError;
+use crate::audit_chain::{Chain, KEYS};
+use crate::audit_health::AuditHealth;
 use crate::backend::{Connection, Param, Row, params};
 use crate::database::Database;
 use crate::master::{self, Master};
@@ -17,18 +19,25 @@ use crate::seal::{MasterKey, RowKeys, Sealer};
 /// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
 const WRITE_LOCK: i64 = 0x5043_4C53;
 
+/// The chain into which a process writes that was told of no other.
+const CHAIN: &str = "main";
+
 /// One database.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    chain: Arc<Chain>,
 }
 
 struct Inner {
     database: Database,
     sealer: Sealer,
     recorded: RowKeys,
+    chains: RowKeys,
     random: Arc<dyn Random>,
     changed: watch::Sender<i64>,
+    appended: watch::Sender<()>,
+    health: AuditHealth,
 }
 
 impl Store {
@@ -54,14 +63,48 @@ impl Store {
         let inner = Arc::into_inner(store.inner).ok_or(StoreError::Unsealable)?;
         inner.changed.send_replace(last);
         let (sealer, recorded) = (Sealer::new(&data_key)?, RowKeys::derive(&data_key, TABLE));
-        Ok(Self { inner: Arc::new(Inner { sealer, recorded, ..inner }) })
+        let chains = RowKeys::derive(&data_key, KEYS);
+        let chain = Arc::new(Chain::new(CHAIN, &*chains.seed(CHAIN)?)?);
+        Ok(Self { inner: Arc::new(Inner { sealer, recorded, chains, ..inner }), chain })
     }
 
     /// A database whose data key is not known: what is sealed in it cannot be opened.
     pub(crate) fn unopened(database: Database, random: &Arc<dyn Random>) -> Result<Self, StoreError> {
         let (sealer, recorded) = (Sealer::new(&[0; 32])?, RowKeys::derive(&[0; 32], TABLE));
+        let chains = RowKeys::derive(&[0; 32], KEYS);
         let (random, changed) = (Arc::clone(random), watch::channel(0).0);
-        Ok(Self { inner: Arc::new(Inner { database, sealer, recorded, random, changed }) })
+        let (appended, chain) = (watch::channel(()).0, Arc::new(Chain::new(CHAIN, &[0; 32])?));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database,
+                sealer,
+                recorded,
+                chains,
+                random,
+                changed,
+                appended,
+                health: AuditHealth::default(),
+            }),
+            chain,
+        })
+    }
+
+    /// How the parts of the audit trail are.
+    #[must_use]
+    pub fn audit_health(&self) -> &AuditHealth {
+        &self.inner.health
+    }
+
+    pub(crate) fn with_chain(&self, chain: Arc<Chain>) -> Self {
+        Self { inner: Arc::clone(&self.inner), chain }
+    }
+
+    pub(crate) fn chain(&self) -> &Arc<Chain> {
+        &self.chain
+    }
+
+    pub(crate) fn chain_seed(&self, name: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        self.inner.chains.seed(name)
     }
 
     /// The keys of what was recorded of calls.
@@ -84,7 +127,7 @@ impl Store {
                 pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
             ),
         };
-        Ok(Tx { open, store: self.clone(), wrote_change: false })
+        Ok(Tx { open, store: self.clone(), wrote_change: false, appended: false })
     }
 
     /// A transaction that writes. Writers take turns.
@@ -96,7 +139,7 @@ impl Store {
             Database::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Database::Postgres(pool) => Open::Postgres(pool.begin().await?),
         };
-        let mut tx = Tx { open, store: self.clone(), wrote_change: false };
+        let mut tx = Tx { open, store: self.clone(), wrote_change: false, appended: false };
         if matches!(tx.open, Open::Postgres(_)) {
             tx.execute("SELECT pg_advisory_xact_lock($1)", params![WRITE_LOCK]).await?;
         }
@@ -107,6 +150,12 @@ impl Store {
     #[must_use]
     pub fn changed(&self) -> watch::Receiver<i64> {
         self.inner.changed.subscribe()
+    }
+
+    /// Tells when this process committed audit events.
+    #[must_use]
+    pub fn appended(&self) -> watch::Receiver<()> {
+        self.inner.appended.subscribe()
     }
 
     /// Looks whether another process changed something, and tells those who wait on [`Store::changed`].
@@ -160,6 +209,7 @@ pub struct Tx {
     open: Open,
     store: Store,
     pub(crate) wrote_change: bool,
+    appended: bool,
 }
 
 enum Open {
@@ -172,8 +222,14 @@ impl Tx {
     /// wait on [`Store::changed`].
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails; then nothing of the transaction is in it.
+    /// [`StoreError`] when the database fails, [`StoreError::Unaudited`] while the audit trail cannot be kept and the change
+    /// is not the server's own; then nothing of the transaction is in it.
     pub async fn commit(mut self, event: &AuditEvent) -> Result<(), StoreError> {
+        if event.actor != Actor::System
+            && let Some(why) = self.store.audit_health().refuses_changes()
+        {
+            return Err(StoreError::Unaudited(why));
+        }
         self.append_event(event).await?;
         let last = if self.wrote_change { Some(self.last_change().await?) } else { None };
         let store = self.store.clone();
@@ -190,7 +246,18 @@ impl Tx {
             Open::Sqlite(transaction) => transaction.commit().await?,
             Open::Postgres(transaction) => transaction.commit().await?,
         }
+        if self.appended {
+            self.store.inner.appended.send_replace(());
+        }
         Ok(())
+    }
+
+    pub(crate) fn note_appended(&mut self) {
+        self.appended = true;
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn connection(&mut self) -> Connection<'_> {

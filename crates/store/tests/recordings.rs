@@ -55,6 +55,7 @@ fn call(tool: &str, seconds: i64) -> AuditEvent {
         error: None,
         latency_us: 1,
         request_id: RequestId::mint(&SystemRandom),
+        call: None,
     }
 }
 

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, AuthorizationSession,
@@ -299,6 +300,11 @@ async fn policies_are_written_attached_and_detached() {
             description: None,
             document: document.clone(),
             created_at: Timestamp::from_seconds(1),
+            version: domain::ManagedPolicy::FIRST,
+            versions: Vec::new(),
+            versions_made: domain::ManagedPolicy::FIRST,
+            updated_at: None,
+            tags: BTreeMap::new(),
         };
         let mut tx = store.begin().await.unwrap();
         tx.put_common_policy(&policy).await.unwrap();
@@ -417,8 +423,15 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          DROP TABLE pool_registrations; DROP TABLE secrets; DROP TABLE secret_values; DROP TABLE workload_identities; \
          DROP TABLE authorization_sessions; DROP TABLE user_tokens; \
          DROP TABLE kms_keys; DROP TABLE kms_aliases; DROP TABLE token_vaults; DROP TABLE vault_keys; \
-         DROP TABLE web_identity_issuers; DROP TABLE recorded_calls; ALTER TABLE policies DROP COLUMN summary; \
+         DROP TABLE user_groups; DROP TABLE group_members; DROP TABLE oidc_providers; \
+         DROP TABLE access_key_uses; DROP TABLE resource_policies; DROP TABLE web_identity_issuers; DROP TABLE recorded_calls; ALTER TABLE policies DROP COLUMN summary; \
          ALTER TABLE policies DROP COLUMN gateway; ALTER TABLE policies DROP COLUMN size; DROP TABLE policy_generations; \
+         DROP TABLE audit_chains; DROP INDEX audit_events_by_place; DROP INDEX audit_events_of_control; \
+         ALTER TABLE audit_events DROP COLUMN chain; ALTER TABLE audit_events DROP COLUMN place; \
+         ALTER TABLE audit_events DROP COLUMN digest; \
+         DROP TABLE agent_runtimes; DROP TABLE agent_runtime_versions; DROP TABLE agent_runtime_endpoints; \
+         DROP TABLE agent_code; DROP TABLE agent_sessions; \
+         DROP TABLE log_groups; DROP TABLE log_streams; DROP TABLE log_events; DROP TABLE log_settings; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \
@@ -721,5 +734,22 @@ async fn clients_that_registered_themselves_are_counted_and_swept() {
         assert_eq!(tx.count_registrations(&pool, "here", at(0)).await.unwrap(), Registrations::default());
         assert!(tx.pool_client(&ClientId::from_text("one")).await.unwrap().is_none());
         tx.commit(&event("register")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_its_first_callers_for_the_longest_life_of_its_processes() {
+    for place in places().await {
+        let store = place.open().await;
+        let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
+        let hold = async |who: &str, now: u64, until: u64| {
+            store.hold_agent_session("s", [who, who], at(now), at(until)).await.unwrap()
+        };
+        assert!(hold("alice", 0, 7_200).await);
+        // By a version whose processes live shorter.
+        assert!(hold("alice", 60, 400).await);
+        assert!(!hold("mallory", 500, 900).await);
+        assert!(store.keeps_agent_session("s", "alice", at(7_000)).await.unwrap());
+        assert!(hold("mallory", 7_201, 7_300).await && !hold("alice", 7_202, 9_000).await);
     }
 }

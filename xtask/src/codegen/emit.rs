@@ -184,7 +184,7 @@ fn operation_spec(plan: &Plan<'_>, model: &Model, operation: &Operation, text: &
         .collect();
     assert!(query.is_empty(), "{name} has a literal query, which the router does not know");
     let shape = |name: &str| format!("Some(&{}_SCHEMA)", constant(plan.twins.get(name).unwrap_or(&name)));
-    let reads = ["Get", "List", "Describe", "Head"].iter().any(|verb| name.starts_with(verb));
+    let reads = ["Get", "List", "Describe", "Head", "Lookup"].iter().any(|verb| name.starts_with(verb));
     let payload = |shape: &str| model.shapes.get(shape).and_then(|shape| shape.payload.clone());
     let _ = write!(
         text,
@@ -375,7 +375,12 @@ fn scalar(plan: &Plan<'_>, model: &Model, name: &str, shape: &Shape) -> String {
         "map" => format!(
             "Schema::Map {{ key: {}, value: {}, min: {}, max: {} }}",
             inner(&shape.key),
-            inner(&shape.value),
+            // A model may call a whole map sensitive: then what is in it is.
+            if shape.sensitive {
+                inner(&shape.value).replace("sensitive: false", "sensitive: true")
+            } else {
+                inner(&shape.value)
+            },
             whole(shape.min),
             whole(shape.max)
         ),

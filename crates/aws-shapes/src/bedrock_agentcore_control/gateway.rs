@@ -118,17 +118,6 @@ pub static LIST_GATEWAYS: OperationSpec = OperationSpec {
     reads: true,
 };
 
-/// The union `AuthorizerConfiguration` of the model: exactly one of its members.
-#[derive(Clone, Serialize, Deserialize)]
-pub enum AuthorizerConfiguration {
-    /// `customJWTAuthorizer`.
-    #[serde(rename = "customJWTAuthorizer")]
-    CustomJwtAuthorizer(CustomJWTAuthorizerConfiguration),
-}
-
-pub(super) static AUTHORIZER_CONFIGURATION_SCHEMA: Schema =
-    Schema::Union(&[body("customJWTAuthorizer", &CUSTOM_JWT_AUTHORIZER_CONFIGURATION_SCHEMA)]);
-
 /// The enumeration `AuthorizerType` of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AuthorizerType {
@@ -156,82 +145,6 @@ impl AuthorizerType {
 
 pub(super) static AUTHORIZER_TYPE_SCHEMA: Schema =
     Schema::Enumeration { values: &["CUSTOM_JWT", "AWS_IAM", "NONE"], not_honoured: &["AUTHENTICATE_ONLY"] };
-
-/// The structure `AuthorizingClaimMatchValueType` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct AuthorizingClaimMatchValueType {
-    /// `claimMatchValue`.
-    #[serde(rename = "claimMatchValue")]
-    pub claim_match_value: ClaimMatchValueType,
-    /// `claimMatchOperator`.
-    #[serde(rename = "claimMatchOperator")]
-    pub claim_match_operator: ClaimMatchOperatorType,
-}
-
-pub(super) static AUTHORIZING_CLAIM_MATCH_VALUE_TYPE_SCHEMA: Schema = Schema::Structure(&[
-    body("claimMatchValue", &CLAIM_MATCH_VALUE_TYPE_SCHEMA).required(),
-    body("claimMatchOperator", &CLAIM_MATCH_OPERATOR_TYPE_SCHEMA).required(),
-]);
-
-/// The enumeration `ClaimMatchOperatorType` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ClaimMatchOperatorType {
-    /// `EQUALS`.
-    #[serde(rename = "EQUALS")]
-    Equals,
-    /// `CONTAINS`.
-    #[serde(rename = "CONTAINS")]
-    Contains,
-    /// `CONTAINS_ANY`.
-    #[serde(rename = "CONTAINS_ANY")]
-    ContainsAny,
-}
-impl ClaimMatchOperatorType {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Equals => "EQUALS",
-            Self::Contains => "CONTAINS",
-            Self::ContainsAny => "CONTAINS_ANY",
-        }
-    }
-}
-
-pub(super) static CLAIM_MATCH_OPERATOR_TYPE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["EQUALS", "CONTAINS", "CONTAINS_ANY"], not_honoured: &[] };
-
-/// The union `ClaimMatchValueType` of the model: exactly one of its members.
-#[derive(Clone, Serialize, Deserialize)]
-pub enum ClaimMatchValueType {
-    /// `matchValueString`.
-    #[serde(rename = "matchValueString")]
-    MatchValueString(String),
-    /// `matchValueStringList`.
-    #[serde(rename = "matchValueStringList")]
-    MatchValueStringList(Vec<String>),
-}
-
-pub(super) static CLAIM_MATCH_VALUE_TYPE_SCHEMA: Schema = Schema::Union(&[
-    body(
-        "matchValueString",
-        &Schema::Text { min: Some(1), max: Some(255), pattern: Some("[A-Za-z0-9_.-]+"), sensitive: false },
-    ),
-    body(
-        "matchValueStringList",
-        &Schema::List {
-            element: &Schema::Text {
-                min: Some(1),
-                max: Some(255),
-                pattern: Some("[A-Za-z0-9_.-]+"),
-                sensitive: false,
-            },
-            wire: "member",
-            min: Some(1),
-            max: None,
-        },
-    ),
-]);
 
 /// The structure `CreateGatewayRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
@@ -352,132 +265,6 @@ pub(super) static CREATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 
 /// The structure `CreateGatewayResponse` of the model, which says the same.
 pub type CreateGatewayResponse = GetGatewayResponse;
-/// The structure `CustomClaimValidationType` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct CustomClaimValidationType {
-    /// `inboundTokenClaimName`.
-    #[serde(rename = "inboundTokenClaimName")]
-    pub inbound_token_claim_name: String,
-    /// `inboundTokenClaimValueType`.
-    #[serde(rename = "inboundTokenClaimValueType")]
-    pub inbound_token_claim_value_type: InboundTokenClaimValueType,
-    /// `authorizingClaimMatchValue`.
-    #[serde(rename = "authorizingClaimMatchValue")]
-    pub authorizing_claim_match_value: AuthorizingClaimMatchValueType,
-}
-
-pub(super) static CUSTOM_CLAIM_VALIDATION_TYPE_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "inboundTokenClaimName",
-        &Schema::Text { min: Some(1), max: Some(255), pattern: Some("[A-Za-z0-9_.-:]+"), sensitive: false },
-    )
-    .required(),
-    body("inboundTokenClaimValueType", &INBOUND_TOKEN_CLAIM_VALUE_TYPE_SCHEMA).required(),
-    body("authorizingClaimMatchValue", &AUTHORIZING_CLAIM_MATCH_VALUE_TYPE_SCHEMA).required(),
-]);
-
-/// The structure `CustomJWTAuthorizerConfiguration` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct CustomJWTAuthorizerConfiguration {
-    /// `discoveryUrl`.
-    #[serde(rename = "discoveryUrl")]
-    pub discovery_url: String,
-    /// `allowedAudience`.
-    #[serde(rename = "allowedAudience", default, skip_serializing_if = "Option::is_none")]
-    pub allowed_audience: Option<Vec<String>>,
-    /// `allowedClients`.
-    #[serde(rename = "allowedClients", default, skip_serializing_if = "Option::is_none")]
-    pub allowed_clients: Option<Vec<String>>,
-    /// `allowedScopes`.
-    #[serde(rename = "allowedScopes", default, skip_serializing_if = "Option::is_none")]
-    pub allowed_scopes: Option<Vec<String>>,
-    /// `advertisedScopeMapping`.
-    #[serde(rename = "advertisedScopeMapping", default, skip_serializing_if = "Option::is_none")]
-    pub advertised_scope_mapping: Option<BTreeMap<String, String>>,
-    /// `customClaims`.
-    #[serde(rename = "customClaims", default, skip_serializing_if = "Option::is_none")]
-    pub custom_claims: Option<Vec<CustomClaimValidationType>>,
-}
-
-pub(super) static CUSTOM_JWT_AUTHORIZER_CONFIGURATION_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "discoveryUrl",
-        &Schema::Text {
-            min: None,
-            max: None,
-            pattern: Some(
-                "[^\\s?#]+/\\.well-known/(openid-configuration|oauth-authorization-server)(/[^\\s?#]+)?",
-            ),
-            sensitive: false,
-        },
-    )
-    .required(),
-    body(
-        "allowedAudience",
-        &Schema::List {
-            element: &Schema::Text { min: None, max: None, pattern: None, sensitive: false },
-            wire: "member",
-            min: Some(1),
-            max: None,
-        },
-    ),
-    body(
-        "allowedClients",
-        &Schema::List {
-            element: &Schema::Text { min: None, max: None, pattern: None, sensitive: false },
-            wire: "member",
-            min: Some(1),
-            max: None,
-        },
-    ),
-    body(
-        "allowedScopes",
-        &Schema::List {
-            element: &Schema::Text {
-                min: Some(1),
-                max: Some(255),
-                pattern: Some("[\\x21\\x23-\\x5B\\x5D-\\x7E]+"),
-                sensitive: false,
-            },
-            wire: "member",
-            min: Some(1),
-            max: None,
-        },
-    ),
-    body(
-        "advertisedScopeMapping",
-        &Schema::Map {
-            key: &Schema::Text {
-                min: Some(1),
-                max: Some(255),
-                pattern: Some("[\\x21\\x23-\\x5B\\x5D-\\x7E]+"),
-                sensitive: false,
-            },
-            value: &Schema::Text {
-                min: Some(1),
-                max: Some(255),
-                pattern: Some("[\\x21\\x23-\\x5B\\x5D-\\x7E]+"),
-                sensitive: false,
-            },
-            min: Some(1),
-            max: Some(50),
-        },
-    ),
-    body(
-        "customClaims",
-        &Schema::List {
-            element: &CUSTOM_CLAIM_VALIDATION_TYPE_SCHEMA,
-            wire: "member",
-            min: Some(1),
-            max: None,
-        },
-    ),
-    body("privateEndpoint", &Schema::NotHonoured),
-    body("privateEndpointOverrides", &Schema::NotHonoured),
-    body("certificateConfigurations", &Schema::NotHonoured),
-    body("allowedWorkloadConfiguration", &Schema::NotHonoured),
-]);
-
 /// The structure `DeleteGatewayRequest` of the model, which says the same.
 pub type DeleteGatewayRequest = GetGatewayRequest;
 /// The structure `DeleteGatewayResponse` of the model.
@@ -863,30 +650,6 @@ body("wafConfiguration", &Schema::NotHonoured),
 body("domainOverride", &Schema::NotHonoured),
 ]);
 
-/// The enumeration `InboundTokenClaimValueType` of the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum InboundTokenClaimValueType {
-    /// `STRING`.
-    #[serde(rename = "STRING")]
-    String,
-    /// `STRING_ARRAY`.
-    #[serde(rename = "STRING_ARRAY")]
-    StringArray,
-}
-impl InboundTokenClaimValueType {
-    /// The value as the wire writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::String => "STRING",
-            Self::StringArray => "STRING_ARRAY",
-        }
-    }
-}
-
-pub(super) static INBOUND_TOKEN_CLAIM_VALUE_TYPE_SCHEMA: Schema =
-    Schema::Enumeration { values: &["STRING", "STRING_ARRAY"], not_honoured: &[] };
-
 /// The union `InterceptorConfiguration` of the model: exactly one of its members.
 #[derive(Clone, Serialize, Deserialize)]
 pub enum InterceptorConfiguration {
@@ -1198,16 +961,3 @@ pub(super) static UPDATE_GATEWAY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 
 /// The structure `UpdateGatewayResponse` of the model, which says the same.
 pub type UpdateGatewayResponse = GetGatewayResponse;
-/// The structure `WorkloadIdentityDetails` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct WorkloadIdentityDetails {
-    /// `workloadIdentityArn`.
-    #[serde(rename = "workloadIdentityArn")]
-    pub workload_identity_arn: String,
-}
-
-pub(super) static WORKLOAD_IDENTITY_DETAILS_SCHEMA: Schema = Schema::Structure(&[body(
-    "workloadIdentityArn",
-    &Schema::Text { min: Some(1), max: Some(1024), pattern: None, sensitive: false },
-)
-.required()]);

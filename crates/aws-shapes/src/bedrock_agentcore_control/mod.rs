@@ -3,6 +3,10 @@
 
 #[allow(unused_imports, reason = "not every service needs every one")]
 use crate::prelude::*;
+mod agent_runtime;
+pub use agent_runtime::*;
+mod agent_runtime_endpoint;
+pub use agent_runtime_endpoint::*;
 mod api_key_credential_provider;
 pub use api_key_credential_provider::*;
 mod gateway;
@@ -19,6 +23,8 @@ mod policy_engine;
 pub use policy_engine::*;
 mod policy_generation;
 pub use policy_generation::*;
+mod resource_policy;
+pub use resource_policy::*;
 mod tag;
 pub use tag::*;
 mod token_vault;
@@ -36,6 +42,17 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     target_prefix: None,
     xml_namespace: None,
     operations: &[
+        &CREATE_AGENT_RUNTIME,
+        &GET_AGENT_RUNTIME,
+        &UPDATE_AGENT_RUNTIME,
+        &DELETE_AGENT_RUNTIME,
+        &LIST_AGENT_RUNTIMES,
+        &LIST_AGENT_RUNTIME_VERSIONS,
+        &CREATE_AGENT_RUNTIME_ENDPOINT,
+        &GET_AGENT_RUNTIME_ENDPOINT,
+        &UPDATE_AGENT_RUNTIME_ENDPOINT,
+        &DELETE_AGENT_RUNTIME_ENDPOINT,
+        &LIST_AGENT_RUNTIME_ENDPOINTS,
         &CREATE_API_KEY_CREDENTIAL_PROVIDER,
         &GET_API_KEY_CREDENTIAL_PROVIDER,
         &UPDATE_API_KEY_CREDENTIAL_PROVIDER,
@@ -83,6 +100,9 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &GET_POLICY_GENERATION_SUMMARY,
         &LIST_POLICY_GENERATION_SUMMARIES,
         &LIST_POLICY_GENERATION_ASSETS,
+        &PUT_RESOURCE_POLICY,
+        &GET_RESOURCE_POLICY,
+        &DELETE_RESOURCE_POLICY,
         &TAG_RESOURCE,
         &UNTAG_RESOURCE,
         &LIST_TAGS_FOR_RESOURCE,
@@ -134,7 +154,9 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: ApiKeyCredentialProviderOperations<C, Error = E>
+    H: AgentRuntimeOperations<C, Error = E>
+        + AgentRuntimeEndpointOperations<C, Error = E>
+        + ApiKeyCredentialProviderOperations<C, Error = E>
         + GatewayOperations<C, Error = E>
         + GatewayRateLimitOperations<C, Error = E>
         + GatewayTargetOperations<C, Error = E>
@@ -142,6 +164,7 @@ where
         + PolicyOperations<C, Error = E>
         + PolicyEngineOperations<C, Error = E>
         + PolicyGenerationOperations<C, Error = E>
+        + ResourcePolicyOperations<C, Error = E>
         + TagOperations<C, Error = E>
         + TokenVaultOperations<C, Error = E>
         + WorkloadIdentityOperations<C, Error = E>
@@ -150,6 +173,50 @@ where
     E: From<Mismatch>,
 {
     match operation.name {
+        "CreateAgentRuntime" => {
+            let answer = Box::pin(handlers.create_agent_runtime(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetAgentRuntime" => {
+            let answer = Box::pin(handlers.get_agent_runtime(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateAgentRuntime" => {
+            let answer = Box::pin(handlers.update_agent_runtime(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteAgentRuntime" => {
+            let answer = Box::pin(handlers.delete_agent_runtime(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListAgentRuntimes" => {
+            let answer = Box::pin(handlers.list_agent_runtimes(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListAgentRuntimeVersions" => {
+            let answer = Box::pin(handlers.list_agent_runtime_versions(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreateAgentRuntimeEndpoint" => {
+            let answer = Box::pin(handlers.create_agent_runtime_endpoint(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetAgentRuntimeEndpoint" => {
+            let answer = Box::pin(handlers.get_agent_runtime_endpoint(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateAgentRuntimeEndpoint" => {
+            let answer = Box::pin(handlers.update_agent_runtime_endpoint(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteAgentRuntimeEndpoint" => {
+            let answer = Box::pin(handlers.delete_agent_runtime_endpoint(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListAgentRuntimeEndpoints" => {
+            let answer = Box::pin(handlers.list_agent_runtime_endpoints(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreateApiKeyCredentialProvider" => {
             let answer =
                 Box::pin(handlers.create_api_key_credential_provider(context, typed(input)?)).await?;
@@ -339,6 +406,18 @@ where
         }
         "ListPolicyGenerationAssets" => {
             let answer = Box::pin(handlers.list_policy_generation_assets(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "PutResourcePolicy" => {
+            let answer = Box::pin(handlers.put_resource_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetResourcePolicy" => {
+            let answer = Box::pin(handlers.get_resource_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteResourcePolicy" => {
+            let answer = Box::pin(handlers.delete_resource_policy(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "TagResource" => {

@@ -184,7 +184,7 @@ pub(super) static INITIATE_AUTH_REQUEST_SCHEMA: Schema = Schema::Structure(&[
         "AuthParameters",
         &Schema::Map {
             key: &Schema::Text { min: Some(0), max: Some(131072), pattern: None, sensitive: false },
-            value: &Schema::Text { min: Some(0), max: Some(131072), pattern: None, sensitive: false },
+            value: &Schema::Text { min: Some(0), max: Some(131072), pattern: None, sensitive: true },
             min: None,
             max: None,
         },
@@ -262,7 +262,7 @@ pub(super) static RESPOND_TO_AUTH_CHALLENGE_REQUEST_SCHEMA: Schema = Schema::Str
         "ChallengeResponses",
         &Schema::Map {
             key: &Schema::Text { min: Some(0), max: Some(131072), pattern: None, sensitive: false },
-            value: &Schema::Text { min: Some(0), max: Some(131072), pattern: None, sensitive: false },
+            value: &Schema::Text { min: Some(0), max: Some(131072), pattern: None, sensitive: true },
             min: None,
             max: None,
         },

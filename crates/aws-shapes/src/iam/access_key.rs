@@ -30,6 +30,12 @@ pub trait AccessKeyOperations<C> {
         context: &C,
         input: DeleteAccessKeyRequest,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// `iam:GetAccessKeyLastUsed`.
+    fn get_access_key_last_used(
+        &self,
+        context: &C,
+        input: GetAccessKeyLastUsedRequest,
+    ) -> impl Future<Output = Result<GetAccessKeyLastUsedResponse, Self::Error>> + Send;
 }
 
 /// `iam:CreateAccessKey` on the wire.
@@ -96,6 +102,22 @@ pub static DELETE_ACCESS_KEY: OperationSpec = OperationSpec {
     reads: false,
 };
 
+/// `iam:GetAccessKeyLastUsed` on the wire.
+pub static GET_ACCESS_KEY_LAST_USED: OperationSpec = OperationSpec {
+    name: "GetAccessKeyLastUsed",
+    resource: "AccessKey",
+    action: "iam:GetAccessKeyLastUsed",
+    method: "POST",
+    segments: &[],
+    status: 200,
+    input: Some(&GET_ACCESS_KEY_LAST_USED_REQUEST_SCHEMA),
+    output: Some(&GET_ACCESS_KEY_LAST_USED_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: Some("GetAccessKeyLastUsedResult"),
+    reads: true,
+};
+
 /// The structure `AccessKey` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AccessKey {
@@ -131,6 +153,26 @@ pub(super) static ACCESS_KEY_SCHEMA: Schema = Schema::Structure(&[
     body("SecretAccessKey", &Schema::Text { min: None, max: None, pattern: None, sensitive: true })
         .required(),
     body("CreateDate", &Schema::Timestamp(TimestampFormat::Iso8601)),
+]);
+
+/// The structure `AccessKeyLastUsed` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AccessKeyLastUsed {
+    /// `LastUsedDate`.
+    #[serde(rename = "LastUsedDate", default, skip_serializing_if = "Option::is_none")]
+    pub last_used_date: Option<Timestamp>,
+    /// `ServiceName`.
+    #[serde(rename = "ServiceName")]
+    pub service_name: String,
+    /// `Region`.
+    #[serde(rename = "Region")]
+    pub region: String,
+}
+
+pub(super) static ACCESS_KEY_LAST_USED_SCHEMA: Schema = Schema::Structure(&[
+    body("LastUsedDate", &Schema::Timestamp(TimestampFormat::Iso8601)),
+    body("ServiceName", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
+    body("Region", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
 ]);
 
 /// The structure `AccessKeyMetadata` of the model.
@@ -197,6 +239,39 @@ pub(super) static DELETE_ACCESS_KEY_REQUEST_SCHEMA: Schema = Schema::Structure(&
         &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
     )
     .required(),
+]);
+
+/// The structure `GetAccessKeyLastUsedRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GetAccessKeyLastUsedRequest {
+    /// `AccessKeyId`.
+    #[serde(rename = "AccessKeyId")]
+    pub access_key_id: String,
+}
+
+pub(super) static GET_ACCESS_KEY_LAST_USED_REQUEST_SCHEMA: Schema = Schema::Structure(&[body(
+    "AccessKeyId",
+    &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
+)
+.required()]);
+
+/// The structure `GetAccessKeyLastUsedResponse` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct GetAccessKeyLastUsedResponse {
+    /// `UserName`.
+    #[serde(rename = "UserName", default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `AccessKeyLastUsed`.
+    #[serde(rename = "AccessKeyLastUsed", default, skip_serializing_if = "Option::is_none")]
+    pub access_key_last_used: Option<AccessKeyLastUsed>,
+}
+
+pub(super) static GET_ACCESS_KEY_LAST_USED_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "UserName",
+        &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
+    ),
+    body("AccessKeyLastUsed", &ACCESS_KEY_LAST_USED_SCHEMA),
 ]);
 
 /// The structure `ListAccessKeysRequest` of the model.

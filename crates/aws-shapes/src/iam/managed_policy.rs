@@ -18,12 +18,6 @@ pub trait ManagedPolicyOperations<C> {
         context: &C,
         input: GetPolicyRequest,
     ) -> impl Future<Output = Result<GetPolicyResponse, Self::Error>> + Send;
-    /// `iam:GetPolicyVersion`.
-    fn get_policy_version(
-        &self,
-        context: &C,
-        input: GetPolicyVersionRequest,
-    ) -> impl Future<Output = Result<GetPolicyVersionResponse, Self::Error>> + Send;
     /// `iam:ListPolicies`.
     fn list_policies(
         &self,
@@ -36,6 +30,12 @@ pub trait ManagedPolicyOperations<C> {
         context: &C,
         input: DeletePolicyRequest,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// `iam:ListEntitiesForPolicy`.
+    fn list_entities_for_policy(
+        &self,
+        context: &C,
+        input: ListEntitiesForPolicyRequest,
+    ) -> impl Future<Output = Result<ListEntitiesForPolicyResponse, Self::Error>> + Send;
 }
 
 /// `iam:CreatePolicy` on the wire.
@@ -67,22 +67,6 @@ pub static GET_POLICY: OperationSpec = OperationSpec {
     input_payload: None,
     output_payload: None,
     result_wrapper: Some("GetPolicyResult"),
-    reads: true,
-};
-
-/// `iam:GetPolicyVersion` on the wire.
-pub static GET_POLICY_VERSION: OperationSpec = OperationSpec {
-    name: "GetPolicyVersion",
-    resource: "ManagedPolicy",
-    action: "iam:GetPolicyVersion",
-    method: "POST",
-    segments: &[],
-    status: 200,
-    input: Some(&GET_POLICY_VERSION_REQUEST_SCHEMA),
-    output: Some(&GET_POLICY_VERSION_RESPONSE_SCHEMA),
-    input_payload: None,
-    output_payload: None,
-    result_wrapper: Some("GetPolicyVersionResult"),
     reads: true,
 };
 
@@ -118,6 +102,22 @@ pub static DELETE_POLICY: OperationSpec = OperationSpec {
     reads: false,
 };
 
+/// `iam:ListEntitiesForPolicy` on the wire.
+pub static LIST_ENTITIES_FOR_POLICY: OperationSpec = OperationSpec {
+    name: "ListEntitiesForPolicy",
+    resource: "ManagedPolicy",
+    action: "iam:ListEntitiesForPolicy",
+    method: "POST",
+    segments: &[],
+    status: 200,
+    input: Some(&LIST_ENTITIES_FOR_POLICY_REQUEST_SCHEMA),
+    output: Some(&LIST_ENTITIES_FOR_POLICY_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: Some("ListEntitiesForPolicyResult"),
+    reads: true,
+};
+
 /// The structure `CreatePolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreatePolicyRequest {
@@ -133,6 +133,9 @@ pub struct CreatePolicyRequest {
     /// `Description`.
     #[serde(rename = "Description", default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// `Tags`.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 pub(super) static CREATE_POLICY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
@@ -161,7 +164,7 @@ pub(super) static CREATE_POLICY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     )
     .required(),
     body("Description", &Schema::Text { min: None, max: Some(1000), pattern: None, sensitive: false }),
-    body("Tags", &Schema::NotHonoured),
+    body("Tags", &Schema::List { element: &TAG_SCHEMA, wire: "member", min: None, max: Some(50) }),
 ]);
 
 /// The structure `CreatePolicyResponse` of the model, which says the same.
@@ -192,42 +195,80 @@ pub struct GetPolicyResponse {
 
 pub(super) static GET_POLICY_RESPONSE_SCHEMA: Schema = Schema::Structure(&[body("Policy", &POLICY_SCHEMA)]);
 
-/// The structure `GetPolicyVersionRequest` of the model.
+/// The structure `ListEntitiesForPolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct GetPolicyVersionRequest {
+pub struct ListEntitiesForPolicyRequest {
     /// `PolicyArn`.
     #[serde(rename = "PolicyArn")]
     pub policy_arn: String,
-    /// `VersionId`.
-    #[serde(rename = "VersionId")]
-    pub version_id: String,
+    /// `EntityFilter`.
+    #[serde(rename = "EntityFilter", default, skip_serializing_if = "Option::is_none")]
+    pub entity_filter: Option<EntityType>,
+    /// `PathPrefix`.
+    #[serde(rename = "PathPrefix", default, skip_serializing_if = "Option::is_none")]
+    pub path_prefix: Option<String>,
+    /// `PolicyUsageFilter`.
+    #[serde(rename = "PolicyUsageFilter", default, skip_serializing_if = "Option::is_none")]
+    pub policy_usage_filter: Option<PolicyUsageType>,
+    /// `Marker`.
+    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// `MaxItems`.
+    #[serde(rename = "MaxItems", default, skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i64>,
 }
 
-pub(super) static GET_POLICY_VERSION_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+pub(super) static LIST_ENTITIES_FOR_POLICY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     body("PolicyArn", &Schema::Text { min: Some(20), max: Some(2048), pattern: None, sensitive: false })
         .required(),
+    body("EntityFilter", &ENTITY_TYPE_SCHEMA),
     body(
-        "VersionId",
+        "PathPrefix",
         &Schema::Text {
-            min: None,
-            max: None,
-            pattern: Some("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"),
+            min: Some(1),
+            max: Some(512),
+            pattern: Some("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)"),
             sensitive: false,
         },
-    )
-    .required(),
+    ),
+    body("PolicyUsageFilter", &POLICY_USAGE_TYPE_SCHEMA),
+    body(
+        "Marker",
+        &Schema::Text { min: Some(1), max: Some(320), pattern: Some("[\\u0020-\\u00FF]+"), sensitive: false },
+    ),
+    body("MaxItems", &Schema::Integer { min: Some(1), max: Some(1000) }),
 ]);
 
-/// The structure `GetPolicyVersionResponse` of the model.
+/// The structure `ListEntitiesForPolicyResponse` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub struct GetPolicyVersionResponse {
-    /// `PolicyVersion`.
-    #[serde(rename = "PolicyVersion", default, skip_serializing_if = "Option::is_none")]
-    pub policy_version: Option<PolicyVersion>,
+pub struct ListEntitiesForPolicyResponse {
+    /// `PolicyGroups`.
+    #[serde(rename = "PolicyGroups", default, skip_serializing_if = "Option::is_none")]
+    pub policy_groups: Option<Vec<PolicyGroup>>,
+    /// `PolicyUsers`.
+    #[serde(rename = "PolicyUsers", default, skip_serializing_if = "Option::is_none")]
+    pub policy_users: Option<Vec<PolicyUser>>,
+    /// `PolicyRoles`.
+    #[serde(rename = "PolicyRoles", default, skip_serializing_if = "Option::is_none")]
+    pub policy_roles: Option<Vec<PolicyRole>>,
+    /// `IsTruncated`.
+    #[serde(rename = "IsTruncated", default, skip_serializing_if = "Option::is_none")]
+    pub is_truncated: Option<bool>,
+    /// `Marker`.
+    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
 }
 
-pub(super) static GET_POLICY_VERSION_RESPONSE_SCHEMA: Schema =
-    Schema::Structure(&[body("PolicyVersion", &POLICY_VERSION_SCHEMA)]);
+pub(super) static LIST_ENTITIES_FOR_POLICY_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "PolicyGroups",
+        &Schema::List { element: &POLICY_GROUP_SCHEMA, wire: "member", min: None, max: None },
+    ),
+    body("PolicyUsers", &Schema::List { element: &POLICY_USER_SCHEMA, wire: "member", min: None, max: None }),
+    body("PolicyRoles", &Schema::List { element: &POLICY_ROLE_SCHEMA, wire: "member", min: None, max: None }),
+    body("IsTruncated", &Schema::Boolean),
+    body("Marker", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+]);
 
 /// The structure `ListPoliciesRequest` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -241,6 +282,9 @@ pub struct ListPoliciesRequest {
     /// `PathPrefix`.
     #[serde(rename = "PathPrefix", default, skip_serializing_if = "Option::is_none")]
     pub path_prefix: Option<String>,
+    /// `PolicyUsageFilter`.
+    #[serde(rename = "PolicyUsageFilter", default, skip_serializing_if = "Option::is_none")]
+    pub policy_usage_filter: Option<PolicyUsageType>,
     /// `Marker`.
     #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
@@ -261,7 +305,7 @@ pub(super) static LIST_POLICIES_REQUEST_SCHEMA: Schema = Schema::Structure(&[
             sensitive: false,
         },
     ),
-    body("PolicyUsageFilter", &Schema::NotHonoured),
+    body("PolicyUsageFilter", &POLICY_USAGE_TYPE_SCHEMA),
     body(
         "Marker",
         &Schema::Text { min: Some(1), max: Some(320), pattern: Some("[\\u0020-\\u00FF]+"), sensitive: false },
@@ -310,6 +354,9 @@ pub struct Policy {
     /// `AttachmentCount`.
     #[serde(rename = "AttachmentCount", default, skip_serializing_if = "Option::is_none")]
     pub attachment_count: Option<i64>,
+    /// `PermissionsBoundaryUsageCount`.
+    #[serde(rename = "PermissionsBoundaryUsageCount", default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary_usage_count: Option<i64>,
     /// `IsAttachable`.
     #[serde(rename = "IsAttachable", default, skip_serializing_if = "Option::is_none")]
     pub is_attachable: Option<bool>,
@@ -322,6 +369,9 @@ pub struct Policy {
     /// `UpdateDate`.
     #[serde(rename = "UpdateDate", default, skip_serializing_if = "Option::is_none")]
     pub update_date: Option<Timestamp>,
+    /// `Tags`.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 pub(super) static POLICY_SCHEMA: Schema = Schema::Structure(&[
@@ -353,52 +403,102 @@ pub(super) static POLICY_SCHEMA: Schema = Schema::Structure(&[
         },
     ),
     body("AttachmentCount", &Schema::Integer { min: None, max: None }),
-    body("PermissionsBoundaryUsageCount", &Schema::NotHonoured),
+    body("PermissionsBoundaryUsageCount", &Schema::Integer { min: None, max: None }),
     body("IsAttachable", &Schema::Boolean),
     body("Description", &Schema::Text { min: None, max: Some(1000), pattern: None, sensitive: false }),
     body("CreateDate", &Schema::Timestamp(TimestampFormat::Iso8601)),
     body("UpdateDate", &Schema::Timestamp(TimestampFormat::Iso8601)),
-    body("Tags", &Schema::NotHonoured),
+    body("Tags", &Schema::List { element: &TAG_SCHEMA, wire: "member", min: None, max: Some(50) }),
 ]);
 
-/// The structure `PolicyVersion` of the model.
+/// The structure `PolicyGroup` of the model.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub struct PolicyVersion {
-    /// `Document`.
-    #[serde(rename = "Document", default, skip_serializing_if = "Option::is_none")]
-    pub document: Option<String>,
-    /// `VersionId`.
-    #[serde(rename = "VersionId", default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    /// `IsDefaultVersion`.
-    #[serde(rename = "IsDefaultVersion", default, skip_serializing_if = "Option::is_none")]
-    pub is_default_version: Option<bool>,
-    /// `CreateDate`.
-    #[serde(rename = "CreateDate", default, skip_serializing_if = "Option::is_none")]
-    pub create_date: Option<Timestamp>,
+pub struct PolicyGroup {
+    /// `GroupName`.
+    #[serde(rename = "GroupName", default, skip_serializing_if = "Option::is_none")]
+    pub group_name: Option<String>,
+    /// `GroupId`.
+    #[serde(rename = "GroupId", default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
 }
 
-pub(super) static POLICY_VERSION_SCHEMA: Schema = Schema::Structure(&[
+pub(super) static POLICY_GROUP_SCHEMA: Schema = Schema::Structure(&[
     body(
-        "Document",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(131072),
-            pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
-            sensitive: false,
-        },
+        "GroupName",
+        &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
     ),
     body(
-        "VersionId",
-        &Schema::Text {
-            min: None,
-            max: None,
-            pattern: Some("v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"),
-            sensitive: false,
-        },
+        "GroupId",
+        &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
     ),
-    body("IsDefaultVersion", &Schema::Boolean),
-    body("CreateDate", &Schema::Timestamp(TimestampFormat::Iso8601)),
+]);
+
+/// The structure `PolicyRole` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct PolicyRole {
+    /// `RoleName`.
+    #[serde(rename = "RoleName", default, skip_serializing_if = "Option::is_none")]
+    pub role_name: Option<String>,
+    /// `RoleId`.
+    #[serde(rename = "RoleId", default, skip_serializing_if = "Option::is_none")]
+    pub role_id: Option<String>,
+}
+
+pub(super) static POLICY_ROLE_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "RoleName",
+        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
+    ),
+    body(
+        "RoleId",
+        &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
+    ),
+]);
+
+/// The enumeration `PolicyUsageType` of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PolicyUsageType {
+    /// `PermissionsPolicy`.
+    #[serde(rename = "PermissionsPolicy")]
+    PermissionsPolicy,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary")]
+    PermissionsBoundary,
+}
+impl PolicyUsageType {
+    /// The value as the wire writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PermissionsPolicy => "PermissionsPolicy",
+            Self::PermissionsBoundary => "PermissionsBoundary",
+        }
+    }
+}
+
+pub(super) static POLICY_USAGE_TYPE_SCHEMA: Schema =
+    Schema::Enumeration { values: &["PermissionsPolicy", "PermissionsBoundary"], not_honoured: &[] };
+
+/// The structure `PolicyUser` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct PolicyUser {
+    /// `UserName`.
+    #[serde(rename = "UserName", default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// `UserId`.
+    #[serde(rename = "UserId", default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+pub(super) static POLICY_USER_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "UserName",
+        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
+    ),
+    body(
+        "UserId",
+        &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
+    ),
 ]);
 
 /// The enumeration `policyScopeType` of the model.

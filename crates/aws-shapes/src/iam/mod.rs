@@ -5,12 +5,28 @@
 use crate::prelude::*;
 mod access_key;
 pub use access_key::*;
+mod account;
+pub use account::*;
+mod entity_tag;
+pub use entity_tag::*;
+mod group;
+pub use group::*;
 mod managed_policy;
 pub use managed_policy::*;
+mod open_id_connect_provider;
+pub use open_id_connect_provider::*;
 mod outbound_web_identity_federation;
 pub use outbound_web_identity_federation::*;
+mod permissions_boundary;
+pub use permissions_boundary::*;
+mod policy_simulation;
+pub use policy_simulation::*;
+mod policy_version;
+pub use policy_version::*;
 mod role;
 pub use role::*;
+mod service_linked_role;
+pub use service_linked_role::*;
 mod user;
 pub use user::*;
 mod shared;
@@ -28,14 +44,59 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &LIST_ACCESS_KEYS,
         &UPDATE_ACCESS_KEY,
         &DELETE_ACCESS_KEY,
+        &GET_ACCESS_KEY_LAST_USED,
+        &GET_ACCOUNT_AUTHORIZATION_DETAILS,
+        &TAG_USER,
+        &UNTAG_USER,
+        &LIST_USER_TAGS,
+        &TAG_ROLE,
+        &UNTAG_ROLE,
+        &LIST_ROLE_TAGS,
+        &TAG_POLICY,
+        &UNTAG_POLICY,
+        &LIST_POLICY_TAGS,
+        &CREATE_GROUP,
+        &GET_GROUP,
+        &LIST_GROUPS,
+        &DELETE_GROUP,
+        &ADD_USER_TO_GROUP,
+        &REMOVE_USER_FROM_GROUP,
+        &LIST_GROUPS_FOR_USER,
+        &PUT_GROUP_POLICY,
+        &GET_GROUP_POLICY,
+        &LIST_GROUP_POLICIES,
+        &DELETE_GROUP_POLICY,
+        &ATTACH_GROUP_POLICY,
+        &DETACH_GROUP_POLICY,
+        &LIST_ATTACHED_GROUP_POLICIES,
         &CREATE_POLICY,
         &GET_POLICY,
-        &GET_POLICY_VERSION,
         &LIST_POLICIES,
         &DELETE_POLICY,
+        &LIST_ENTITIES_FOR_POLICY,
+        &CREATE_OPEN_ID_CONNECT_PROVIDER,
+        &GET_OPEN_ID_CONNECT_PROVIDER,
+        &LIST_OPEN_ID_CONNECT_PROVIDERS,
+        &DELETE_OPEN_ID_CONNECT_PROVIDER,
+        &ADD_CLIENT_ID_TO_OPEN_ID_CONNECT_PROVIDER,
+        &REMOVE_CLIENT_ID_FROM_OPEN_ID_CONNECT_PROVIDER,
+        &UPDATE_OPEN_ID_CONNECT_PROVIDER_THUMBPRINT,
         &ENABLE_OUTBOUND_WEB_IDENTITY_FEDERATION,
         &DISABLE_OUTBOUND_WEB_IDENTITY_FEDERATION,
         &GET_OUTBOUND_WEB_IDENTITY_FEDERATION_INFO,
+        &PUT_USER_PERMISSIONS_BOUNDARY,
+        &DELETE_USER_PERMISSIONS_BOUNDARY,
+        &PUT_ROLE_PERMISSIONS_BOUNDARY,
+        &DELETE_ROLE_PERMISSIONS_BOUNDARY,
+        &SIMULATE_CUSTOM_POLICY,
+        &SIMULATE_PRINCIPAL_POLICY,
+        &GET_CONTEXT_KEYS_FOR_CUSTOM_POLICY,
+        &GET_CONTEXT_KEYS_FOR_PRINCIPAL_POLICY,
+        &CREATE_POLICY_VERSION,
+        &GET_POLICY_VERSION,
+        &LIST_POLICY_VERSIONS,
+        &SET_DEFAULT_POLICY_VERSION,
+        &DELETE_POLICY_VERSION,
         &CREATE_ROLE,
         &GET_ROLE,
         &LIST_ROLES,
@@ -48,6 +109,11 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         &ATTACH_ROLE_POLICY,
         &DETACH_ROLE_POLICY,
         &LIST_ATTACHED_ROLE_POLICIES,
+        &UPDATE_ROLE,
+        &UPDATE_ROLE_DESCRIPTION,
+        &CREATE_SERVICE_LINKED_ROLE,
+        &DELETE_SERVICE_LINKED_ROLE,
+        &GET_SERVICE_LINKED_ROLE_DELETION_STATUS,
         &CREATE_USER,
         &GET_USER,
         &LIST_USERS,
@@ -70,6 +136,12 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
         ErrorSpec { shape: "LimitExceededException", code: "LimitExceeded", status: 409 },
         ErrorSpec { shape: "MalformedPolicyDocumentException", code: "MalformedPolicyDocument", status: 400 },
         ErrorSpec { shape: "NoSuchEntityException", code: "NoSuchEntity", status: 404 },
+        ErrorSpec {
+            shape: "OpenIdIdpCommunicationErrorException",
+            code: "OpenIdIdpCommunicationError",
+            status: 400,
+        },
+        ErrorSpec { shape: "PolicyEvaluationException", code: "PolicyEvaluation", status: 500 },
         ErrorSpec { shape: "PolicyNotAttachableException", code: "PolicyNotAttachable", status: 400 },
         ErrorSpec { shape: "ServiceFailureException", code: "ServiceFailure", status: 500 },
         ErrorSpec { shape: "UnmodifiableEntityException", code: "UnmodifiableEntity", status: 400 },
@@ -88,9 +160,17 @@ pub async fn dispatch<H, C, E>(
 ) -> Result<Value, E>
 where
     H: AccessKeyOperations<C, Error = E>
+        + AccountOperations<C, Error = E>
+        + EntityTagOperations<C, Error = E>
+        + GroupOperations<C, Error = E>
         + ManagedPolicyOperations<C, Error = E>
+        + OpenIdConnectProviderOperations<C, Error = E>
         + OutboundWebIdentityFederationOperations<C, Error = E>
+        + PermissionsBoundaryOperations<C, Error = E>
+        + PolicySimulationOperations<C, Error = E>
+        + PolicyVersionOperations<C, Error = E>
         + RoleOperations<C, Error = E>
+        + ServiceLinkedRoleOperations<C, Error = E>
         + UserOperations<C, Error = E>
         + Sync,
     C: Sync,
@@ -113,6 +193,106 @@ where
             Box::pin(handlers.delete_access_key(context, typed(input)?)).await?;
             Ok(Value::Null)
         }
+        "GetAccessKeyLastUsed" => {
+            let answer = Box::pin(handlers.get_access_key_last_used(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetAccountAuthorizationDetails" => {
+            let answer = Box::pin(handlers.get_account_authorization_details(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "TagUser" => {
+            Box::pin(handlers.tag_user(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "UntagUser" => {
+            Box::pin(handlers.untag_user(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListUserTags" => {
+            let answer = Box::pin(handlers.list_user_tags(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "TagRole" => {
+            Box::pin(handlers.tag_role(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "UntagRole" => {
+            Box::pin(handlers.untag_role(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListRoleTags" => {
+            let answer = Box::pin(handlers.list_role_tags(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "TagPolicy" => {
+            Box::pin(handlers.tag_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "UntagPolicy" => {
+            Box::pin(handlers.untag_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListPolicyTags" => {
+            let answer = Box::pin(handlers.list_policy_tags(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreateGroup" => {
+            let answer = Box::pin(handlers.create_group(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetGroup" => {
+            let answer = Box::pin(handlers.get_group(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListGroups" => {
+            let answer = Box::pin(handlers.list_groups(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteGroup" => {
+            Box::pin(handlers.delete_group(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "AddUserToGroup" => {
+            Box::pin(handlers.add_user_to_group(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "RemoveUserFromGroup" => {
+            Box::pin(handlers.remove_user_from_group(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListGroupsForUser" => {
+            let answer = Box::pin(handlers.list_groups_for_user(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "PutGroupPolicy" => {
+            Box::pin(handlers.put_group_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "GetGroupPolicy" => {
+            let answer = Box::pin(handlers.get_group_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListGroupPolicies" => {
+            let answer = Box::pin(handlers.list_group_policies(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteGroupPolicy" => {
+            Box::pin(handlers.delete_group_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "AttachGroupPolicy" => {
+            Box::pin(handlers.attach_group_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "DetachGroupPolicy" => {
+            Box::pin(handlers.detach_group_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListAttachedGroupPolicies" => {
+            let answer = Box::pin(handlers.list_attached_group_policies(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "CreatePolicy" => {
             let answer = Box::pin(handlers.create_policy(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
@@ -121,16 +301,44 @@ where
             let answer = Box::pin(handlers.get_policy(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
-        "GetPolicyVersion" => {
-            let answer = Box::pin(handlers.get_policy_version(context, typed(input)?)).await?;
-            Ok(untyped(&answer)?)
-        }
         "ListPolicies" => {
             let answer = Box::pin(handlers.list_policies(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "DeletePolicy" => {
             Box::pin(handlers.delete_policy(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "ListEntitiesForPolicy" => {
+            let answer = Box::pin(handlers.list_entities_for_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreateOpenIDConnectProvider" => {
+            let answer = Box::pin(handlers.create_open_id_connect_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetOpenIDConnectProvider" => {
+            let answer = Box::pin(handlers.get_open_id_connect_provider(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListOpenIDConnectProviders" => {
+            let answer = Box::pin(handlers.list_open_id_connect_providers(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteOpenIDConnectProvider" => {
+            Box::pin(handlers.delete_open_id_connect_provider(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "AddClientIDToOpenIDConnectProvider" => {
+            Box::pin(handlers.add_client_id_to_open_id_connect_provider(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "RemoveClientIDFromOpenIDConnectProvider" => {
+            Box::pin(handlers.remove_client_id_from_open_id_connect_provider(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "UpdateOpenIDConnectProviderThumbprint" => {
+            Box::pin(handlers.update_open_id_connect_provider_thumbprint(context, typed(input)?)).await?;
             Ok(Value::Null)
         }
         "EnableOutboundWebIdentityFederation" => {
@@ -144,6 +352,60 @@ where
         "GetOutboundWebIdentityFederationInfo" => {
             let answer = Box::pin(handlers.get_outbound_web_identity_federation_info(context)).await?;
             Ok(untyped(&answer)?)
+        }
+        "PutUserPermissionsBoundary" => {
+            Box::pin(handlers.put_user_permissions_boundary(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "DeleteUserPermissionsBoundary" => {
+            Box::pin(handlers.delete_user_permissions_boundary(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "PutRolePermissionsBoundary" => {
+            Box::pin(handlers.put_role_permissions_boundary(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "DeleteRolePermissionsBoundary" => {
+            Box::pin(handlers.delete_role_permissions_boundary(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "SimulateCustomPolicy" => {
+            let answer = Box::pin(handlers.simulate_custom_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "SimulatePrincipalPolicy" => {
+            let answer = Box::pin(handlers.simulate_principal_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetContextKeysForCustomPolicy" => {
+            let answer =
+                Box::pin(handlers.get_context_keys_for_custom_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetContextKeysForPrincipalPolicy" => {
+            let answer =
+                Box::pin(handlers.get_context_keys_for_principal_policy(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreatePolicyVersion" => {
+            let answer = Box::pin(handlers.create_policy_version(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetPolicyVersion" => {
+            let answer = Box::pin(handlers.get_policy_version(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "ListPolicyVersions" => {
+            let answer = Box::pin(handlers.list_policy_versions(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "SetDefaultPolicyVersion" => {
+            Box::pin(handlers.set_default_policy_version(context, typed(input)?)).await?;
+            Ok(Value::Null)
+        }
+        "DeletePolicyVersion" => {
+            Box::pin(handlers.delete_policy_version(context, typed(input)?)).await?;
+            Ok(Value::Null)
         }
         "CreateRole" => {
             let answer = Box::pin(handlers.create_role(context, typed(input)?)).await?;
@@ -191,6 +453,27 @@ where
         }
         "ListAttachedRolePolicies" => {
             let answer = Box::pin(handlers.list_attached_role_policies(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateRole" => {
+            let answer = Box::pin(handlers.update_role(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "UpdateRoleDescription" => {
+            let answer = Box::pin(handlers.update_role_description(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "CreateServiceLinkedRole" => {
+            let answer = Box::pin(handlers.create_service_linked_role(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "DeleteServiceLinkedRole" => {
+            let answer = Box::pin(handlers.delete_service_linked_role(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetServiceLinkedRoleDeletionStatus" => {
+            let answer =
+                Box::pin(handlers.get_service_linked_role_deletion_status(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "CreateUser" => {

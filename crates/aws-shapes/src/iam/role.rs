@@ -78,6 +78,18 @@ pub trait RoleOperations<C> {
         context: &C,
         input: ListAttachedRolePoliciesRequest,
     ) -> impl Future<Output = Result<ListAttachedRolePoliciesResponse, Self::Error>> + Send;
+    /// `iam:UpdateRole`.
+    fn update_role(
+        &self,
+        context: &C,
+        input: UpdateRoleRequest,
+    ) -> impl Future<Output = Result<UpdateRoleResponse, Self::Error>> + Send;
+    /// `iam:UpdateRoleDescription`.
+    fn update_role_description(
+        &self,
+        context: &C,
+        input: UpdateRoleDescriptionRequest,
+    ) -> impl Future<Output = Result<UpdateRoleDescriptionResponse, Self::Error>> + Send;
 }
 
 /// `iam:CreateRole` on the wire.
@@ -200,7 +212,7 @@ pub static LIST_ROLE_POLICIES: OperationSpec = OperationSpec {
     method: "POST",
     segments: &[],
     status: 200,
-    input: Some(&LIST_ROLE_POLICIES_REQUEST_SCHEMA),
+    input: Some(&LIST_ROLE_TAGS_REQUEST_SCHEMA),
     output: Some(&LIST_ROLE_POLICIES_RESPONSE_SCHEMA),
     input_payload: None,
     output_payload: None,
@@ -272,6 +284,38 @@ pub static LIST_ATTACHED_ROLE_POLICIES: OperationSpec = OperationSpec {
     reads: true,
 };
 
+/// `iam:UpdateRole` on the wire.
+pub static UPDATE_ROLE: OperationSpec = OperationSpec {
+    name: "UpdateRole",
+    resource: "Role",
+    action: "iam:UpdateRole",
+    method: "POST",
+    segments: &[],
+    status: 200,
+    input: Some(&UPDATE_ROLE_REQUEST_SCHEMA),
+    output: Some(&UPDATE_ROLE_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: Some("UpdateRoleResult"),
+    reads: false,
+};
+
+/// `iam:UpdateRoleDescription` on the wire.
+pub static UPDATE_ROLE_DESCRIPTION: OperationSpec = OperationSpec {
+    name: "UpdateRoleDescription",
+    resource: "Role",
+    action: "iam:UpdateRoleDescription",
+    method: "POST",
+    segments: &[],
+    status: 200,
+    input: Some(&UPDATE_ROLE_DESCRIPTION_REQUEST_SCHEMA),
+    output: Some(&UPDATE_ROLE_DESCRIPTION_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: Some("UpdateRoleDescriptionResult"),
+    reads: false,
+};
+
 /// The structure `AttachRolePolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct AttachRolePolicyRequest {
@@ -311,6 +355,12 @@ pub struct CreateRoleRequest {
     /// `MaxSessionDuration`.
     #[serde(rename = "MaxSessionDuration", default, skip_serializing_if = "Option::is_none")]
     pub max_session_duration: Option<i64>,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary", default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<String>,
+    /// `Tags`.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 pub(super) static CREATE_ROLE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
@@ -348,8 +398,11 @@ pub(super) static CREATE_ROLE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
         },
     ),
     body("MaxSessionDuration", &Schema::Integer { min: Some(3600), max: Some(43200) }),
-    body("PermissionsBoundary", &Schema::NotHonoured),
-    body("Tags", &Schema::NotHonoured),
+    body(
+        "PermissionsBoundary",
+        &Schema::Text { min: Some(20), max: Some(2048), pattern: None, sensitive: false },
+    ),
+    body("Tags", &Schema::List { element: &TAG_SCHEMA, wire: "member", min: None, max: Some(50) }),
 ]);
 
 /// The structure `CreateRoleResponse` of the model, which says the same.
@@ -473,33 +526,8 @@ pub(super) static LIST_ATTACHED_ROLE_POLICIES_RESPONSE_SCHEMA: Schema = Schema::
     body("Marker", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
 ]);
 
-/// The structure `ListRolePoliciesRequest` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct ListRolePoliciesRequest {
-    /// `RoleName`.
-    #[serde(rename = "RoleName")]
-    pub role_name: String,
-    /// `Marker`.
-    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
-    /// `MaxItems`.
-    #[serde(rename = "MaxItems", default, skip_serializing_if = "Option::is_none")]
-    pub max_items: Option<i64>,
-}
-
-pub(super) static LIST_ROLE_POLICIES_REQUEST_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "RoleName",
-        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
-    )
-    .required(),
-    body(
-        "Marker",
-        &Schema::Text { min: Some(1), max: Some(320), pattern: Some("[\\u0020-\\u00FF]+"), sensitive: false },
-    ),
-    body("MaxItems", &Schema::Integer { min: Some(1), max: Some(1000) }),
-]);
-
+/// The structure `ListRolePoliciesRequest` of the model, which says the same.
+pub type ListRolePoliciesRequest = ListRoleTagsRequest;
 /// The structure `ListRolePoliciesResponse` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ListRolePoliciesResponse {
@@ -622,83 +650,6 @@ pub(super) static PUT_ROLE_POLICY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
     .required(),
 ]);
 
-/// The structure `Role` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Role {
-    /// `Path`.
-    #[serde(rename = "Path")]
-    pub path: String,
-    /// `RoleName`.
-    #[serde(rename = "RoleName")]
-    pub role_name: String,
-    /// `RoleId`.
-    #[serde(rename = "RoleId")]
-    pub role_id: String,
-    /// `Arn`.
-    #[serde(rename = "Arn")]
-    pub arn: String,
-    /// `CreateDate`.
-    #[serde(rename = "CreateDate")]
-    pub create_date: Timestamp,
-    /// `AssumeRolePolicyDocument`.
-    #[serde(rename = "AssumeRolePolicyDocument", default, skip_serializing_if = "Option::is_none")]
-    pub assume_role_policy_document: Option<String>,
-    /// `Description`.
-    #[serde(rename = "Description", default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// `MaxSessionDuration`.
-    #[serde(rename = "MaxSessionDuration", default, skip_serializing_if = "Option::is_none")]
-    pub max_session_duration: Option<i64>,
-}
-
-pub(super) static ROLE_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "Path",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(512),
-            pattern: Some("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)"),
-            sensitive: false,
-        },
-    )
-    .required(),
-    body(
-        "RoleName",
-        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
-    )
-    .required(),
-    body(
-        "RoleId",
-        &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
-    )
-    .required(),
-    body("Arn", &Schema::Text { min: Some(20), max: Some(2048), pattern: None, sensitive: false }).required(),
-    body("CreateDate", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
-    body(
-        "AssumeRolePolicyDocument",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(131072),
-            pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
-            sensitive: false,
-        },
-    ),
-    body(
-        "Description",
-        &Schema::Text {
-            min: None,
-            max: Some(1000),
-            pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"),
-            sensitive: false,
-        },
-    ),
-    body("MaxSessionDuration", &Schema::Integer { min: Some(3600), max: Some(43200) }),
-    body("PermissionsBoundary", &Schema::NotHonoured),
-    body("Tags", &Schema::NotHonoured),
-    body("RoleLastUsed", &Schema::NotHonoured),
-    body("SourceRoleTemplate", &Schema::NotHonoured),
-]);
-
 /// The structure `UpdateAssumeRolePolicyRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct UpdateAssumeRolePolicyRequest {
@@ -727,3 +678,81 @@ pub(super) static UPDATE_ASSUME_ROLE_POLICY_REQUEST_SCHEMA: Schema = Schema::Str
     )
     .required(),
 ]);
+
+/// The structure `UpdateRoleDescriptionRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct UpdateRoleDescriptionRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+    /// `Description`.
+    #[serde(rename = "Description")]
+    pub description: String,
+}
+
+pub(super) static UPDATE_ROLE_DESCRIPTION_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "RoleName",
+        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
+    )
+    .required(),
+    body(
+        "Description",
+        &Schema::Text {
+            min: None,
+            max: Some(1000),
+            pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"),
+            sensitive: false,
+        },
+    )
+    .required(),
+]);
+
+/// The structure `UpdateRoleDescriptionResponse` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct UpdateRoleDescriptionResponse {
+    /// `Role`.
+    #[serde(rename = "Role", default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+pub(super) static UPDATE_ROLE_DESCRIPTION_RESPONSE_SCHEMA: Schema =
+    Schema::Structure(&[body("Role", &ROLE_SCHEMA)]);
+
+/// The structure `UpdateRoleRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct UpdateRoleRequest {
+    /// `RoleName`.
+    #[serde(rename = "RoleName")]
+    pub role_name: String,
+    /// `Description`.
+    #[serde(rename = "Description", default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// `MaxSessionDuration`.
+    #[serde(rename = "MaxSessionDuration", default, skip_serializing_if = "Option::is_none")]
+    pub max_session_duration: Option<i64>,
+}
+
+pub(super) static UPDATE_ROLE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+    body(
+        "RoleName",
+        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
+    )
+    .required(),
+    body(
+        "Description",
+        &Schema::Text {
+            min: None,
+            max: Some(1000),
+            pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"),
+            sensitive: false,
+        },
+    ),
+    body("MaxSessionDuration", &Schema::Integer { min: Some(3600), max: Some(43200) }),
+]);
+
+/// The structure `UpdateRoleResponse` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct UpdateRoleResponse {}
+
+pub(super) static UPDATE_ROLE_RESPONSE_SCHEMA: Schema = Schema::Structure(&[]);

@@ -178,7 +178,7 @@ pub static LIST_USER_POLICIES: OperationSpec = OperationSpec {
     method: "POST",
     segments: &[],
     status: 200,
-    input: Some(&LIST_USER_POLICIES_REQUEST_SCHEMA),
+    input: Some(&LIST_USER_TAGS_REQUEST_SCHEMA),
     output: Some(&LIST_ROLE_POLICIES_RESPONSE_SCHEMA),
     input_payload: None,
     output_payload: None,
@@ -280,6 +280,12 @@ pub struct CreateUserRequest {
     /// `UserName`.
     #[serde(rename = "UserName")]
     pub user_name: String,
+    /// `PermissionsBoundary`.
+    #[serde(rename = "PermissionsBoundary", default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<String>,
+    /// `Tags`.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
 }
 
 pub(super) static CREATE_USER_REQUEST_SCHEMA: Schema = Schema::Structure(&[
@@ -297,8 +303,11 @@ pub(super) static CREATE_USER_REQUEST_SCHEMA: Schema = Schema::Structure(&[
         &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
     )
     .required(),
-    body("PermissionsBoundary", &Schema::NotHonoured),
-    body("Tags", &Schema::NotHonoured),
+    body(
+        "PermissionsBoundary",
+        &Schema::Text { min: Some(20), max: Some(2048), pattern: None, sensitive: false },
+    ),
+    body("Tags", &Schema::List { element: &TAG_SCHEMA, wire: "member", min: None, max: Some(50) }),
 ]);
 
 /// The structure `CreateUserResponse` of the model.
@@ -420,33 +429,8 @@ pub(super) static LIST_ATTACHED_USER_POLICIES_REQUEST_SCHEMA: Schema = Schema::S
 
 /// The structure `ListAttachedUserPoliciesResponse` of the model, which says the same.
 pub type ListAttachedUserPoliciesResponse = ListAttachedRolePoliciesResponse;
-/// The structure `ListUserPoliciesRequest` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct ListUserPoliciesRequest {
-    /// `UserName`.
-    #[serde(rename = "UserName")]
-    pub user_name: String,
-    /// `Marker`.
-    #[serde(rename = "Marker", default, skip_serializing_if = "Option::is_none")]
-    pub marker: Option<String>,
-    /// `MaxItems`.
-    #[serde(rename = "MaxItems", default, skip_serializing_if = "Option::is_none")]
-    pub max_items: Option<i64>,
-}
-
-pub(super) static LIST_USER_POLICIES_REQUEST_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "UserName",
-        &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
-    )
-    .required(),
-    body(
-        "Marker",
-        &Schema::Text { min: Some(1), max: Some(320), pattern: Some("[\\u0020-\\u00FF]+"), sensitive: false },
-    ),
-    body("MaxItems", &Schema::Integer { min: Some(1), max: Some(1000) }),
-]);
-
+/// The structure `ListUserPoliciesRequest` of the model, which says the same.
+pub type ListUserPoliciesRequest = ListUserTagsRequest;
 /// The structure `ListUserPoliciesResponse` of the model, which says the same.
 pub type ListUserPoliciesResponse = ListRolePoliciesResponse;
 /// The structure `ListUsersRequest` of the model, which says the same.
@@ -506,52 +490,4 @@ pub(super) static PUT_USER_POLICY_REQUEST_SCHEMA: Schema = Schema::Structure(&[
         },
     )
     .required(),
-]);
-
-/// The structure `User` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct User {
-    /// `Path`.
-    #[serde(rename = "Path")]
-    pub path: String,
-    /// `UserName`.
-    #[serde(rename = "UserName")]
-    pub user_name: String,
-    /// `UserId`.
-    #[serde(rename = "UserId")]
-    pub user_id: String,
-    /// `Arn`.
-    #[serde(rename = "Arn")]
-    pub arn: String,
-    /// `CreateDate`.
-    #[serde(rename = "CreateDate")]
-    pub create_date: Timestamp,
-}
-
-pub(super) static USER_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "Path",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(512),
-            pattern: Some("(\\u002F)|(\\u002F[\\u0021-\\u007E]+\\u002F)"),
-            sensitive: false,
-        },
-    )
-    .required(),
-    body(
-        "UserName",
-        &Schema::Text { min: Some(1), max: Some(64), pattern: Some("[\\w+=,.@-]+"), sensitive: false },
-    )
-    .required(),
-    body(
-        "UserId",
-        &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]+"), sensitive: false },
-    )
-    .required(),
-    body("Arn", &Schema::Text { min: Some(20), max: Some(2048), pattern: None, sensitive: false }).required(),
-    body("CreateDate", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
-    body("PasswordLastUsed", &Schema::NotHonoured),
-    body("PermissionsBoundary", &Schema::NotHonoured),
-    body("Tags", &Schema::NotHonoured),
 ]);

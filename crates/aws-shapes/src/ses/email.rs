@@ -12,6 +12,12 @@ pub trait EmailOperations<C> {
         context: &C,
         input: SendEmailRequest,
     ) -> impl Future<Output = Result<SendEmailResponse, Self::Error>> + Send;
+    /// `ses:SendRawEmail`.
+    fn send_raw_email(
+        &self,
+        context: &C,
+        input: SendRawEmailRequest,
+    ) -> impl Future<Output = Result<SendRawEmailResponse, Self::Error>> + Send;
 }
 
 /// `ses:SendEmail` on the wire.
@@ -27,6 +33,22 @@ pub static SEND_EMAIL: OperationSpec = OperationSpec {
     input_payload: None,
     output_payload: None,
     result_wrapper: Some("SendEmailResult"),
+    reads: false,
+};
+
+/// `ses:SendRawEmail` on the wire.
+pub static SEND_RAW_EMAIL: OperationSpec = OperationSpec {
+    name: "SendRawEmail",
+    resource: "Email",
+    action: "ses:SendRawEmail",
+    method: "POST",
+    segments: &[],
+    status: 200,
+    input: Some(&SEND_RAW_EMAIL_REQUEST_SCHEMA),
+    output: Some(&SEND_EMAIL_RESPONSE_SCHEMA),
+    input_payload: None,
+    output_payload: None,
+    result_wrapper: Some("SendRawEmailResult"),
     reads: false,
 };
 
@@ -118,6 +140,17 @@ pub struct Message {
 pub(super) static MESSAGE_SCHEMA: Schema =
     Schema::Structure(&[body("Subject", &CONTENT_SCHEMA).required(), body("Body", &BODY_SCHEMA).required()]);
 
+/// The structure `RawMessage` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RawMessage {
+    /// `Data`.
+    #[serde(rename = "Data")]
+    pub data: Blob,
+}
+
+pub(super) static RAW_MESSAGE_SCHEMA: Schema =
+    Schema::Structure(&[body("Data", &Schema::Blob { max: None }).required()]);
+
 /// The structure `SendEmailRequest` of the model.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SendEmailRequest {
@@ -168,3 +201,39 @@ pub(super) static SEND_EMAIL_RESPONSE_SCHEMA: Schema = Schema::Structure(&[body(
     &Schema::Text { min: None, max: None, pattern: None, sensitive: false },
 )
 .required()]);
+
+/// The structure `SendRawEmailRequest` of the model.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SendRawEmailRequest {
+    /// `Source`.
+    #[serde(rename = "Source", default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// `Destinations`.
+    #[serde(rename = "Destinations", default, skip_serializing_if = "Option::is_none")]
+    pub destinations: Option<Vec<String>>,
+    /// `RawMessage`.
+    #[serde(rename = "RawMessage")]
+    pub raw_message: RawMessage,
+}
+
+pub(super) static SEND_RAW_EMAIL_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+    body("Source", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
+    body(
+        "Destinations",
+        &Schema::List {
+            element: &Schema::Text { min: None, max: None, pattern: None, sensitive: false },
+            wire: "member",
+            min: None,
+            max: None,
+        },
+    ),
+    body("RawMessage", &RAW_MESSAGE_SCHEMA).required(),
+    body("FromArn", &Schema::NotHonoured),
+    body("SourceArn", &Schema::NotHonoured),
+    body("ReturnPathArn", &Schema::NotHonoured),
+    body("Tags", &Schema::NotHonoured),
+    body("ConfigurationSetName", &Schema::NotHonoured),
+]);
+
+/// The structure `SendRawEmailResponse` of the model, which says the same.
+pub type SendRawEmailResponse = SendEmailResponse;

@@ -13,7 +13,7 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     api_version: "2010-12-01",
     target_prefix: None,
     xml_namespace: Some("http://ses.amazonaws.com/doc/2010-12-01/"),
-    operations: &[&SEND_EMAIL],
+    operations: &[&SEND_EMAIL, &SEND_RAW_EMAIL],
     errors: &[
         ErrorSpec {
             shape: "AccountSendingPausedException",
@@ -57,6 +57,10 @@ where
     match operation.name {
         "SendEmail" => {
             let answer = Box::pin(handlers.send_email(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "SendRawEmail" => {
+            let answer = Box::pin(handlers.send_raw_email(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         other => Err(Mismatch::unknown(other).into()),

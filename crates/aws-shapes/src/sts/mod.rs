@@ -3,10 +3,16 @@
 
 #[allow(unused_imports, reason = "not every service needs every one")]
 use crate::prelude::*;
+mod caller;
+pub use caller::*;
+mod federated_session;
+pub use federated_session::*;
 mod session;
 pub use session::*;
 mod web_identity;
 pub use web_identity::*;
+mod shared;
+pub use shared::*;
 /// The service: its protocol, its promised operations and their errors.
 pub static SERVICE: ServiceSpec = ServiceSpec {
     name: "sts",
@@ -15,9 +21,19 @@ pub static SERVICE: ServiceSpec = ServiceSpec {
     api_version: "2011-06-15",
     target_prefix: None,
     xml_namespace: Some("https://sts.amazonaws.com/doc/2011-06-15/"),
-    operations: &[&ASSUME_ROLE, &GET_CALLER_IDENTITY, &GET_WEB_IDENTITY_TOKEN],
+    operations: &[
+        &GET_CALLER_IDENTITY,
+        &GET_ACCESS_KEY_INFO,
+        &ASSUME_ROLE_WITH_WEB_IDENTITY,
+        &ASSUME_ROLE,
+        &GET_SESSION_TOKEN,
+        &GET_WEB_IDENTITY_TOKEN,
+    ],
     errors: &[
         ErrorSpec { shape: "ExpiredTokenException", code: "ExpiredTokenException", status: 400 },
+        ErrorSpec { shape: "IDPCommunicationErrorException", code: "IDPCommunicationError", status: 400 },
+        ErrorSpec { shape: "IDPRejectedClaimException", code: "IDPRejectedClaim", status: 403 },
+        ErrorSpec { shape: "InvalidIdentityTokenException", code: "InvalidIdentityToken", status: 400 },
         ErrorSpec {
             shape: "JWTPayloadSizeExceededException",
             code: "JWTPayloadSizeExceededException",
@@ -50,17 +66,33 @@ pub async fn dispatch<H, C, E>(
     input: Value,
 ) -> Result<Value, E>
 where
-    H: SessionOperations<C, Error = E> + WebIdentityOperations<C, Error = E> + Sync,
+    H: CallerOperations<C, Error = E>
+        + FederatedSessionOperations<C, Error = E>
+        + SessionOperations<C, Error = E>
+        + WebIdentityOperations<C, Error = E>
+        + Sync,
     C: Sync,
     E: From<Mismatch>,
 {
     match operation.name {
+        "GetCallerIdentity" => {
+            let answer = Box::pin(handlers.get_caller_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "GetAccessKeyInfo" => {
+            let answer = Box::pin(handlers.get_access_key_info(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
+        "AssumeRoleWithWebIdentity" => {
+            let answer = Box::pin(handlers.assume_role_with_web_identity(context, typed(input)?)).await?;
+            Ok(untyped(&answer)?)
+        }
         "AssumeRole" => {
             let answer = Box::pin(handlers.assume_role(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
-        "GetCallerIdentity" => {
-            let answer = Box::pin(handlers.get_caller_identity(context, typed(input)?)).await?;
+        "GetSessionToken" => {
+            let answer = Box::pin(handlers.get_session_token(context, typed(input)?)).await?;
             Ok(untyped(&answer)?)
         }
         "GetWebIdentityToken" => {

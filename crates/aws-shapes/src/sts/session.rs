@@ -12,12 +12,12 @@ pub trait SessionOperations<C> {
         context: &C,
         input: AssumeRoleRequest,
     ) -> impl Future<Output = Result<AssumeRoleResponse, Self::Error>> + Send;
-    /// `sts:GetCallerIdentity`.
-    fn get_caller_identity(
+    /// `sts:GetSessionToken`.
+    fn get_session_token(
         &self,
         context: &C,
-        input: GetCallerIdentityRequest,
-    ) -> impl Future<Output = Result<GetCallerIdentityResponse, Self::Error>> + Send;
+        input: GetSessionTokenRequest,
+    ) -> impl Future<Output = Result<GetSessionTokenResponse, Self::Error>> + Send;
 }
 
 /// `sts:AssumeRole` on the wire.
@@ -36,19 +36,19 @@ pub static ASSUME_ROLE: OperationSpec = OperationSpec {
     reads: false,
 };
 
-/// `sts:GetCallerIdentity` on the wire.
-pub static GET_CALLER_IDENTITY: OperationSpec = OperationSpec {
-    name: "GetCallerIdentity",
+/// `sts:GetSessionToken` on the wire.
+pub static GET_SESSION_TOKEN: OperationSpec = OperationSpec {
+    name: "GetSessionToken",
     resource: "Session",
-    action: "sts:GetCallerIdentity",
+    action: "sts:GetSessionToken",
     method: "POST",
     segments: &[],
     status: 200,
-    input: Some(&GET_CALLER_IDENTITY_REQUEST_SCHEMA),
-    output: Some(&GET_CALLER_IDENTITY_RESPONSE_SCHEMA),
+    input: Some(&GET_SESSION_TOKEN_REQUEST_SCHEMA),
+    output: Some(&GET_SESSION_TOKEN_RESPONSE_SCHEMA),
     input_payload: None,
     output_payload: None,
-    result_wrapper: Some("GetCallerIdentityResult"),
+    result_wrapper: Some("GetSessionTokenResult"),
     reads: true,
 };
 
@@ -61,29 +61,41 @@ pub struct AssumeRoleRequest {
     /// `RoleSessionName`.
     #[serde(rename = "RoleSessionName")]
     pub role_session_name: String,
+    /// `PolicyArns`.
+    #[serde(rename = "PolicyArns", default, skip_serializing_if = "Option::is_none")]
+    pub policy_arns: Option<Vec<PolicyDescriptorType>>,
     /// `Policy`.
     #[serde(rename = "Policy", default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// `DurationSeconds`.
     #[serde(rename = "DurationSeconds", default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<i64>,
+    /// `Tags`.
+    #[serde(rename = "Tags", default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Tag>>,
+    /// `TransitiveTagKeys`.
+    #[serde(rename = "TransitiveTagKeys", default, skip_serializing_if = "Option::is_none")]
+    pub transitive_tag_keys: Option<Vec<String>>,
     /// `ExternalId`.
     #[serde(rename = "ExternalId", default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
+    /// `SourceIdentity`.
+    #[serde(rename = "SourceIdentity", default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
 }
 
 pub(super) static ASSUME_ROLE_REQUEST_SCHEMA: Schema = Schema::Structure(&[
 body("RoleArn", &Schema::Text { min: Some(20), max: Some(2048), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+"), sensitive: false }).required(),
 body("RoleSessionName", &Schema::Text { min: Some(2), max: Some(64), pattern: Some("[\\w+=,.@-]*"), sensitive: false }).required(),
-body("PolicyArns", &Schema::NotHonoured),
+body("PolicyArns", &Schema::List { element: &POLICY_DESCRIPTOR_TYPE_SCHEMA, wire: "member", min: None, max: None }),
 body("Policy", &Schema::Text { min: Some(1), max: None, pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"), sensitive: false }),
 body("DurationSeconds", &Schema::Integer { min: Some(900), max: Some(43200) }),
-body("Tags", &Schema::NotHonoured),
-body("TransitiveTagKeys", &Schema::NotHonoured),
+body("Tags", &Schema::List { element: &TAG_SCHEMA, wire: "member", min: None, max: Some(50) }),
+body("TransitiveTagKeys", &Schema::List { element: &Schema::Text { min: Some(1), max: Some(128), pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"), sensitive: false }, wire: "member", min: None, max: Some(50) }),
 body("ExternalId", &Schema::Text { min: Some(2), max: Some(1224), pattern: Some("[\\w+=,.@:\\/-]*"), sensitive: false }),
 body("SerialNumber", &Schema::NotHonoured),
 body("TokenCode", &Schema::NotHonoured),
-body("SourceIdentity", &Schema::NotHonoured),
+body("SourceIdentity", &Schema::Text { min: Some(2), max: Some(64), pattern: Some("[\\w+=,.@-]*"), sensitive: false }),
 body("ProvidedContexts", &Schema::NotHonoured),
 body("MinimumSessionTokenSize", &Schema::NotHonoured),
 ]);
@@ -97,94 +109,51 @@ pub struct AssumeRoleResponse {
     /// `AssumedRoleUser`.
     #[serde(rename = "AssumedRoleUser", default, skip_serializing_if = "Option::is_none")]
     pub assumed_role_user: Option<AssumedRoleUser>,
+    /// `PackedPolicySize`.
+    #[serde(rename = "PackedPolicySize", default, skip_serializing_if = "Option::is_none")]
+    pub packed_policy_size: Option<i64>,
+    /// `SourceIdentity`.
+    #[serde(rename = "SourceIdentity", default, skip_serializing_if = "Option::is_none")]
+    pub source_identity: Option<String>,
 }
 
 pub(super) static ASSUME_ROLE_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
     body("Credentials", &CREDENTIALS_SCHEMA),
     body("AssumedRoleUser", &ASSUMED_ROLE_USER_SCHEMA),
-    body("PackedPolicySize", &Schema::NotHonoured),
-    body("SourceIdentity", &Schema::NotHonoured),
+    body("PackedPolicySize", &Schema::Integer { min: Some(0), max: None }),
+    body(
+        "SourceIdentity",
+        &Schema::Text { min: Some(2), max: Some(64), pattern: Some("[\\w+=,.@-]*"), sensitive: false },
+    ),
     body("SessionTokenUtilization", &Schema::NotHonoured),
     body("SessionTokenSize", &Schema::NotHonoured),
 ]);
 
-/// The structure `AssumedRoleUser` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct AssumedRoleUser {
-    /// `AssumedRoleId`.
-    #[serde(rename = "AssumedRoleId")]
-    pub assumed_role_id: String,
-    /// `Arn`.
-    #[serde(rename = "Arn")]
-    pub arn: String,
+/// The structure `GetSessionTokenRequest` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct GetSessionTokenRequest {
+    /// `DurationSeconds`.
+    #[serde(rename = "DurationSeconds", default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
 }
 
-pub(super) static ASSUMED_ROLE_USER_SCHEMA: Schema = Schema::Structure(&[
-body("AssumedRoleId", &Schema::Text { min: Some(2), max: Some(193), pattern: Some("[\\w+=,.@:-]*"), sensitive: false }).required(),
-body("Arn", &Schema::Text { min: Some(20), max: Some(2048), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+"), sensitive: false }).required(),
+pub(super) static GET_SESSION_TOKEN_REQUEST_SCHEMA: Schema = Schema::Structure(&[
+    body("DurationSeconds", &Schema::Integer { min: Some(900), max: Some(129600) }),
+    body("SerialNumber", &Schema::NotHonoured),
+    body("TokenCode", &Schema::NotHonoured),
+    body("MinimumSessionTokenSize", &Schema::NotHonoured),
 ]);
 
-/// The structure `Credentials` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Credentials {
-    /// `AccessKeyId`.
-    #[serde(rename = "AccessKeyId")]
-    pub access_key_id: String,
-    /// `SecretAccessKey`.
-    #[serde(rename = "SecretAccessKey")]
-    pub secret_access_key: String,
-    /// `SessionToken`.
-    #[serde(rename = "SessionToken")]
-    pub session_token: String,
-    /// `Expiration`.
-    #[serde(rename = "Expiration")]
-    pub expiration: Timestamp,
+/// The structure `GetSessionTokenResponse` of the model.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct GetSessionTokenResponse {
+    /// `Credentials`.
+    #[serde(rename = "Credentials", default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
 }
 
-pub(super) static CREDENTIALS_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "AccessKeyId",
-        &Schema::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]*"), sensitive: false },
-    )
-    .required(),
-    body("SecretAccessKey", &Schema::Text { min: None, max: None, pattern: None, sensitive: true })
-        .required(),
-    body("SessionToken", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }).required(),
-    body("Expiration", &Schema::Timestamp(TimestampFormat::Iso8601)).required(),
-]);
-
-/// The structure `GetCallerIdentityRequest` of the model.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct GetCallerIdentityRequest {}
-
-pub(super) static GET_CALLER_IDENTITY_REQUEST_SCHEMA: Schema = Schema::Structure(&[]);
-
-/// The structure `GetCallerIdentityResponse` of the model.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct GetCallerIdentityResponse {
-    /// `UserId`.
-    #[serde(rename = "UserId", default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
-    /// `Account`.
-    #[serde(rename = "Account", default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// `Arn`.
-    #[serde(rename = "Arn", default, skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
-}
-
-pub(super) static GET_CALLER_IDENTITY_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
-    body("UserId", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
-    body("Account", &Schema::Text { min: None, max: None, pattern: None, sensitive: false }),
-    body(
-        "Arn",
-        &Schema::Text {
-            min: Some(20),
-            max: Some(2048),
-            pattern: Some(
-                "[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+",
-            ),
-            sensitive: false,
-        },
-    ),
+pub(super) static GET_SESSION_TOKEN_RESPONSE_SCHEMA: Schema = Schema::Structure(&[
+    body("Credentials", &CREDENTIALS_SCHEMA),
+    body("SessionTokenUtilization", &Schema::NotHonoured),
+    body("SessionTokenSize", &Schema::NotHonoured),
 ]);

@@ -79,37 +79,3 @@ pub(super) static GET_WEB_IDENTITY_TOKEN_RESPONSE_SCHEMA: Schema = Schema::Struc
     body("WebIdentityToken", &Schema::Text { min: None, max: None, pattern: None, sensitive: true }),
     body("Expiration", &Schema::Timestamp(TimestampFormat::Iso8601)),
 ]);
-
-/// The structure `Tag` of the model.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Tag {
-    /// `Key`.
-    #[serde(rename = "Key")]
-    pub key: String,
-    /// `Value`.
-    #[serde(rename = "Value")]
-    pub value: String,
-}
-
-pub(super) static TAG_SCHEMA: Schema = Schema::Structure(&[
-    body(
-        "Key",
-        &Schema::Text {
-            min: Some(1),
-            max: Some(128),
-            pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]+"),
-            sensitive: false,
-        },
-    )
-    .required(),
-    body(
-        "Value",
-        &Schema::Text {
-            min: Some(0),
-            max: Some(256),
-            pattern: Some("[\\p{L}\\p{Z}\\p{N}_.:/=+\\-@]*"),
-            sensitive: false,
-        },
-    )
-    .required(),
-]);

@@ -121,6 +121,12 @@ impl<'a> Signed<'a> {
         self.authorization.service
     }
 
+    /// Whether the signature covers a header, by its name in lower case.
+    #[must_use]
+    pub fn covers(&self, name: &str) -> bool {
+        self.authorization.signed_headers.contains(&name)
+    }
+
     /// The token of a session, which its key is worth nothing without.
     #[must_use]
     pub fn session_token(&self) -> Option<&'a str> {

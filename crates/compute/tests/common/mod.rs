@@ -1,6 +1,8 @@
 //! Actors for the tests: a supervisor in a folder of its own, and functions made of a few lines of Python or JavaScript.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod agents;
+
 use std::ffi::OsString;
 use std::io::{Cursor, Write};
 use std::path::Path;

@@ -11,6 +11,7 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, CredentialKind, CredentialProvider, CredentialSettings};
 
 use super::credential::{self, Given, New, secret_of, source_of};
+use super::tag::check_tags;
 use super::{AgentCore, PAGE};
 use crate::context::Context;
 use crate::fault::Failure;
@@ -29,7 +30,10 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
     ) -> Result<CreateApiKeyCredentialProviderResponse, Failure> {
         let (config, source) = (input.api_key_secret_config, input.api_key_secret_source);
         let secret = Given::read(FIELDS, input.api_key, config, source)?;
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let arn = Arn::credential_provider(&context.scope, KIND, &input.name);
+        let tags = input.tags.clone().unwrap_or_default();
+        check_tags(&tags)?;
+        let allowed = context.authorize_tagged_with(&arn, |known| known.requesting_tags(&tags)).await?;
         let settings = CredentialSettings::ApiKey;
         let new = New { name: input.name, settings, secret, tags: input.tags };
         let provider = credential::create(context, &allowed, new).await?;
@@ -48,7 +52,8 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
         context: &Context,
         input: GetApiKeyCredentialProviderRequest,
     ) -> Result<GetApiKeyCredentialProviderResponse, Failure> {
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let allowed =
+            context.authorize_tagged(&Arn::credential_provider(&context.scope, KIND, &input.name)).await?;
         let mut tx = allowed.read().await?;
         Ok(describe(credential::find(&mut tx, &context.scope, KIND, &input.name).await?))
     }
@@ -60,7 +65,8 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
     ) -> Result<UpdateApiKeyCredentialProviderResponse, Failure> {
         let (config, source) = (input.api_key_secret_config, input.api_key_secret_source);
         let secret = Given::read(FIELDS, input.api_key, config, source)?;
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let allowed =
+            context.authorize_tagged(&Arn::credential_provider(&context.scope, KIND, &input.name)).await?;
         let settings = CredentialSettings::ApiKey;
         Ok(describe(credential::update(context, &allowed, &input.name, settings, secret).await?))
     }
@@ -70,7 +76,8 @@ impl ApiKeyCredentialProviderOperations<Context> for AgentCore {
         context: &Context,
         input: DeleteApiKeyCredentialProviderRequest,
     ) -> Result<DeleteApiKeyCredentialProviderResponse, Failure> {
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let allowed =
+            context.authorize_tagged(&Arn::credential_provider(&context.scope, KIND, &input.name)).await?;
         credential::delete(context, &allowed, KIND, &input.name).await?;
         Ok(DeleteApiKeyCredentialProviderResponse::default())
     }

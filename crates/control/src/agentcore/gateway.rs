@@ -9,6 +9,7 @@ use domain::{Arn, Authorizer, Gateway, GatewayId, GatewayStatus, Scope, Settled}
 use store::{Page, StoreError, Tx};
 
 use super::gateway_settings::{Settings, condition_keys, describe, summarise};
+use super::tag::check_tags;
 use super::{
     AgentCore, PAGE, all_gateways, bad_token, conflict, fit, guard_role, linked_identity, name_taken,
     not_found, over_quota,
@@ -32,8 +33,10 @@ impl GatewayOperations<Context> for AgentCore {
         let attempt = Attempt::new(input.client_token.take(), "", &input)?;
         let (name, tags) = (input.name.clone(), input.tags.take());
         let settings = Settings::of_create(input)?;
+        let asked_tags = tags.clone().unwrap_or_default();
+        check_tags(&asked_tags)?;
         let allowed = context.authorize_with(&all_gateways(&context.scope), |conditions| {
-            condition_keys(&settings, conditions)
+            condition_keys(&settings, conditions).requesting_tags(&asked_tags)
         })?;
         roles::require_pass_role(context, &settings.role, roles::AGENTCORE)?;
         let mut tx = allowed.begin().await?;
@@ -66,7 +69,7 @@ impl GatewayOperations<Context> for AgentCore {
         input: GetGatewayRequest,
     ) -> Result<GetGatewayResponse, Failure> {
         let id = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &id))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &id)).await?;
         let gateway = find(&mut allowed.read().await?, &context.scope, &id).await?;
         answer(context, &gateway)
     }
@@ -80,9 +83,9 @@ impl GatewayOperations<Context> for AgentCore {
         let id = GatewayId::from_text(input.gateway_identifier.clone());
         let name = input.name.clone();
         let settings = Settings::of_update(input)?;
-        let allowed = context.authorize_with(&Arn::gateway(&context.scope, &id), |conditions| {
-            condition_keys(&settings, conditions)
-        })?;
+        let arn = Arn::gateway(&context.scope, &id);
+        let allowed = context.authorize_tagged_with(&arn, |known| condition_keys(&settings, known));
+        let allowed = allowed.await?;
         roles::require_pass_role(context, &settings.role, roles::AGENTCORE)?;
         let mut tx = allowed.begin().await?;
         let mut gateway = find(&mut tx, &context.scope, &id).await?;
@@ -128,7 +131,7 @@ impl GatewayOperations<Context> for AgentCore {
     ) -> Result<DeleteGatewayResponse, Failure> {
         let id = GatewayId::from_text(input.gateway_identifier);
         let arn = Arn::gateway(&context.scope, &id);
-        let allowed = context.authorize(&arn)?;
+        let allowed = context.authorize_tagged(&arn).await?;
         let mut tx = allowed.begin().await?;
         let gateway = find(&mut tx, &context.scope, &id).await?;
         gateway.status.begin_delete()?;
@@ -138,6 +141,7 @@ impl GatewayOperations<Context> for AgentCore {
             )));
         }
         tx.delete_all_tags(&arn).await?;
+        tx.delete_resource_policy(&context.scope, &arn).await?;
         tx.delete_rate_limits(&context.scope, &id).await?;
         linked_identity::take(&mut tx, &gateway).await?;
         tx.delete_gateway(&context.scope, &id).await?;

@@ -31,7 +31,8 @@ pub(super) fn read_authorizer(
     }
 }
 
-fn read_jwt(given: CustomJWTAuthorizerConfiguration) -> Result<JwtAuthorizer, Failure> {
+/// The rules for tokens, by what a request says.
+pub(super) fn read_jwt(given: CustomJWTAuthorizerConfiguration) -> Result<JwtAuthorizer, Failure> {
     let configured = given.allowed_audience.is_some()
         || given.allowed_clients.is_some()
         || given.allowed_scopes.is_some()

@@ -15,7 +15,7 @@ use domain::{
 use store::{StoreError, Tx};
 
 use super::generation_wire::{describe, describe_asset, summarise};
-use super::policy_engine::{PAGE, find as find_engine};
+use super::policy_engine::{PAGE, find as find_engine, page_of_engine};
 use super::{AgentCore, bad_token, conflict, name_taken, not_found, over_quota};
 use crate::authorized::Authorized;
 use crate::context::Context;
@@ -36,10 +36,11 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<StartPolicyGenerationResponse, Failure> {
         let attempt = Attempt::new(input.client_token.take(), &input.policy_engine_id, &input)?;
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
+        let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, &engine)).await?;
         let Resource::Arn(named) = input.resource;
         let (gateway, gateway_id) = read_gateway(context, &named)?;
-        context.require("bedrock-agentcore:InvokeGateway", &gateway, |conditions| conditions)?;
+        let invoke = "bedrock-agentcore:InvokeGateway";
+        context.require_tagged(&mut allowed.read().await?, invoke, &gateway).await?;
         let mut tx = allowed.begin().await?;
         if let Some(id) = attempt.made_before(context, &mut tx).await? {
             let id = PolicyGenerationId::from_text(id);
@@ -89,8 +90,7 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<GetPolicyGenerationResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyGenerationId::from_text(input.policy_generation_id);
-        let mut tx = authorize(context, &engine, &id)?.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let mut tx = read_about(context, &engine, &id).await?;
         Ok(describe(&find(context, &mut tx, &engine, &id).await?))
     }
 
@@ -100,11 +100,7 @@ impl PolicyGenerationOperations<Context> for AgentCore {
         input: ListPolicyGenerationsRequest,
     ) -> Result<ListPolicyGenerationsResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
-        let paging =
-            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let mut tx = allowed.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let (mut tx, paging) = page_of_engine(context, &engine, input.next_token, input.max_results).await?;
         let found = tx.generations(&context.scope, &engine, paging.page(), context.now).await?;
         let (generations, next_token) = paging.cut(found, |generation| generation.id.to_string());
         let policy_generations = generations.iter().map(describe).collect();
@@ -119,8 +115,7 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<GetPolicyGenerationSummaryResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyGenerationId::from_text(input.policy_generation_id);
-        let mut tx = authorize(context, &engine, &id)?.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let mut tx = read_about(context, &engine, &id).await?;
         let found = tx.generation_summary(&context.scope, &engine, &id, context.now).await?;
         Ok(summarise(&found.ok_or_else(|| not_found("Policy generation", &id))?))
     }
@@ -131,11 +126,7 @@ impl PolicyGenerationOperations<Context> for AgentCore {
         input: ListPolicyGenerationSummariesRequest,
     ) -> Result<ListPolicyGenerationSummariesResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
-        let paging =
-            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let mut tx = allowed.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let (mut tx, paging) = page_of_engine(context, &engine, input.next_token, input.max_results).await?;
         let found = tx.generation_summaries(&context.scope, &engine, paging.page(), context.now).await?;
         let (generations, next_token) = paging.cut(found, |generation| generation.id.to_string());
         let policy_generations = generations.iter().map(summarise).collect();
@@ -150,11 +141,9 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<ListPolicyGenerationAssetsResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyGenerationId::from_text(input.policy_generation_id);
-        let allowed = authorize(context, &engine, &id)?;
+        let mut tx = read_about(context, &engine, &id).await?;
         let paging =
             Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let mut tx = allowed.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
         let assets = find(context, &mut tx, &engine, &id).await?.assets;
         let after = paging.page().after.to_owned();
         let from = match after.as_str() {
@@ -203,15 +192,26 @@ async fn find(
 }
 
 /// Some operations are about the engine and about the generation, and both must be allowed.
-fn authorize<'a>(
+async fn authorize<'a>(
     context: &'a Context,
     engine: &PolicyEngineId,
     id: &PolicyGenerationId,
 ) -> Result<Authorized<'a>, Failure> {
-    let allowed = context.authorize(&Arn::policy_engine(&context.scope, engine))?;
+    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, engine)).await?;
     let generation = Arn::policy_generation(&context.scope, engine, id);
-    context.require(context.action, &generation, |conditions| conditions)?;
+    context.authorize_tagged(&generation).await?;
     Ok(allowed)
+}
+
+/// A transaction for reading a generation of an engine that is there.
+async fn read_about(
+    context: &Context,
+    engine: &PolicyEngineId,
+    id: &PolicyGenerationId,
+) -> Result<Tx, Failure> {
+    let mut tx = authorize(context, engine, id).await?.read().await?;
+    find_engine(&mut tx, &context.scope, engine).await?;
+    Ok(tx)
 }
 
 /// The gateway that policies are to be about: one of the caller's account and of the region.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    Arn, Authorizer, Gateway, GatewayId, PolicyEngineId, PolicyGeneration, PolicyGenerationId, Scope,
-    Settled, Target, tool_name,
+    Arn, Gateway, GatewayId, PolicyEngineId, PolicyGeneration, PolicyGenerationId, Scope, Settled, Target,
+    tool_name,
 };
 use generation::{Asset, GatewayTools, PrincipalKind, Request, Tool};
 use store::{Page, StoreError, Tx};
@@ -101,7 +101,7 @@ pub fn generation_subject(gateway: &Gateway, targets: &[Target]) -> GatewayTools
     GatewayTools {
         arn: Arn::gateway(&gateway.scope, &gateway.id).to_string(),
         tools: targets.iter().flat_map(tools_of).collect(),
-        principals: principals_of(gateway),
+        principals: PrincipalKind::of_gateway(gateway),
     }
 }
 
@@ -118,15 +118,6 @@ fn description_of(tool: &domain::Tool) -> String {
     let definition: Option<serde_json::Value> = serde_json::from_str(&tool.definition.0).ok();
     let told = definition.as_ref().and_then(|it| it.get("description")).and_then(serde_json::Value::as_str);
     told.unwrap_or_default().to_owned()
-}
-
-/// Who can be a caller of a gateway.
-fn principals_of(gateway: &Gateway) -> Vec<PrincipalKind> {
-    match gateway.authorizer {
-        Authorizer::CustomJwt(_) => vec![PrincipalKind::OAuthUser],
-        Authorizer::AwsIam => vec![PrincipalKind::IamEntity],
-        Authorizer::None => PrincipalKind::ALL.to_vec(),
-    }
 }
 
 impl ControlPlane {

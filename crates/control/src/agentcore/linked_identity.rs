@@ -1,9 +1,9 @@
-//! The workload identities that services make for what is theirs: a gateway has one, under its id, and it goes with the
-//! gateway. Nobody deletes it or gets a token for it by hand; where its people are sent, its owner says ("Get workload access
+//! The workload identities that services make for what is theirs: a gateway and an agent runtime have one, under their
+//! id, and it goes with them. Nobody deletes it or gets a token for it by hand; where its people are sent, its owner says ("Get workload access
 //! token" in the developer guide).
 
 use aws::Fault;
-use domain::{Arn, EventId, Gateway, OAuthGrant, Outbound, Target, WorkloadIdentity};
+use domain::{Arn, EventId, Gateway, OAuthGrant, Outbound, Scope, Target, WorkloadIdentity};
 use store::{StoreError, Tx};
 
 use super::gateway::find as find_gateway;
@@ -20,15 +20,24 @@ pub(super) async fn give(context: &Context, tx: &mut Tx, gateway: &mut Gateway) 
     if gateway.workload_identity.is_some() {
         return Ok(());
     }
+    let owner = Arn::gateway(&gateway.scope, &gateway.id);
+    gateway.workload_identity = Some(make(context, tx, gateway.id.as_str(), &owner).await?);
+    Ok(())
+}
+
+/// Makes the workload identity of a resource of the caller's scope, under the resource's id.
+///
+/// # Errors
+/// As [`give`].
+pub(super) async fn make(context: &Context, tx: &mut Tx, name: &str, owner: &Arn) -> Result<Arn, Failure> {
     let id = EventId::mint(&*context.setup().random).to_string();
-    let made = WorkloadIdentity::new(&gateway.scope, gateway.id.as_str(), id, context.now);
-    let made = WorkloadIdentity { linked_to: Some(Arn::gateway(&gateway.scope, &gateway.id)), ..made };
+    let made = WorkloadIdentity::new(&context.scope, name, id, context.now);
+    let made = WorkloadIdentity { linked_to: Some(owner.clone()), ..made };
     tx.insert_workload_identity(&made).await.map_err(|error| match error {
         StoreError::Exists => name_taken("A workload identity", &made.name),
         error => error.into(),
     })?;
-    gateway.workload_identity = Some(made.arn());
-    Ok(())
+    Ok(made.arn())
 }
 
 /// Adds a target's return URL to those to which people may be sent who consent to its calls, where it is called with their
@@ -60,9 +69,13 @@ pub(super) async fn register(context: &Context, tx: &mut Tx, target: &Target) ->
 
 /// Takes a gateway's workload identity away, with its tags and the tokens that people gave it.
 pub(super) async fn take(tx: &mut Tx, gateway: &Gateway) -> Result<(), Failure> {
-    let owner = Arn::gateway(&gateway.scope, &gateway.id);
-    let found = tx.workload_identity(&gateway.scope, gateway.id.as_str()).await?;
-    if let Some(identity) = found.filter(|identity| identity.linked_to.as_ref() == Some(&owner)) {
+    remove(tx, &gateway.scope, gateway.id.as_str(), &Arn::gateway(&gateway.scope, &gateway.id)).await
+}
+
+/// Takes the workload identity of a resource away, with its tags and the tokens that people gave it.
+pub(super) async fn remove(tx: &mut Tx, scope: &Scope, name: &str, owner: &Arn) -> Result<(), Failure> {
+    let found = tx.workload_identity(scope, name).await?;
+    if let Some(identity) = found.filter(|identity| identity.linked_to.as_ref() == Some(owner)) {
         tx.delete_all_tags(&identity.arn()).await?;
         tx.delete_workload_identity(&identity).await?;
     }

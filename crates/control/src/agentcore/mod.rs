@@ -1,6 +1,13 @@
 //! Amazon Bedrock AgentCore's control plane: gateways, their targets, policy engines and policies, and the providers of
 //! credentials for what gateways call.
 
+mod agent_runtime;
+mod agent_runtime_artifact;
+mod agent_runtime_endpoint;
+mod agent_runtime_headers;
+mod agent_runtime_settings;
+mod agent_runtime_settle;
+mod agent_runtime_wire;
 mod api_key_provider;
 mod credential;
 mod fit;
@@ -24,7 +31,7 @@ mod outbound;
 mod policy;
 mod policy_check;
 mod policy_engine;
-mod policy_impact;
+pub mod policy_impact;
 mod policy_permission;
 mod policy_settle;
 mod policy_wire;
@@ -33,10 +40,12 @@ mod propagation;
 mod providers;
 mod rate_limit;
 mod rate_limit_settings;
+mod resource_policy;
 mod schema_source;
 mod synchronize;
 mod tag;
 mod target;
+pub mod target_proposal;
 mod target_settings;
 mod target_upstream;
 mod target_wire;
@@ -51,6 +60,7 @@ use serde::de::DeserializeOwned;
 
 use crate::fault::Failure;
 
+pub(crate) use agent_runtime_settle::{settle_agent_runtime, settle_agent_runtime_endpoint};
 pub(crate) use credential::find as find_provider;
 pub(crate) use gateway::settle_gateway;
 pub use generation_settle::generation_subject;

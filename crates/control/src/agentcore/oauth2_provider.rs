@@ -12,6 +12,7 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, CredentialKind, CredentialProvider, CredentialSettings, Vendor};
 
 use super::credential::{self, New, secret_of, source_of};
+use super::tag::check_tags;
 use super::{AgentCore, oauth2_config, oauth2_vendor};
 use crate::context::Context;
 use crate::fault::Failure;
@@ -31,7 +32,10 @@ impl Oauth2CredentialProviderOperations<Context> for AgentCore {
         let (settings, secret) =
             oauth2_config::read(input.credential_provider_vendor, input.oauth2_provider_config_input)?;
         let settings = CredentialSettings::OAuth2(settings);
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let arn = Arn::credential_provider(&context.scope, KIND, &input.name);
+        let tags = input.tags.clone().unwrap_or_default();
+        check_tags(&tags)?;
+        let allowed = context.authorize_tagged_with(&arn, |known| known.requesting_tags(&tags)).await?;
         let new = New { name: input.name, settings, secret, tags: input.tags };
         let provider = credential::create(context, &allowed, new).await?;
         let made = describe(context, provider)?;
@@ -52,7 +56,8 @@ impl Oauth2CredentialProviderOperations<Context> for AgentCore {
         context: &Context,
         input: GetOauth2CredentialProviderRequest,
     ) -> Result<GetOauth2CredentialProviderResponse, Failure> {
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let allowed =
+            context.authorize_tagged(&Arn::credential_provider(&context.scope, KIND, &input.name)).await?;
         let mut tx = allowed.read().await?;
         describe(context, credential::find(&mut tx, &context.scope, KIND, &input.name).await?)
     }
@@ -67,7 +72,8 @@ impl Oauth2CredentialProviderOperations<Context> for AgentCore {
         let (settings, secret) =
             oauth2_config::read(input.credential_provider_vendor, input.oauth2_provider_config_input)?;
         let settings = CredentialSettings::OAuth2(settings);
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let allowed =
+            context.authorize_tagged(&Arn::credential_provider(&context.scope, KIND, &input.name)).await?;
         let provider = credential::update(context, &allowed, &input.name, settings, secret).await?;
         let changed = describe(context, provider)?;
         Ok(UpdateOauth2CredentialProviderResponse {
@@ -90,7 +96,8 @@ impl Oauth2CredentialProviderOperations<Context> for AgentCore {
         context: &Context,
         input: DeleteOauth2CredentialProviderRequest,
     ) -> Result<DeleteOauth2CredentialProviderResponse, Failure> {
-        let allowed = context.authorize(&Arn::credential_provider(&context.scope, KIND, &input.name))?;
+        let allowed =
+            context.authorize_tagged(&Arn::credential_provider(&context.scope, KIND, &input.name)).await?;
         credential::delete(context, &allowed, KIND, &input.name).await?;
         Ok(DeleteOauth2CredentialProviderResponse::default())
     }

@@ -9,15 +9,14 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, Policy, PolicyEnforcement, PolicyEngineId, PolicyId, PolicyStatus, Scope, Settled};
 use store::{Page, StoreError, Tx};
 
-use super::policy_engine::{PAGE, find as find_engine};
+use super::policy_engine::{find as find_engine, page_of_engine};
 use super::policy_settle::settle_later;
 use super::policy_wire::{describe, read_enforcement, read_validation, summarise};
-use super::{AgentCore, bad_token, generation, name_taken, not_found, over_quota, policy_permission};
+use super::{AgentCore, generation, name_taken, not_found, over_quota, policy_permission};
 use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::idempotency::Attempt;
-use crate::paging::Paging;
 
 impl PolicyOperations<Context> for AgentCore {
     type Error = Failure;
@@ -31,14 +30,14 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<CreatePolicyResponse, Failure> {
         let attempt = Attempt::new(input.client_token.take(), &input.policy_engine_id, &input)?;
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
+        let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, &engine)).await?;
         let mut tx = allowed.begin().await?;
         if let Some(id) = attempt.made_before(context, &mut tx).await? {
             return Ok(describe(&find(&mut tx, &context.scope, &engine, &PolicyId::from_text(id)).await?));
         }
         find_engine(&mut tx, &context.scope, &engine).await?;
         let statement = read_definition(context, &mut tx, &engine, input.definition).await?;
-        policy_permission::require_scope(context, &statement)?;
+        policy_permission::require_scope(context, &mut tx, &statement).await?;
         let most = context.setup().quotas.policies_per_engine;
         if tx.policy_count(&context.scope, &engine).await? >= most {
             return Err(over_quota("policies per policy engine", most));
@@ -63,7 +62,7 @@ impl PolicyOperations<Context> for AgentCore {
             revision: 1,
         };
         keep_within_quotas(context, &mut tx, &policy).await?;
-        bar(context, &mut policy)?;
+        bar(context, &mut tx, &mut policy).await?;
         tx.insert_policy(&policy).await.map_err(|error| match error {
             StoreError::Exists => name_taken("A policy", &policy.name),
             error => error.into(),
@@ -81,8 +80,7 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<GetPolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let mut tx = authorize(context, &engine, &id)?.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let mut tx = read_about(context, &engine, &id).await?;
         Ok(describe(&find(&mut tx, &context.scope, &engine, &id).await?))
     }
 
@@ -94,11 +92,11 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<UpdatePolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let allowed = authorize(context, &engine, &id)?;
+        let allowed = authorize(context, &engine, &id).await?;
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
         let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
-        policy_permission::require_scope_of(context, &policy)?;
+        policy_permission::require_scope_of(context, &mut tx, &policy).await?;
         policy.status = match policy.status {
             // A policy that never was in force is tried again as a creation.
             PolicyStatus::CreateFailed => PolicyStatus::Creating,
@@ -106,7 +104,7 @@ impl PolicyOperations<Context> for AgentCore {
         };
         if let Some(definition) = input.definition {
             policy.statement = read_definition(context, &mut tx, &engine, definition).await?;
-            policy_permission::require_scope(context, &policy.statement)?;
+            policy_permission::require_scope(context, &mut tx, &policy.statement).await?;
             policy.gateway = policy::named_gateways(&policy.statement).pop();
             keep_within_quotas(context, &mut tx, &policy).await?;
         }
@@ -119,7 +117,7 @@ impl PolicyOperations<Context> for AgentCore {
         }
         policy.status_reasons = Vec::new();
         policy.updated_at = context.now;
-        bar(context, &mut policy)?;
+        bar(context, &mut tx, &mut policy).await?;
         tx.update_policy(&mut policy).await?;
         allowed.commit_about(tx, &arn(&policy)).await?;
         settle_later(context, &policy).await;
@@ -133,11 +131,11 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<DeletePolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let allowed = authorize(context, &engine, &id)?;
+        let allowed = authorize(context, &engine, &id).await?;
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
         let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
-        policy_permission::require_scope_of(context, &policy)?;
+        policy_permission::require_scope_of(context, &mut tx, &policy).await?;
         policy.status = policy.status.begin_delete()?;
         tx.delete_policy(&context.scope, &engine, &policy.id).await?;
         allowed.commit_about(tx, &arn(&policy)).await?;
@@ -150,11 +148,7 @@ impl PolicyOperations<Context> for AgentCore {
         input: ListPoliciesRequest,
     ) -> Result<ListPoliciesResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
-        let paging =
-            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let mut tx = allowed.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let (mut tx, paging) = page_of_engine(context, &engine, input.next_token, input.max_results).await?;
         let found = match &input.target_resource_scope {
             None => tx.policies(&context.scope, &engine, paging.page()).await?,
             Some(resource) => naming(&mut tx, &context.scope, &engine, paging.page(), resource).await?,
@@ -171,8 +165,7 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<GetPolicySummaryResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let mut tx = authorize(context, &engine, &id)?.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let mut tx = read_about(context, &engine, &id).await?;
         let found = tx.policy_summary(&context.scope, &engine, &id).await?;
         Ok(summarise(&found.ok_or_else(|| not_found("Policy", &id))?))
     }
@@ -184,11 +177,7 @@ impl PolicyOperations<Context> for AgentCore {
         input: ListPolicySummariesRequest,
     ) -> Result<ListPolicySummariesResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &engine))?;
-        let paging =
-            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let mut tx = allowed.read().await?;
-        find_engine(&mut tx, &context.scope, &engine).await?;
+        let (mut tx, paging) = page_of_engine(context, &engine, input.next_token, input.max_results).await?;
         let found = match &input.target_resource_scope {
             None => tx.policy_summaries(&context.scope, &engine, paging.page()).await?,
             Some(resource) => {
@@ -210,15 +199,22 @@ fn arn(policy: &Policy) -> Arn {
 }
 
 /// Some operations are about the engine and about the policy, and both must be allowed.
-fn authorize<'a>(
+async fn authorize<'a>(
     context: &'a Context,
     engine: &PolicyEngineId,
     id: &PolicyId,
 ) -> Result<Authorized<'a>, Failure> {
-    let allowed = context.authorize(&Arn::policy_engine(&context.scope, engine))?;
+    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, engine)).await?;
     let policy = Arn::policy(&context.scope, engine, id);
-    context.require(context.action, &policy, |conditions| conditions)?;
+    context.authorize_tagged(&policy).await?;
     Ok(allowed)
+}
+
+/// A transaction for reading a policy of an engine that is there.
+async fn read_about(context: &Context, engine: &PolicyEngineId, id: &PolicyId) -> Result<Tx, Failure> {
+    let mut tx = authorize(context, engine, id).await?.read().await?;
+    find_engine(&mut tx, &context.scope, engine).await?;
+    Ok(tx)
 }
 
 /// A statement that was written, or one that a generation of this engine made.
@@ -264,8 +260,8 @@ async fn keep_within_quotas(context: &Context, tx: &mut Tx, policy: &Policy) -> 
 }
 
 /// A policy that cannot be checked on behalf of its author fails at once.
-fn bar(context: &Context, policy: &mut Policy) -> Result<(), Failure> {
-    if let Some(reason) = policy_permission::barred(context, &policy.statement)? {
+async fn bar(context: &Context, tx: &mut Tx, policy: &mut Policy) -> Result<(), Failure> {
+    if let Some(reason) = policy_permission::barred(context, tx, &policy.statement).await? {
         policy.status = policy.status.settle(Settled::Badly)?;
         policy.status_reasons = vec![reason];
     }

@@ -7,10 +7,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::{
-    Arn, Gateway, GatewayId, NO_INPUT, Policy, PolicyValidation, Target, TargetId, Upstream, tool_name,
-};
-use policy::{GatewayTools, Schema, ToolDefinition, Validation};
+use domain::{Arn, Gateway, GatewayId, Policy, PolicyValidation, Target, TargetId};
+use policy::{Offered, Schema, Validation};
 use prover::{Prover, SolverUse};
 use store::{Page, Tx};
 
@@ -112,8 +110,9 @@ impl Schemas {
         if let Some((_, schema)) = self.kept().iter().find(|(known, _)| *known == state) {
             return Ok(Arc::clone(schema));
         }
-        let tools: Vec<_> = offered.iter().map(|(gateway, targets)| Offered::new(gateway, targets)).collect();
-        let inputs: Vec<_> = tools.iter().map(Offered::as_input).collect();
+        let offered: Vec<_> =
+            offered.iter().map(|(gateway, targets)| Offered::by_targets(gateway, targets)).collect();
+        let inputs: Vec<_> = offered.iter().map(Offered::tools).collect();
         let schema = Arc::new(Schema::build(&inputs).map_err(|error| error.to_string())?);
         let mut kept = self.kept();
         kept.push_front((state, Arc::clone(&schema)));
@@ -139,31 +138,4 @@ async fn named_gateway(tx: &mut Tx, policy: &Policy, named: &str) -> Result<Gate
         return Err(unknown());
     }
     tx.gateway(&policy.scope, &GatewayId::from_text(id)).await?.ok_or_else(unknown)
-}
-
-/// A gateway with its tools by their full names, kept where the schema can borrow them.
-pub(super) struct Offered {
-    arn: Arn,
-    tools: Vec<(String, String)>,
-}
-
-impl Offered {
-    pub(super) fn new(gateway: &Gateway, targets: &[Target]) -> Self {
-        let own = targets.iter().flat_map(|target| {
-            target.tools.iter().map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
-        });
-        // An HTTP target is an action of its own, without an input.
-        let passages = targets.iter().filter(|target| matches!(target.upstream, Upstream::Http(_)));
-        let tools = own.chain(passages.map(|target| (target.name.clone(), NO_INPUT.to_owned())));
-        Self { arn: Arn::gateway(&gateway.scope, &gateway.id), tools: tools.collect() }
-    }
-
-    pub(super) fn arn(&self) -> &str {
-        self.arn.as_str()
-    }
-
-    pub(super) fn as_input(&self) -> GatewayTools<'_> {
-        let tools = self.tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
-        GatewayTools { arn: self.arn.as_str(), tools: tools.collect() }
-    }
 }

@@ -12,6 +12,7 @@ use domain::{Arn, PolicyEngine, PolicyEngineId, PolicyStatus, Scope, Settled};
 use store::{Page, StoreError, Tx};
 
 use super::gateway_settings::read_kms_key;
+use super::tag::check_tags;
 use super::{AgentCore, all_engines, bad_token, conflict, name_taken, not_found, over_quota};
 use crate::context::Context;
 use crate::fault::Failure;
@@ -33,7 +34,10 @@ impl PolicyEngineOperations<Context> for AgentCore {
         mut input: CreatePolicyEngineRequest,
     ) -> Result<CreatePolicyEngineResponse, Failure> {
         let attempt = Attempt::new(input.client_token.take(), "", &input)?;
-        let allowed = context.authorize(&all_engines(&context.scope))?;
+        let tags = input.tags.take().unwrap_or_default();
+        check_tags(&tags)?;
+        let allowed =
+            context.authorize_with(&all_engines(&context.scope), |known| known.requesting_tags(&tags))?;
         let mut tx = allowed.begin().await?;
         if let Some(id) = attempt.made_before(context, &mut tx).await? {
             return Ok(describe(&find(&mut tx, &context.scope, &PolicyEngineId::from_text(id)).await?));
@@ -63,7 +67,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
             error => error.into(),
         })?;
         let arn = Arn::policy_engine(&engine.scope, &engine.id);
-        if let Some(tags) = input.tags {
+        if !tags.is_empty() {
             tx.put_tags(&engine.scope, &arn, &tags).await?;
         }
         attempt.made(context, &mut tx, engine.id.as_str()).await?;
@@ -77,9 +81,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
         context: &Context,
         input: GetPolicyEngineRequest,
     ) -> Result<GetPolicyEngineResponse, Failure> {
-        let id = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &id))?;
-        Ok(describe(&find(&mut allowed.read().await?, &context.scope, &id).await?))
+        Ok(describe(&read(context, input.policy_engine_id).await?))
     }
 
     /// Only the description can change; an empty one takes it away.
@@ -89,7 +91,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
         input: UpdatePolicyEngineRequest,
     ) -> Result<UpdatePolicyEngineResponse, Failure> {
         let id = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &id))?;
+        let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, &id)).await?;
         let mut tx = allowed.begin().await?;
         let mut engine = find(&mut tx, &context.scope, &id).await?;
         engine.status = engine.status.begin_update()?;
@@ -110,7 +112,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
     ) -> Result<DeletePolicyEngineResponse, Failure> {
         let id = PolicyEngineId::from_text(input.policy_engine_id);
         let arn = Arn::policy_engine(&context.scope, &id);
-        let allowed = context.authorize(&arn)?;
+        let allowed = context.authorize_tagged(&arn).await?;
         let mut tx = allowed.begin().await?;
         let mut engine = find(&mut tx, &context.scope, &id).await?;
         engine.status = engine.status.begin_delete()?;
@@ -138,11 +140,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
         context: &Context,
         input: ListPolicyEnginesRequest,
     ) -> Result<ListPolicyEnginesResponse, Failure> {
-        let allowed = context.authorize(&all_engines(&context.scope))?;
-        let paging =
-            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
-        let (engines, next_token) = paging.cut(found, |engine| engine.id.to_string());
+        let (engines, next_token) = page_of_engines(context, input.next_token, input.max_results).await?;
         Ok(ListPolicyEnginesResponse { policy_engines: engines.iter().map(describe).collect(), next_token })
     }
 
@@ -151,9 +149,7 @@ impl PolicyEngineOperations<Context> for AgentCore {
         context: &Context,
         input: GetPolicyEngineSummaryRequest,
     ) -> Result<GetPolicyEngineSummaryResponse, Failure> {
-        let id = PolicyEngineId::from_text(input.policy_engine_id);
-        let allowed = context.authorize(&Arn::policy_engine(&context.scope, &id))?;
-        Ok(summarise(&find(&mut allowed.read().await?, &context.scope, &id).await?))
+        Ok(summarise(&read(context, input.policy_engine_id).await?))
     }
 
     async fn list_policy_engine_summaries(
@@ -161,14 +157,43 @@ impl PolicyEngineOperations<Context> for AgentCore {
         context: &Context,
         input: ListPolicyEngineSummariesRequest,
     ) -> Result<ListPolicyEngineSummariesResponse, Failure> {
-        let allowed = context.authorize(&all_engines(&context.scope))?;
-        let paging =
-            Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
-        let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
-        let (engines, next_token) = paging.cut(found, |engine| engine.id.to_string());
+        let (engines, next_token) = page_of_engines(context, input.next_token, input.max_results).await?;
         let policy_engines = engines.iter().map(summarise).collect();
         Ok(ListPolicyEngineSummariesResponse { policy_engines, next_token })
     }
+}
+
+/// An engine, for a caller who may see it.
+async fn read(context: &Context, id: String) -> Result<PolicyEngine, Failure> {
+    let id = PolicyEngineId::from_text(id);
+    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, &id)).await?;
+    find(&mut allowed.read().await?, &context.scope, &id).await
+}
+
+/// A page of engines, for a caller who may see them all.
+async fn page_of_engines(
+    context: &Context,
+    token: Option<String>,
+    size: Option<i64>,
+) -> Result<(Vec<PolicyEngine>, Option<String>), Failure> {
+    let allowed = context.authorize(&all_engines(&context.scope))?;
+    let paging = Paging::new(token.as_deref(), size, PAGE).ok_or_else(bad_token)?;
+    let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
+    Ok(paging.cut(found, |engine| engine.id.to_string()))
+}
+
+/// How every list of what an engine holds begins: the caller may see the engine, the page is one, the engine is there.
+pub(super) async fn page_of_engine(
+    context: &Context,
+    engine: &PolicyEngineId,
+    token: Option<String>,
+    size: Option<i64>,
+) -> Result<(Tx, Paging), Failure> {
+    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, engine)).await?;
+    let paging = Paging::new(token.as_deref(), size, PAGE).ok_or_else(bad_token)?;
+    let mut tx = allowed.read().await?;
+    find(&mut tx, &context.scope, engine).await?;
+    Ok((tx, paging))
 }
 
 /// Nothing is left to do but to say that it is done.

@@ -3,45 +3,77 @@
 //! A policy was checked against the tools that there were when it was written. AWS lets tools change under it without a
 //! word. A permit that no longer fits permits less, and that is reported; a forbid that no longer fits no longer protects
 //! (what it forbids may now be called otherwise), so such a change is refused while the forbid binds.
+//!
+//! A target that is taken away and made again with other tools is the same change in two steps: whoever makes it is told
+//! of the policies that name it and do not fit what it offers now.
 
 use aws::Fault;
-use domain::{Gateway, Policy, PolicyEnforcement, PolicyMode, Target};
-use policy::{Effect, ResourceScope, Schema, Validation};
-use store::{Page, Tx};
+use domain::{Gateway, Policy, PolicyEnforcement, PolicyMode, Target, Upstream};
+use policy::{Effect, Offered, Outline, ResourceScope, Schema, Validation};
+use store::{Page, StoreError, Tx};
 
 use super::engine_of;
-use super::policy_check::Offered;
 use crate::fault::Failure;
+use crate::pinning;
 
 /// How many policies are named in a report.
 const MOST_NAMED: usize = 10;
 /// How much is said of one policy, in characters.
 const LONGEST_PROBLEM: usize = 400;
+/// How much of a report stands in one audit event, in characters.
+const LONGEST_NOTE: usize = 1_024;
 
 /// What a change would do.
-#[derive(Default)]
-pub(super) struct Impact {
+#[derive(Debug, Default)]
+pub struct Impact {
     broken: Vec<Broken>,
 }
 
-/// A policy that fits the tools that there are and not those that there would be.
-struct Broken {
-    name: String,
-    effect: Effect,
-    binds: bool,
-    problem: String,
+/// A policy that does not fit the tools that there would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The policy's id.
+    pub policy: String,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether calls are decided by it: it is ACTIVE, and the gateway enforces.
+    pub binds: bool,
+    /// What does not fit, without a full stop.
+    pub problem: String,
+}
+
+/// Why it cannot be known what a change would do.
+#[derive(Debug, thiserror::Error)]
+pub enum ImpactError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The comparison ended before its time.
+    #[error("the policies could not be held against the tools: {0}")]
+    Unfinished(#[from] tokio::task::JoinError),
+}
+
+impl From<ImpactError> for Failure {
+    fn from(error: ImpactError) -> Self {
+        match error {
+            ImpactError::Store(error) => error.into(),
+            error @ ImpactError::Unfinished(_) => Self::internal(&error),
+        }
+    }
 }
 
 /// Finds out what becomes of the gateway's policies when the target `before` becomes `after`; absent, it is not there.
 ///
 /// # Errors
 /// When the store fails.
-pub(super) async fn of_change(
+pub async fn of_change(
     tx: &mut Tx,
     gateway: &Gateway,
     before: Option<&Target>,
     after: Option<&Target>,
-) -> Result<Impact, Failure> {
+) -> Result<Impact, ImpactError> {
     let Some(attached) = &gateway.policy else { return Ok(Impact::default()) };
     if same_tools(before, after) {
         return Ok(Impact::default());
@@ -59,14 +91,35 @@ pub(super) async fn of_change(
     let mut future = present.clone();
     present.extend(before.cloned());
     future.extend(after.cloned());
-    let enforced = attached.mode == PolicyMode::Enforce;
-    let (present, future) = (Offered::new(gateway, &present), Offered::new(gateway, &future));
-    let comparing = tokio::task::spawn_blocking(move || compare(&present, &future, &in_force, enforced));
-    let broken = comparing.await.map_err(|error| Failure::internal(&error))?;
+    let comparison = Comparison {
+        present: Offered::by_targets(gateway, &present),
+        future: Offered::by_targets(gateway, &future),
+        appears: after
+            .filter(|target| before.is_none_or(offers_nothing) && !offers_nothing(target))
+            .map(|target| target.name.clone()),
+        enforced: attached.mode == PolicyMode::Enforce,
+    };
+    let broken = tokio::task::spawn_blocking(move || comparison.broken(&in_force)).await?;
     Ok(Impact { broken })
 }
 
+/// What becomes of the gateway's policies when what is held of a target is approved.
+///
+/// # Errors
+/// When the store fails.
+pub async fn of_approval(tx: &mut Tx, gateway: &Gateway, target: &Target) -> Result<Impact, ImpactError> {
+    let Some(held) = &target.held else { return Ok(Impact::default()) };
+    let approved = Target { tools: held.tools.clone(), held: None, ..target.clone() };
+    of_change(tx, gateway, Some(target), Some(&approved)).await
+}
+
 impl Impact {
+    /// The policies that would be left behind.
+    #[must_use]
+    pub fn broken(&self) -> &[Broken] {
+        &self.broken
+    }
+
     /// The refusal of a change under which a forbid that binds would no longer fit.
     pub(super) fn refusal(&self) -> Result<(), Failure> {
         let protecting = |it: &&Broken| it.binds && it.effect == Effect::Forbid;
@@ -82,13 +135,34 @@ impl Impact {
         Err(Fault::new("ConflictException", message).into())
     }
 
-    /// What the change does, for the status reasons of what is changed and the audit trail.
-    pub(super) fn reasons(&self) -> Vec<String> {
-        let reasons = tell(self.broken.iter());
+    /// What the change does, for the status reasons of what is changed. It is said in the log, too.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let reasons = self.told();
         for reason in &reasons {
             tracing::warn!(reason, "A change of a target leaves a policy behind.");
         }
         reasons
+    }
+
+    /// What the change would do, in sentences: a policy each, and how many more where there are many.
+    #[must_use]
+    pub fn told(&self) -> Vec<String> {
+        tell(self.broken.iter())
+    }
+
+    /// What an approval would do, for the status reasons of a target whose tools are held.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let told = self.told().into_iter();
+        told.map(|reason| pinning::about_held(&format!("an approval leaves a policy behind. {reason}")))
+            .collect()
+    }
+
+    /// What the change does, for its audit event: nothing where it does nothing.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let told = self.told();
+        (!told.is_empty()).then(|| told.join(" ").chars().take(LONGEST_NOTE).collect())
     }
 }
 
@@ -100,13 +174,11 @@ fn tell<'a>(broken: impl Iterator<Item = &'a Broken>) -> Vec<String> {
             more += 1;
             continue;
         }
-        let effect = match policy.effect {
-            Effect::Permit => "permit",
-            Effect::Forbid => "forbid",
-        };
         told.push(format!(
-            "The {effect} policy {} does not fit the changed tools: {}.",
-            policy.name, policy.problem
+            "The {} policy {} does not fit the changed tools: {}.",
+            policy.effect.as_str(),
+            policy.name,
+            policy.problem
         ));
     }
     if more > 0 {
@@ -122,40 +194,66 @@ fn same_tools(before: Option<&Target>, after: Option<&Target>) -> bool {
             let mut tools: Vec<_> =
                 it.tools.iter().map(|tool| (tool.name.clone(), tool.input_schema.0.clone())).collect();
             tools.sort();
-            (it.name.clone(), tools, matches!(it.upstream, domain::Upstream::Http(_)))
+            (it.name.clone(), tools, matches!(it.upstream, Upstream::Http(_)))
         })
     };
     seen(before) == seen(after)
 }
 
-/// The policies about the gateway that fit `present` and not `future`.
-fn compare(present: &Offered, future: &Offered, policies: &[Policy], enforced: bool) -> Vec<Broken> {
-    let (Ok(now), Ok(then)) = (Schema::build(&[present.as_input()]), Schema::build(&[future.as_input()]))
-    else {
-        // A schema that cannot be made is the change's own fault, and told as such elsewhere.
-        return Vec::new();
-    };
-    let mut broken = Vec::new();
-    for policy in policies {
-        let Some(statement) = &policy.in_force else { continue };
-        let Ok(fits) = policy::check(statement, &now, Validation::IgnoreAllFindings) else { continue };
-        let about_it = match &fits.resource {
-            ResourceScope::Gateway(arn) => arn == present.arn(),
+/// Whether a target has nothing that a policy could be about, such as one whose server was not asked yet.
+fn offers_nothing(target: &Target) -> bool {
+    target.tools.is_empty() && !matches!(target.upstream, Upstream::Http(_))
+}
+
+/// The tools that there are, beside those that there would be.
+struct Comparison {
+    present: Offered,
+    future: Offered,
+    /// The name of a target that there was not before.
+    appears: Option<String>,
+    /// Whether the gateway enforces what is decided.
+    enforced: bool,
+}
+
+impl Comparison {
+    /// The policies about the gateway that the change leaves behind.
+    fn broken(&self, policies: &[Policy]) -> Vec<Broken> {
+        let schema = |offered: &Offered| Schema::build(&[offered.tools()]);
+        let (Ok(now), Ok(then)) = (schema(&self.present), schema(&self.future)) else {
+            // A schema that cannot be made is the change's own fault, and told as such elsewhere.
+            return Vec::new();
+        };
+        policies.iter().filter_map(|policy| self.breaks(policy, &now, &then)).collect()
+    }
+
+    fn breaks(&self, policy: &Policy, now: &Schema, then: &Schema) -> Option<Broken> {
+        let statement = policy.in_force.as_deref()?;
+        let checked = |schema| policy::check(statement, schema, Validation::IgnoreAllFindings);
+        let problems = checked(then).err()?;
+        let outline = Outline::read(statement).ok()?;
+        let about_it = match &outline.resource {
+            ResourceScope::Gateway(arn) => arn == self.present.arn(),
             ResourceScope::Any | ResourceScope::AnyGateway => true,
             ResourceScope::Other => false,
         };
-        if !about_it {
-            continue;
+        if !about_it || (checked(now).is_err() && !self.names_what_appears(&outline)) {
+            return None;
         }
-        if let Err(problems) = policy::check(statement, &then, Validation::IgnoreAllFindings) {
-            let problem = problems.first().map(ToString::to_string).unwrap_or_default();
-            broken.push(Broken {
-                name: policy.name.clone(),
-                effect: fits.effect,
-                binds: enforced && policy.enforcement == PolicyEnforcement::Active,
-                problem: problem.trim_end_matches('.').chars().take(LONGEST_PROBLEM).collect(),
-            });
-        }
+        let problem = problems.first().map(ToString::to_string).unwrap_or_default();
+        Some(Broken {
+            policy: policy.id.to_string(),
+            name: policy.name.clone(),
+            effect: outline.effect,
+            binds: self.enforced && policy.enforcement == PolicyEnforcement::Active,
+            problem: problem.trim_end_matches('.').chars().take(LONGEST_PROBLEM).collect(),
+        })
     }
-    broken
+
+    /// Whether a policy is about a target that there was not before: one of its name was there when it was written.
+    fn names_what_appears(&self, outline: &Outline) -> bool {
+        let Some(name) = &self.appears else { return false };
+        outline.actions().iter().any(|action| {
+            action.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with("___"))
+        })
+    }
 }

@@ -7,6 +7,7 @@
 
 use domain::{Arn, Policy};
 use policy::ResourceScope;
+use store::Tx;
 
 use super::all_gateways;
 use crate::context::Context;
@@ -17,14 +18,12 @@ use crate::fault::Failure;
 ///
 /// # Errors
 /// AWS's error when no policy of IAM allows it.
-pub(super) fn require_scope(context: &Context, statement: &str) -> Result<(), Failure> {
+pub(super) async fn require_scope(context: &Context, tx: &mut Tx, statement: &str) -> Result<(), Failure> {
     match policy::resource_scope(statement) {
         None => Ok(()),
         Some(ResourceScope::Gateway(named)) => match Arn::parse(&named) {
             Ok(gateway) => {
-                context.require("bedrock-agentcore:ManageResourceScopedPolicy", &gateway, |conditions| {
-                    conditions
-                })
+                context.require_tagged(tx, "bedrock-agentcore:ManageResourceScopedPolicy", &gateway).await
             }
             // It names no gateway that there could be.
             Err(_) => Ok(()),
@@ -41,19 +40,26 @@ pub(super) fn require_scope(context: &Context, statement: &str) -> Result<(), Fa
 ///
 /// # Errors
 /// AWS's error when no policy of IAM allows it.
-pub(super) fn require_scope_of(context: &Context, policy: &Policy) -> Result<(), Failure> {
+pub(super) async fn require_scope_of(context: &Context, tx: &mut Tx, policy: &Policy) -> Result<(), Failure> {
     let in_force = policy.in_force.iter().filter(|it| **it != policy.statement);
-    std::iter::once(&policy.statement).chain(in_force).try_for_each(|it| require_scope(context, it))
+    for statement in std::iter::once(&policy.statement).chain(in_force) {
+        require_scope(context, tx, statement).await?;
+    }
+    Ok(())
 }
 
 /// Why a statement cannot be checked on behalf of the caller: AWS's reason for a gateway that the caller may not invoke.
 ///
 /// # Errors
 /// AWS's error for a call that is not signed.
-pub(super) fn barred(context: &Context, statement: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn barred(
+    context: &Context,
+    tx: &mut Tx,
+    statement: &str,
+) -> Result<Option<String>, Failure> {
     for named in policy::named_gateways(statement) {
         let Ok(gateway) = Arn::parse(&named) else { continue };
-        if !context.may("bedrock-agentcore:InvokeGateway", &gateway)? {
+        if !context.may(tx, "bedrock-agentcore:InvokeGateway", &gateway).await? {
             let id = gateway.resource().strip_prefix("gateway/").unwrap_or(gateway.resource());
             return Ok(Some(format!("Insufficient permissions to call gateway with ID {id}")));
         }

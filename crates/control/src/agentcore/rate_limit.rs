@@ -30,7 +30,7 @@ impl GatewayRateLimitOperations<Context> for AgentCore {
     ) -> Result<CreateGatewayRateLimitResponse, Failure> {
         let attempt = Attempt::new(input.client_token.take(), &input.gateway_identifier, &input)?;
         let gateway = GatewayId::from_text(input.gateway_identifier.clone());
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let asked = Asked {
             id: input.rate_limit_id,
             description: input.description,
@@ -58,7 +58,7 @@ impl GatewayRateLimitOperations<Context> for AgentCore {
     ) -> Result<BatchPutGatewayRateLimitsResponse, Failure> {
         let attempt = Attempt::new(input.client_token.take(), &input.gateway_identifier, &input)?;
         let gateway = GatewayId::from_text(input.gateway_identifier.clone());
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let mut seen = HashSet::new();
         let mut wanted = Vec::new();
         for one in input.rate_limits {
@@ -99,7 +99,7 @@ impl GatewayRateLimitOperations<Context> for AgentCore {
         input: GetGatewayRateLimitRequest,
     ) -> Result<GetGatewayRateLimitResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let mut tx = allowed.read().await?;
         find_gateway(&mut tx, &context.scope, &gateway).await?;
         Ok(describe(&find(&mut tx, &context.scope, &gateway, &input.rate_limit_id).await?))
@@ -112,7 +112,7 @@ impl GatewayRateLimitOperations<Context> for AgentCore {
         input: UpdateGatewayRateLimitRequest,
     ) -> Result<UpdateGatewayRateLimitResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let mut tx = allowed.begin().await?;
         find_gateway(&mut tx, &context.scope, &gateway).await?;
         let mut limit = find(&mut tx, &context.scope, &gateway, &input.rate_limit_id).await?;
@@ -130,7 +130,7 @@ impl GatewayRateLimitOperations<Context> for AgentCore {
         input: DeleteGatewayRateLimitRequest,
     ) -> Result<DeleteGatewayRateLimitResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let mut tx = allowed.begin().await?;
         find_gateway(&mut tx, &context.scope, &gateway).await?;
         find(&mut tx, &context.scope, &gateway, &input.rate_limit_id).await?;
@@ -148,7 +148,7 @@ impl GatewayRateLimitOperations<Context> for AgentCore {
         input: ListGatewayRateLimitsRequest,
     ) -> Result<ListGatewayRateLimitsResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let paging =
             Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
         let mut tx = allowed.read().await?;

@@ -41,6 +41,14 @@ impl Source {
         self.field
     }
 
+    /// Its text, if it stands in the request.
+    pub(super) fn here(&self) -> Option<&str> {
+        match &self.place {
+            Place::Inline(text) => Some(text),
+            Place::Object { .. } => None,
+        }
+    }
+
     /// Reads it.
     ///
     /// # Errors

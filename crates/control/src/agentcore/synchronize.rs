@@ -1,7 +1,9 @@
 //! The work behind a target that is CREATING, UPDATING or SYNCHRONIZING: its upstream is asked for what it lists, and
 //! what differs from what is in force is held where tools are pinned.
 
-use domain::{Arn, GatewayId, Listing, McpServer, Scope, Settled, Target, TargetId, Timestamp, Upstream};
+use domain::{
+    Arn, AuditEvent, GatewayId, Listing, McpServer, Scope, Settled, Target, TargetId, Timestamp, Upstream,
+};
 
 use super::listing::{self, Found};
 use super::policy_impact;
@@ -32,15 +34,20 @@ pub(crate) async fn settle_target(
     let held_before = target.held.clone();
     let before = target.clone();
     take_in(&mut target, found, setup.pins, setup.clock.now())?;
+    let mut note = None;
     if let Some(owner) = tx.gateway(scope, gateway).await? {
         let impact = policy_impact::of_change(&mut tx, &owner, Some(&before), Some(&target)).await?;
         target.status_reasons.extend(impact.reasons());
+        let approval = policy_impact::of_approval(&mut tx, &owner, &target).await?;
+        target.status_reasons.extend(approval.warnings());
+        note = impact.note().or_else(|| approval.note());
     }
     let arn = Arn::target(scope, gateway, id);
-    let mut event = system_event(plane, scope, "target.settle", &arn);
+    let mut event = AuditEvent { reason: note, ..system_event(plane, scope, "target.settle", &arn) };
     if by_update || target.held != held_before {
         event.action = "target.hold".to_owned();
-        event.reason = pinning::summary(&target);
+        let held = pinning::summary(&target).into_iter().chain(event.reason);
+        event.reason = Some(held.collect::<Vec<_>>().join(" ")).filter(|reason| !reason.is_empty());
     }
     tx.update_target(&mut target).await?;
     tx.commit(&event).await?;

@@ -1,4 +1,6 @@
-//! Tags of gateways, policy engines, credential providers and workload identities.
+//! Tags of gateways, policy engines, agent runtimes and their endpoints, credential providers and workload identities.
+
+use std::collections::BTreeMap;
 
 use aws_shapes::bedrock_agentcore_control::{
     ListTagsForResourceRequest, ListTagsForResourceResponse, TagOperations, TagResourceRequest,
@@ -7,6 +9,8 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, GatewayId};
 use store::Tx;
 
+use super::agent_runtime::find as find_runtime;
+use super::agent_runtime_endpoint::find as find_endpoint;
 use super::credential::find as find_provider;
 use super::gateway::find as find_gateway;
 use super::policy_engine::find as find_engine;
@@ -27,11 +31,14 @@ impl TagOperations<Context> for AgentCore {
         input: TagResourceRequest,
     ) -> Result<TagResourceResponse, Failure> {
         let arn = read_arn(&input.resource_arn)?;
-        let allowed = context.authorize(&arn)?;
+        check_tags(&input.tags)?;
+        let allowed = context.authorize_tagged_with(&arn, |it| it.requesting_tags(&input.tags)).await?;
         let mut tx = allowed.begin().await?;
         exists(context, &mut tx, &arn).await?;
         tx.put_tags(&context.scope, &arn, &input.tags).await?;
-        if tx.tags(&arn).await?.len() > MOST_TAGS {
+        let all = tx.tags(&arn).await?;
+        check_tags(&all)?;
+        if all.len() > MOST_TAGS {
             return Err(invalid("tags", format!("A resource may have {MOST_TAGS} tags at most.")));
         }
         allowed.commit(tx).await?;
@@ -44,7 +51,8 @@ impl TagOperations<Context> for AgentCore {
         input: UntagResourceRequest,
     ) -> Result<UntagResourceResponse, Failure> {
         let arn = read_arn(&input.resource_arn)?;
-        let allowed = context.authorize(&arn)?;
+        let keys = input.tag_keys.iter().map(String::as_str);
+        let allowed = context.authorize_tagged_with(&arn, |it| it.with_many("aws:TagKeys", keys)).await?;
         let mut tx = allowed.begin().await?;
         exists(context, &mut tx, &arn).await?;
         tx.delete_tags(&context.scope, &arn, &input.tag_keys).await?;
@@ -58,11 +66,29 @@ impl TagOperations<Context> for AgentCore {
         input: ListTagsForResourceRequest,
     ) -> Result<ListTagsForResourceResponse, Failure> {
         let arn = read_arn(&input.resource_arn)?;
-        let allowed = context.authorize(&arn)?;
+        let allowed = context.authorize_tagged(&arn).await?;
         let mut tx = allowed.read().await?;
         exists(context, &mut tx, &arn).await?;
         Ok(ListTagsForResourceResponse { tags: Some(tx.tags(&arn).await?) })
     }
+}
+
+/// Holds tags against what conditions can tell apart: they know no upper and lower case in the names of keys, so of two
+/// tags that differ in nothing else they would see one, and not the other.
+pub(super) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    for key in tags.keys() {
+        if let Some(other) = seen.insert(key.to_ascii_lowercase(), key) {
+            return Err(invalid(
+                "tags",
+                format!(
+                    "The tags {other} and {key} differ in upper and lower case alone, which policies cannot tell apart. \
+                     Keep one of them."
+                ),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read_arn(text: &str) -> Result<Arn, Failure> {
@@ -76,6 +102,12 @@ async fn exists(context: &Context, tx: &mut Tx, arn: &Arn) -> Result<(), Failure
     }
     if let Some(id) = arn.resource().strip_prefix("gateway/") {
         return find_gateway(tx, &context.scope, &GatewayId::from_text(id)).await.map(|_| ());
+    }
+    if let Some((scope, id, endpoint)) = arn.as_agent_runtime() {
+        return match endpoint {
+            Some(name) => find_endpoint(tx, &scope, &id, name).await.map(|_| ()),
+            None => find_runtime(tx, &scope, &id).await.map(|_| ()),
+        };
     }
     if let Some((scope, kind, name)) = arn.as_credential_provider() {
         return find_provider(tx, &scope, kind, &name).await.map(|_| ());

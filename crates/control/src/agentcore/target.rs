@@ -11,6 +11,7 @@ use domain::{Arn, GatewayId, Listing, McpServer, Scope, Target, TargetId, Upstre
 use store::{Page, StoreError, Tx};
 
 use super::gateway::find as find_gateway;
+use super::policy_impact::Impact;
 use super::target_settings::Settings;
 use super::target_upstream::lists_itself;
 use super::target_wire::{describe, summarise};
@@ -36,7 +37,8 @@ impl GatewayTargetOperations<Context> for AgentCore {
         // The model lets the name be left out; a target then is called by its id.
         let name = input.name.take().unwrap_or_else(|| id.to_string());
         let settings = Settings::of_create(input)?;
-        let allowed = context.authorize_with(&arn, |conditions| settings.condition_keys(conditions))?;
+        let allowed =
+            context.authorize_tagged_with(&arn, |conditions| settings.condition_keys(conditions)).await?;
         let mut tx = allowed.read().await?;
         let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
         settings.check(&mut tx, &owner, &name).await?;
@@ -55,11 +57,13 @@ impl GatewayTargetOperations<Context> for AgentCore {
         }
         let mut target = settings.into_target(id, gateway, name, context);
         let impact = policy_impact::of_change(&mut tx, &owner, None, Some(&target)).await?;
+        impact.refusal()?;
         target.status_reasons.extend(impact.reasons());
         linked_identity::register(context, &mut tx, &target).await?;
         tx.insert_target(&target).await.map_err(|error| taken(error, &target.name))?;
         attempt.made(context, &mut tx, target.id.as_str()).await?;
-        allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;
+        let about = Arn::target(&target.scope, &target.gateway, &target.id);
+        allowed.commit_noting(tx, &about, impact.note()).await?;
         settle_later(context, &target).await;
         describe(&target)
     }
@@ -70,7 +74,7 @@ impl GatewayTargetOperations<Context> for AgentCore {
         input: GetGatewayTargetRequest,
     ) -> Result<GetGatewayTargetResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let mut tx = allowed.read().await?;
         find_gateway(&mut tx, &context.scope, &gateway).await?;
         describe(&find(&mut tx, &context.scope, &gateway, &TargetId::from_text(input.target_id)).await?)
@@ -86,9 +90,9 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let id = TargetId::from_text(input.target_id.clone());
         let name = input.name.take();
         let settings = Settings::of_update(input)?;
-        let allowed = context.authorize_with(&Arn::gateway(&context.scope, &gateway), |conditions| {
-            settings.condition_keys(conditions)
-        })?;
+        let arn = Arn::gateway(&context.scope, &gateway);
+        let allowed = context.authorize_tagged_with(&arn, |known| settings.condition_keys(known));
+        let allowed = allowed.await?;
         let mut tx = allowed.read().await?;
         let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
         let target = find(&mut tx, &context.scope, &gateway, &id).await?;
@@ -105,14 +109,18 @@ impl GatewayTargetOperations<Context> for AgentCore {
         settings.apply(&mut target, name, context.now, context.setup().pins);
         let impact = policy_impact::of_change(&mut tx, &owner, Some(&before), Some(&target)).await?;
         // What lists its tools itself has yet to say what they are.
-        if !lists_itself(&target.upstream) {
+        let note = if lists_itself(&target.upstream) { None } else { impact.note() };
+        if note.is_some() {
             impact.refusal()?;
             target.status_reasons.extend(impact.reasons());
         }
+        let approval = policy_impact::of_approval(&mut tx, &owner, &target).await?;
+        target.status_reasons.extend(approval.warnings());
         linked_identity::register(context, &mut tx, &target).await?;
         let called = target.name.clone();
         tx.update_target(&mut target).await.map_err(|error| taken(error, &called))?;
-        allowed.commit_about(tx, &Arn::target(&target.scope, &target.gateway, &target.id)).await?;
+        let about = Arn::target(&target.scope, &target.gateway, &target.id);
+        allowed.commit_noting(tx, &about, note).await?;
         settle_later(context, &target).await;
         describe(&target)
     }
@@ -125,21 +133,22 @@ impl GatewayTargetOperations<Context> for AgentCore {
         let gateway = GatewayId::from_text(input.gateway_identifier);
         let id = TargetId::from_text(input.target_id);
         let arn = Arn::gateway(&context.scope, &gateway);
-        let allowed = context.authorize(&arn)?;
+        let allowed = context.authorize_tagged(&arn).await?;
         let mut tx = allowed.begin().await?;
         let owner = find_gateway(&mut tx, &context.scope, &gateway).await?;
-        let reasons = match tx.target(&context.scope, &gateway, &id).await {
+        let impact = match tx.target(&context.scope, &gateway, &id).await {
             // What nobody can read any more can still be taken away.
-            Err(StoreError::KeyUnusable(_)) => Vec::new(),
+            Err(StoreError::KeyUnusable(_)) => Impact::default(),
             found => {
                 let target = found?.ok_or_else(|| not_found("Target", &id))?;
                 target.status.begin_delete()?;
                 // A forbid about tools that are gone forbids nothing that could be called.
-                policy_impact::of_change(&mut tx, &owner, Some(&target), None).await?.reasons()
+                policy_impact::of_change(&mut tx, &owner, Some(&target), None).await?
             }
         };
+        let reasons = impact.reasons();
         tx.delete_target(&context.scope, &gateway, &id).await?;
-        allowed.commit_about(tx, &Arn::target(&context.scope, &gateway, &id)).await?;
+        allowed.commit_noting(tx, &Arn::target(&context.scope, &gateway, &id), impact.note()).await?;
         Ok(DeleteGatewayTargetResponse {
             gateway_arn: arn.to_string(),
             target_id: id.to_string(),
@@ -154,7 +163,7 @@ impl GatewayTargetOperations<Context> for AgentCore {
         input: ListGatewayTargetsRequest,
     ) -> Result<ListGatewayTargetsResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let paging =
             Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
         let mut tx = allowed.read().await?;
@@ -171,7 +180,7 @@ impl GatewayTargetOperations<Context> for AgentCore {
         input: SynchronizeGatewayTargetsRequest,
     ) -> Result<SynchronizeGatewayTargetsResponse, Failure> {
         let gateway = GatewayId::from_text(input.gateway_identifier);
-        let allowed = context.authorize(&Arn::gateway(&context.scope, &gateway))?;
+        let allowed = context.authorize_tagged(&Arn::gateway(&context.scope, &gateway)).await?;
         let mut tx = allowed.begin().await?;
         find_gateway(&mut tx, &context.scope, &gateway).await?;
         let mut targets = Vec::new();

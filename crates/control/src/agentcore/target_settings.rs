@@ -67,10 +67,21 @@ impl Settings {
 
     /// The condition keys of CreateGatewayTarget and UpdateGatewayTarget.
     pub(super) fn condition_keys(&self, conditions: ::iam::Context) -> ::iam::Context {
-        let conditions = match self.upstream {
-            Upstream::Http(_) => conditions,
-            _ => conditions.with("bedrock-agentcore:McpTargetConfigurationType", kind(&self.upstream)),
+        let key = match self.upstream {
+            Upstream::Http(_) => "bedrock-agentcore:HttpTargetConfigurationType",
+            _ => "bedrock-agentcore:McpTargetConfigurationType",
         };
+        let (kept, texts) = (&self.propagation, |list: &[String]| list.to_vec());
+        let scopes = match &self.outbound {
+            Outbound::OAuth(oauth) => texts(&oauth.scopes),
+            _ => Vec::new(),
+        };
+        let conditions = conditions
+            .with(key, kind(&self.upstream))
+            .with_many("bedrock-agentcore:AllowedRequestHeaders", texts(&kept.request_headers))
+            .with_many("bedrock-agentcore:AllowedQueryParameters", texts(&kept.query_parameters))
+            .with_many("bedrock-agentcore:AllowedResponseHeaders", texts(&kept.response_headers))
+            .with_many("bedrock-agentcore:CredentialProviderScope", scopes);
         match outbound::type_name(&self.outbound) {
             Some(name) => conditions.with("bedrock-agentcore:CredentialProviderType", name),
             None => conditions,

@@ -10,6 +10,7 @@ use domain::{Arn, EventId, Scope, WorkloadIdentity};
 use store::{StoreError, Tx};
 
 use super::linked_identity::is_the_callers;
+use super::tag::check_tags;
 use super::{AgentCore, bad_token, name_taken, not_found, over_quota};
 use crate::authorized::Authorized;
 use crate::context::Context;
@@ -34,7 +35,9 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
             return_urls: return_urls(input.allowed_resource_oauth2_return_urls)?,
             ..WorkloadIdentity::new(&context.scope, &input.name, id, context.now)
         };
-        let allowed = authorize(context, &identity.name)?;
+        let tags = input.tags.clone().unwrap_or_default();
+        check_tags(&tags)?;
+        let allowed = authorize_workload(context, &identity.name, |it| it.requesting_tags(&tags)).await?;
         let mut tx = allowed.begin().await?;
         let most = context.setup().quotas.workload_identities;
         if tx.workload_identity_count(&context.scope).await? >= i64::try_from(most).unwrap_or(i64::MAX) {
@@ -60,7 +63,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         context: &Context,
         input: GetWorkloadIdentityRequest,
     ) -> Result<GetWorkloadIdentityResponse, Failure> {
-        let allowed = authorize(context, &input.name)?;
+        let allowed = authorize(context, &input.name).await?;
         let identity = find(&mut allowed.read().await?, &context.scope, &input.name).await?;
         Ok(describe(identity))
     }
@@ -71,7 +74,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         input: UpdateWorkloadIdentityRequest,
     ) -> Result<UpdateWorkloadIdentityResponse, Failure> {
         let given = return_urls(input.allowed_resource_oauth2_return_urls)?;
-        let allowed = authorize(context, &input.name)?;
+        let allowed = authorize(context, &input.name).await?;
         let mut tx = allowed.begin().await?;
         let mut identity = find(&mut tx, &context.scope, &input.name).await?;
         identity.return_urls = given;
@@ -87,7 +90,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         context: &Context,
         input: DeleteWorkloadIdentityRequest,
     ) -> Result<DeleteWorkloadIdentityResponse, Failure> {
-        let allowed = authorize(context, &input.name)?;
+        let allowed = authorize(context, &input.name).await?;
         let mut tx = allowed.begin().await?;
         let identity = find(&mut tx, &context.scope, &input.name).await?;
         is_the_callers(&identity, "be deleted")?;
@@ -102,7 +105,7 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
         context: &Context,
         input: ListWorkloadIdentitiesRequest,
     ) -> Result<ListWorkloadIdentitiesResponse, Failure> {
-        let allowed = authorize(context, "*")?;
+        let allowed = authorize(context, "*").await?;
         let paging =
             Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
         let found = allowed.read().await?.workload_identities(&context.scope, paging.page()).await?;
@@ -118,18 +121,19 @@ impl WorkloadIdentityOperations<Context> for AgentCore {
     }
 }
 
-fn authorize<'a>(context: &'a Context, name: &str) -> Result<Authorized<'a>, Failure> {
-    authorize_workload(context, name, |conditions| conditions)
+async fn authorize<'a>(context: &'a Context, name: &str) -> Result<Authorized<'a>, Failure> {
+    authorize_workload(context, name, |conditions| conditions).await
 }
 
 /// Asks about the directory and about the identity in it, as the "Service Authorization Reference" has it.
-pub(crate) fn authorize_workload<'a>(
+pub(crate) async fn authorize_workload<'a>(
     context: &'a Context,
     name: &str,
     conditions: impl Fn(iam::Context) -> iam::Context,
 ) -> Result<Authorized<'a>, Failure> {
+    context.notes.workload(name);
     context.authorize_with(&Arn::workload_directory(&context.scope), &conditions)?;
-    context.authorize_with(&Arn::workload_identity(&context.scope, name), &conditions)
+    context.authorize_tagged_with(&Arn::workload_identity(&context.scope, name), &conditions).await
 }
 
 /// The workload identity of a name.

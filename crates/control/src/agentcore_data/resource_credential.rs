@@ -38,6 +38,7 @@ impl ResourceCredentialOperations<Context> for AgentCoreData {
     ) -> Result<GetResourceOauth2TokenResponse, Failure> {
         let grant = opened(context, &input.workload_identity_token).await?;
         let name = &input.resource_credential_provider_name;
+        context.notes.flow(input.oauth2_flow.as_str());
         check_scopes(&input.scopes)?;
         let parameters = parameters(&input)?;
         let way = match input.oauth2_flow {
@@ -116,9 +117,10 @@ pub(super) async fn permitted<'a>(
     kind: CredentialKind,
     name: &str,
 ) -> Result<(Authorized<'a>, CredentialProvider), Failure> {
-    authorize_workload(context, &grant.identity.name, |conditions| conditions)?;
+    authorize_workload(context, &grant.identity.name, |conditions| conditions).await?;
+    context.notes.provider(kind, name);
     context.authorize(&Arn::token_vault(&context.scope))?;
-    let allowed = context.authorize(&Arn::credential_provider(&context.scope, kind, name))?;
+    let allowed = context.authorize_tagged(&Arn::credential_provider(&context.scope, kind, name)).await?;
     let provider = find_provider(&mut allowed.read().await?, &context.scope, kind, name).await?;
     context.require("secretsmanager:GetSecretValue", &provider.secret_arn(), |conditions| conditions)?;
     Ok((allowed, provider))

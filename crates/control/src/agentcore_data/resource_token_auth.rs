@@ -32,7 +32,7 @@ impl ResourceTokenAuthOperations<Context> for AgentCoreData {
         let outbound = &context.setup().outbound;
         let found = outbound.pending(&context.scope, &input.session_uri).await?;
         let pending = found.ok_or_else(no_session)?;
-        let allowed = authorize_workload(context, pending.workload(), |it| who.conditions(it))?;
+        let allowed = authorize_workload(context, pending.workload(), |it| who.conditions(it)).await?;
         if matches!(pending.status(), AuthorizationStatus::Completed | AuthorizationStatus::Failed) {
             return Err(no_session());
         }

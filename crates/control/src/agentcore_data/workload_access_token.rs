@@ -30,7 +30,7 @@ impl WorkloadAccessTokenOperations<Context> for AgentCoreData {
         input: GetWorkloadAccessTokenRequest,
     ) -> Result<GetWorkloadAccessTokenResponse, Failure> {
         let name = &input.workload_name;
-        let allowed = authorize_workload(context, name, |conditions| conditions)?;
+        let allowed = authorize_workload(context, name, |conditions| conditions).await?;
         let workload_access_token = issue(context, &allowed, name, WorkloadUser::Nobody, None).await?;
         Ok(GetWorkloadAccessTokenResponse { workload_access_token })
     }
@@ -43,8 +43,10 @@ impl WorkloadAccessTokenOperations<Context> for AgentCoreData {
     ) -> Result<GetWorkloadAccessTokenForJWTResponse, Failure> {
         let claims = verified(context, &input.user_token).await?;
         let name = &input.workload_name;
-        let allowed = authorize_workload(context, name, |conditions| with_claims(conditions, &claims))?;
+        let allowed =
+            authorize_workload(context, name, |conditions| with_claims(conditions, &claims)).await?;
         let user = user_of(&claims)?;
+        context.notes.user(&user);
         let token = Secret::new(input.user_token);
         let workload_access_token = issue(context, &allowed, name, user, Some(&token)).await?;
         Ok(GetWorkloadAccessTokenForJWTResponse { workload_access_token })
@@ -59,7 +61,7 @@ impl WorkloadAccessTokenOperations<Context> for AgentCoreData {
         let with_user =
             |conditions: iam::Context| conditions.with("bedrock-agentcore:userid", input.user_id.as_str());
         let name = &input.workload_name;
-        let allowed = authorize_workload(context, name, with_user)?;
+        let allowed = authorize_workload(context, name, with_user).await?;
         let user = WorkloadUser::Id { id: input.user_id };
         let workload_access_token = issue(context, &allowed, name, user, None).await?;
         Ok(GetWorkloadAccessTokenForUserIdResponse { workload_access_token })

@@ -1,9 +1,10 @@
 //! Access keys of users, and of the account itself. The secret part is told once, to whoever makes the key.
 
 use aws_shapes::iam::{
-    AccessKey as WireKey, AccessKeyMetadata, AccessKeyOperations, CreateAccessKeyRequest,
-    CreateAccessKeyResponse, DeleteAccessKeyRequest, ListAccessKeysRequest, ListAccessKeysResponse,
-    StatusType, UpdateAccessKeyRequest,
+    AccessKey as WireKey, AccessKeyLastUsed, AccessKeyMetadata, AccessKeyOperations, CreateAccessKeyRequest,
+    CreateAccessKeyResponse, DeleteAccessKeyRequest, GetAccessKeyLastUsedRequest,
+    GetAccessKeyLastUsedResponse, ListAccessKeysRequest, ListAccessKeysResponse, StatusType,
+    UpdateAccessKeyRequest,
 };
 use domain::{AccessKey, AccessKeyId, AccessKeyStatus, Holder, Secret};
 use store::Tx;
@@ -114,6 +115,30 @@ impl AccessKeyOperations<Context> for Iam {
         tx.delete_access_key(&context.scope.account, &key).await?;
         Ok(allowed.commit(tx).await?)
     }
+
+    /// Decided about the user whose key it is; a key that nobody here has is refused as one that may not be looked at.
+    async fn get_access_key_last_used(
+        &self,
+        context: &Context,
+        input: GetAccessKeyLastUsedRequest,
+    ) -> Result<GetAccessKeyLastUsedResponse, Failure> {
+        let id = AccessKeyId::from_text(input.access_key_id);
+        let found = context.setup().store.read().await?.access_key(&id).await?;
+        let known = found.filter(|key| key.account == context.scope.account);
+        let holder = known.as_ref().map_or_else(|| Holder::User("*".to_owned()), |key| key.holder.clone());
+        let allowed = holder::authorize_called(context, &holder, &format!("access key {id}")).await?;
+        let key = known.ok_or_else(|| no_such(format!("The Access Key with id {id} cannot be found.")))?;
+        let used = allowed.read().await?.access_key_use(&id).await?;
+        let never = || "N/A".to_owned();
+        Ok(GetAccessKeyLastUsedResponse {
+            user_name: Some(name(&key.holder)),
+            access_key_last_used: Some(AccessKeyLastUsed {
+                last_used_date: used.as_ref().map(|used| used.at),
+                service_name: used.as_ref().map_or_else(never, |used| used.service.clone()),
+                region: used.map_or_else(never, |used| used.region),
+            }),
+        })
+    }
 }
 
 /// The key of this id, if it is this holder's.
@@ -127,7 +152,7 @@ async fn find(tx: &mut Tx, context: &Context, holder: &Holder, id: String) -> Re
 fn name(holder: &Holder) -> String {
     match holder {
         Holder::Root => ROOT.to_owned(),
-        Holder::User(name) | Holder::Role(name) => name.clone(),
+        Holder::User(name) | Holder::Role(name) | Holder::Group(name) => name.clone(),
     }
 }
 

@@ -1,6 +1,10 @@
-//! What users and roles have in common: they are found by name and decided about by ARN, and they hold policies, written
-//! into them or attached to them.
+//! What users, groups and roles have in common: they are found by name and decided about by ARN, and they hold policies,
+//! written into them or attached to them. Conditions see the tags and the boundary that one has ("Service Authorization
+//! Reference": `iam:ResourceTag`, `iam:PermissionsBoundary`).
 
+use std::collections::BTreeMap;
+
+use ::iam::Context as Conditions;
 use aws::Fault;
 use aws_shapes::iam::AttachedPolicy;
 use domain::{Arn, Document, Holder};
@@ -14,7 +18,7 @@ use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
 
-/// How many managed policies may be attached to a user or a role.
+/// How many managed policies may be attached to a user, a group or a role.
 const MOST_ATTACHED: usize = 10;
 
 /// Decides whether the caller may do this operation on a user, a role or the account itself.
@@ -22,8 +26,42 @@ const MOST_ATTACHED: usize = 10;
 /// # Errors
 /// AWS's error when no policy allows it. It calls a user or a role by name, so that a path is not told to strangers.
 pub(super) async fn authorize<'a>(context: &'a Context, holder: &Holder) -> Result<Authorized<'a>, Failure> {
-    let arn = locate(context, holder).await?;
-    context.authorize_called(&arn, &called(holder, &arn), |conditions| conditions)
+    authorize_with(context, holder, |conditions| conditions).await
+}
+
+/// The same, with condition keys of the operation's own.
+pub(super) async fn authorize_with<'a>(
+    context: &'a Context,
+    holder: &Holder,
+    conditions: impl FnOnce(Conditions) -> Conditions,
+) -> Result<Authorized<'a>, Failure> {
+    let located = locate(context, holder).await?;
+    let called = called(holder, &located.arn);
+    decide(context, located, &called, conditions)
+}
+
+/// The same, for a request that names the user or the role by something else: a refusal calls it by that.
+pub(super) async fn authorize_called<'a>(
+    context: &'a Context,
+    holder: &Holder,
+    called: &str,
+) -> Result<Authorized<'a>, Failure> {
+    decide(context, locate(context, holder).await?, called, |conditions| conditions)
+}
+
+fn decide<'a>(
+    context: &'a Context,
+    Located { arn, boundary, tags }: Located,
+    called: &str,
+    conditions: impl FnOnce(Conditions) -> Conditions,
+) -> Result<Authorized<'a>, Failure> {
+    context.authorize_called(&arn, called, |known| {
+        let known = known.with_tags("aws:ResourceTag", &tags).with_tags("iam:ResourceTag", &tags);
+        conditions(match boundary {
+            Some(boundary) => known.with("iam:PermissionsBoundary", boundary),
+            None => known,
+        })
+    })
 }
 
 /// The same for attaching or detaching a policy, which conditions may look at.
@@ -32,19 +70,38 @@ async fn authorize_about<'a>(
     holder: &Holder,
     policy: &Arn,
 ) -> Result<Authorized<'a>, Failure> {
-    let arn = locate(context, holder).await?;
-    context.authorize_called(&arn, &called(holder, &arn), |conditions| {
-        conditions.with("iam:PolicyARN", policy.as_str())
-    })
+    authorize_with(context, holder, |conditions| conditions.with("iam:PolicyARN", policy.as_str())).await
+}
+
+/// What a decision about a user, a group or a role looks at.
+struct Located {
+    arn: Arn,
+    boundary: Option<Arn>,
+    tags: BTreeMap<String, String>,
 }
 
 /// The ARN of a user or a role with the path that it has; of one that does not exist, the ARN without a path. It is read
 /// before the decision, because the decision is about it, and nothing else is read.
-async fn locate(context: &Context, holder: &Holder) -> Result<Arn, Failure> {
+async fn locate(context: &Context, holder: &Holder) -> Result<Located, Failure> {
+    let account = &context.scope.account;
     let mut tx = context.setup().store.read().await?;
-    let found = arn(&mut tx, context, holder).await?;
-    let pathless = || Arn::iam(&context.scope.account, &format!("{}/{}", holder.kind(), holder.name()));
+    let found = match holder {
+        Holder::User(name) => {
+            let user = tx.user(account, name).await?;
+            user.map(|user| Located { arn: user.arn(), boundary: user.boundary, tags: user.tags })
+        }
+        Holder::Role(name) => {
+            let role = tx.role(account, name).await?;
+            role.map(|role| Located { arn: role.arn(), boundary: role.boundary, tags: role.tags })
+        }
+        Holder::Root | Holder::Group(_) => arn(&mut tx, context, holder).await?.map(bare),
+    };
+    let pathless = || bare(Arn::iam(account, &format!("{}/{}", holder.kind(), holder.name())));
     Ok(found.unwrap_or_else(pathless))
+}
+
+fn bare(arn: Arn) -> Located {
+    Located { arn, boundary: None, tags: BTreeMap::new() }
 }
 
 /// The ARN of a holder that exists.
@@ -54,6 +111,7 @@ async fn arn(tx: &mut Tx, context: &Context, holder: &Holder) -> Result<Option<A
         Holder::Root => Some(Arn::iam(account, "root")),
         Holder::User(name) => tx.user(account, name).await?.map(|user| user.arn()),
         Holder::Role(name) => tx.role(account, name).await?.map(|role| role.arn()),
+        Holder::Group(name) => tx.group(account, name).await?.map(|group| group.arn()),
     })
 }
 
@@ -61,7 +119,7 @@ async fn arn(tx: &mut Tx, context: &Context, holder: &Holder) -> Result<Option<A
 fn called(holder: &Holder, arn: &Arn) -> String {
     match holder {
         Holder::Root => arn.to_string(),
-        Holder::User(name) | Holder::Role(name) => format!("{} {name}", holder.kind()),
+        Holder::User(name) | Holder::Role(name) | Holder::Group(name) => format!("{} {name}", holder.kind()),
     }
 }
 
@@ -91,6 +149,21 @@ pub(super) fn still(allowed: &Authorized<'_>, present: &Arn) -> Result<(), Failu
     Err(Fault::new("ConcurrentModificationException", message).into())
 }
 
+/// Sees that a holder is one that its account may change: roles of services are theirs.
+///
+/// # Errors
+/// `UnmodifiableEntity` for a service-linked role.
+pub(super) fn modifiable(arn: &Arn) -> Result<(), Failure> {
+    if !arn.resource().starts_with("role/aws-service-role/") {
+        return Ok(());
+    }
+    let name = arn.resource().rsplit('/').next().unwrap_or_default();
+    let message = format!(
+        "Cannot perform the operation on the protected role '{name}' - this role is only modifiable by AWS"
+    );
+    Err(Fault::new("UnmodifiableEntityException", message).into())
+}
+
 /// Sees that a holder holds no policies, so that it may be deleted.
 ///
 /// # Errors
@@ -115,6 +188,7 @@ pub(super) async fn put_inline(
 ) -> Result<(), Failure> {
     let document = compile(text, Kind::Inline)?;
     let allowed = authorize(context, holder).await?;
+    modifiable(allowed.resource())?;
     let mut tx = allowed.begin().await?;
     require(&mut tx, context, &allowed, holder).await?;
     let others = tx.inline_policies(&context.scope.account, holder).await?;
@@ -122,6 +196,7 @@ pub(super) async fn put_inline(
     let together = size(&document) + others.map(|(_, other)| size(other)).sum::<usize>();
     let most = match holder {
         Holder::Role(_) => 10_240,
+        Holder::Group(_) => 5_120,
         Holder::User(_) | Holder::Root => 2_048,
     };
     if together > most {
@@ -159,6 +234,7 @@ pub(super) async fn inline_names(
 /// Takes a policy out of a holder.
 pub(super) async fn delete_inline(context: &Context, holder: &Holder, name: &str) -> Result<(), Failure> {
     let allowed = authorize(context, holder).await?;
+    modifiable(allowed.resource())?;
     let mut tx = allowed.begin().await?;
     require(&mut tx, context, &allowed, holder).await?;
     match tx.delete_inline_policy(&context.scope.account, holder, name).await {
@@ -172,6 +248,7 @@ pub(super) async fn delete_inline(context: &Context, holder: &Holder, name: &str
 pub(super) async fn attach(context: &Context, holder: &Holder, policy: &str) -> Result<(), Failure> {
     let policy = read_arn(policy)?;
     let allowed = authorize_about(context, holder, &policy).await?;
+    modifiable(allowed.resource())?;
     let mut tx = allowed.begin().await?;
     require(&mut tx, context, &allowed, holder).await?;
     let account = &context.scope.account;
@@ -182,7 +259,11 @@ pub(super) async fn attach(context: &Context, holder: &Holder, policy: &str) -> 
     let attached = tx.attached_policies(account, holder).await?;
     let known = attached.iter().any(|known| known.arn == policy);
     if !known && attached.len() >= MOST_ATTACHED {
-        let quota = if matches!(holder, Holder::Role(_)) { "PoliciesPerRole" } else { "PoliciesPerUser" };
+        let quota = match holder {
+            Holder::Role(_) => "PoliciesPerRole",
+            Holder::Group(_) => "PoliciesPerGroup",
+            Holder::User(_) | Holder::Root => "PoliciesPerUser",
+        };
         return Err(over_quota(format!("Cannot exceed quota for {quota}: {MOST_ATTACHED}")));
     }
     tx.attach_policy(account, holder, &policy).await?;
@@ -193,6 +274,7 @@ pub(super) async fn attach(context: &Context, holder: &Holder, policy: &str) -> 
 pub(super) async fn detach(context: &Context, holder: &Holder, policy: &str) -> Result<(), Failure> {
     let policy = read_arn(policy)?;
     let allowed = authorize_about(context, holder, &policy).await?;
+    modifiable(allowed.resource())?;
     let mut tx = allowed.begin().await?;
     require(&mut tx, context, &allowed, holder).await?;
     match tx.detach_policy(&context.scope.account, holder, &policy).await {

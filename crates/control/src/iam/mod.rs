@@ -1,14 +1,24 @@
-//! AWS Identity and Access Management: users and their access keys, roles, managed policies.
+//! AWS Identity and Access Management: users and their access keys, groups, roles, managed policies, identity providers,
+//! and what all of that would allow.
 //!
-//! Users and roles hold policies in the same way, so `holder.rs` has what their files share. What is decided about is
-//! the ARN with the path that the user or role really has, looked up before the decision (`holder::authorize`).
+//! Users, groups and roles hold policies in the same way, so `holder.rs` has what their files share. What is decided about is
+//! the ARN with the path that the user, group or role really has, looked up before the decision (`holder::authorize`).
 
 mod access_key;
+mod account;
+mod boundary;
 mod document;
+mod group;
 mod holder;
 mod listing;
 mod managed_policy;
+mod oidc_provider;
+mod policy_version;
 mod role;
+mod service_linked_role;
+mod simulation;
+mod simulation_source;
+mod tags;
 mod user;
 mod web_identity;
 
@@ -18,6 +28,7 @@ use domain::Holder;
 use crate::fault::Failure;
 
 pub(crate) use document::{Kind, compile};
+pub(crate) use managed_policy::read_arn as read_policy_arn;
 
 /// The operations of the service.
 pub(crate) struct Iam;

@@ -6,13 +6,16 @@ use aws_shapes::iam::{
     GetRoleResponse, ListAttachedRolePoliciesRequest, ListAttachedRolePoliciesResponse,
     ListRolePoliciesRequest, ListRolePoliciesResponse, ListRolesRequest, ListRolesResponse,
     PutRolePolicyRequest, Role as WireRole, RoleOperations, UpdateAssumeRolePolicyRequest,
+    UpdateRoleDescriptionRequest, UpdateRoleDescriptionResponse, UpdateRoleRequest, UpdateRoleResponse,
 };
 use domain::{Arn, Holder, Role};
 use store::{Page, StoreError, Tx};
 
 use super::document::{Kind, compile, encoded};
 use super::listing::Listing;
-use super::{Iam, NO_PATH, already_exists, holder, no_such_holder};
+use super::managed_policy::read_arn;
+use super::service_linked_role::OF_SERVICES;
+use super::{Iam, NO_PATH, already_exists, boundary, holder, no_such_holder, tags, validation_error};
 use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
@@ -38,9 +41,19 @@ impl RoleOperations<Context> for Iam {
             max_session_seconds: longest.unwrap_or(SESSION_SECONDS),
             created_at: context.now,
             name: input.role_name,
+            tags: tags::read(input.tags.unwrap_or_default())?,
+            boundary: input.permissions_boundary.as_deref().map(read_arn).transpose()?,
         };
-        let allowed = context.authorize(&role.arn())?;
+        let allowed = context.authorize_with(&role.arn(), |conditions| {
+            boundary::asked(conditions, role.boundary.as_ref()).requesting_tags(&role.tags)
+        })?;
+        if role.path.starts_with(OF_SERVICES) {
+            return Err(validation_error(
+                "Path /aws-service-role/ is for roles of services: use CreateServiceLinkedRole.",
+            ));
+        }
         let mut tx = allowed.begin().await?;
+        boundary::require_there(&mut tx, context, role.boundary.as_ref()).await?;
         tx.insert_role(&role).await.map_err(|error| match error {
             StoreError::Exists => already_exists(format!("Role with name {} already exists.", role.name)),
             error => error.into(),
@@ -76,17 +89,39 @@ impl RoleOperations<Context> for Iam {
         input: UpdateAssumeRolePolicyRequest,
     ) -> Result<(), Failure> {
         let trust_policy = compile(&input.policy_document, Kind::Trust)?;
-        let holder = Holder::Role(input.role_name);
-        let allowed = holder::authorize(context, &holder).await?;
-        let mut tx = allowed.begin().await?;
-        let role = find(&mut tx, context, &allowed, &holder).await?;
-        tx.update_role(&Role { trust_policy, ..role }).await?;
-        Ok(allowed.commit(tx).await?)
+        change(context, input.role_name, |role| Role { trust_policy, ..role }).await.map(|_| ())
+    }
+
+    /// What is not given becomes what a role has that was made without it.
+    async fn update_role(
+        &self,
+        context: &Context,
+        input: UpdateRoleRequest,
+    ) -> Result<UpdateRoleResponse, Failure> {
+        let longest = input.max_session_duration.and_then(|seconds| u32::try_from(seconds).ok());
+        change(context, input.role_name, |role| Role {
+            description: input.description.filter(|text| !text.is_empty()).or(role.description),
+            max_session_seconds: longest.unwrap_or(role.max_session_seconds),
+            ..role
+        })
+        .await?;
+        Ok(UpdateRoleResponse {})
+    }
+
+    async fn update_role_description(
+        &self,
+        context: &Context,
+        input: UpdateRoleDescriptionRequest,
+    ) -> Result<UpdateRoleDescriptionResponse, Failure> {
+        let description = Some(input.description).filter(|text| !text.is_empty());
+        let role = change(context, input.role_name, |role| Role { description, ..role }).await?;
+        Ok(UpdateRoleDescriptionResponse { role: Some(describe(role)) })
     }
 
     async fn delete_role(&self, context: &Context, input: DeleteRoleRequest) -> Result<(), Failure> {
         let holder = Holder::Role(input.role_name);
         let allowed = holder::authorize(context, &holder).await?;
+        holder::modifiable(allowed.resource())?;
         let mut tx = allowed.begin().await?;
         holder::require(&mut tx, context, &allowed, &holder).await?;
         holder::require_bare(&mut tx, context, &holder).await?;
@@ -167,7 +202,23 @@ impl RoleOperations<Context> for Iam {
     }
 }
 
-async fn find(
+/// Changes a role that its account may change.
+pub(super) async fn change(
+    context: &Context,
+    name: String,
+    how: impl FnOnce(Role) -> Role,
+) -> Result<Role, Failure> {
+    let holder = Holder::Role(name);
+    let allowed = holder::authorize(context, &holder).await?;
+    holder::modifiable(allowed.resource())?;
+    let mut tx = allowed.begin().await?;
+    let role = how(find(&mut tx, context, &allowed, &holder).await?);
+    tx.update_role(&role).await?;
+    allowed.commit(tx).await?;
+    Ok(role)
+}
+
+pub(super) async fn find(
     tx: &mut Tx,
     context: &Context,
     allowed: &Authorized<'_>,
@@ -179,7 +230,7 @@ async fn find(
     Ok(role)
 }
 
-fn describe(role: Role) -> WireRole {
+pub(super) fn describe(role: Role) -> WireRole {
     WireRole {
         arn: role.arn().into(),
         path: role.path,
@@ -189,5 +240,7 @@ fn describe(role: Role) -> WireRole {
         assume_role_policy_document: Some(encoded(&role.trust_policy)),
         description: role.description,
         max_session_duration: Some(i64::from(role.max_session_seconds)),
+        permissions_boundary: boundary::wire(role.boundary.as_ref()),
+        tags: tags::wire(&role.tags),
     }
 }

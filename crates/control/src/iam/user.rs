@@ -12,7 +12,10 @@ use store::{Page, StoreError, Tx};
 
 use super::document::encoded;
 use super::listing::Listing;
-use super::{Iam, NO_PATH, already_exists, delete_conflict, holder, no_such_holder, validation_error};
+use super::managed_policy::read_arn;
+use super::{
+    Iam, NO_PATH, already_exists, boundary, delete_conflict, holder, no_such_holder, tags, validation_error,
+};
 use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
@@ -35,9 +38,14 @@ impl UserOperations<Context> for Iam {
             id: User::mint_id(&*context.setup().random),
             created_at: context.now,
             name: input.user_name,
+            tags: tags::read(input.tags.unwrap_or_default())?,
+            boundary: input.permissions_boundary.as_deref().map(read_arn).transpose()?,
         };
-        let allowed = context.authorize(&user.arn())?;
+        let allowed = context.authorize_with(&user.arn(), |conditions| {
+            boundary::asked(conditions, user.boundary.as_ref()).requesting_tags(&user.tags)
+        })?;
         let mut tx = allowed.begin().await?;
+        boundary::require_there(&mut tx, context, user.boundary.as_ref()).await?;
         tx.insert_user(&user).await.map_err(|error| match error {
             StoreError::Exists => already_exists(format!("User with name {} already exists.", user.name)),
             error => error.into(),
@@ -53,7 +61,9 @@ impl UserOperations<Context> for Iam {
         let mut tx = allowed.read().await?;
         let user = match &holder {
             Holder::Root => describe_root(context, &mut tx).await?,
-            Holder::User(_) | Holder::Role(_) => describe(find(&mut tx, context, &allowed, &holder).await?),
+            Holder::User(_) | Holder::Role(_) | Holder::Group(_) => {
+                describe(find(&mut tx, context, &allowed, &holder).await?)
+            }
         };
         Ok(GetUserResponse { user })
     }
@@ -80,6 +90,9 @@ impl UserOperations<Context> for Iam {
         holder::require_bare(&mut tx, context, &holder).await?;
         if !tx.access_keys(&context.scope.account, &holder).await?.is_empty() {
             return Err(delete_conflict("Cannot delete entity, must delete access keys first."));
+        }
+        if !tx.groups_of(&context.scope.account, holder.name()).await?.is_empty() {
+            return Err(delete_conflict("Cannot delete entity, must remove users from group first."));
         }
         tx.delete_user(&context.scope.account, holder.name()).await?;
         Ok(allowed.commit(tx).await?)
@@ -173,7 +186,7 @@ pub(super) fn named_or_own(context: &Context, name: Option<String>) -> Result<Ho
     }
 }
 
-async fn find(
+pub(super) async fn find(
     tx: &mut Tx,
     context: &Context,
     allowed: &Authorized<'_>,
@@ -185,13 +198,15 @@ async fn find(
     Ok(user)
 }
 
-fn describe(user: User) -> WireUser {
+pub(super) fn describe(user: User) -> WireUser {
     WireUser {
         arn: user.arn().into(),
         path: user.path,
         user_name: user.name,
         user_id: user.id,
         create_date: user.created_at,
+        permissions_boundary: boundary::wire(user.boundary.as_ref()),
+        tags: tags::wire(&user.tags),
     }
 }
 
@@ -204,5 +219,7 @@ async fn describe_root(context: &Context, tx: &mut Tx) -> Result<WireUser, Failu
         user_id: own.to_string(),
         arn: Arn::iam(own, "root").into(),
         create_date: account.map_or(context.now, |account| account.created_at),
+        permissions_boundary: None,
+        tags: None,
     })
 }

@@ -30,12 +30,12 @@ impl CipherOperations<Context> for Kms {
     type Error = Failure;
 
     async fn encrypt(&self, context: &Context, input: EncryptRequest) -> Result<EncryptResponse, Failure> {
-        let with = input.encryption_context.unwrap_or_default();
         let plain = Zeroizing::new(input.plaintext.0);
-        let (key, sealed) = encrypt_with(context, &input.key_id, &with, &plain).await?;
+        let (key_id, ciphertext_blob) =
+            sealed(context, &input.key_id, input.encryption_context, &plain).await?;
         Ok(EncryptResponse {
-            ciphertext_blob: Some(Blob(sealed)),
-            key_id: Some(key.arn().into()),
+            ciphertext_blob,
+            key_id,
             encryption_algorithm: Some(EncryptionAlgorithmSpec::SymmetricDefault),
         })
     }
@@ -84,14 +84,9 @@ impl CipherOperations<Context> for Kms {
         context: &Context,
         input: GenerateDataKeyRequest,
     ) -> Result<GenerateDataKeyResponse, Failure> {
-        let with = input.encryption_context.unwrap_or_default();
         let plain = data_key(context, input.key_spec, input.number_of_bytes)?;
-        let (key, sealed) = encrypt_with(context, &input.key_id, &with, &plain).await?;
-        Ok(GenerateDataKeyResponse {
-            ciphertext_blob: Some(Blob(sealed)),
-            plaintext: Some(Blob(plain.to_vec())),
-            key_id: Some(key.arn().into()),
-        })
+        let (key_id, sealed) = sealed(context, &input.key_id, input.encryption_context, &plain).await?;
+        Ok(GenerateDataKeyResponse { ciphertext_blob: sealed, plaintext: Some(Blob(plain.to_vec())), key_id })
     }
 
     async fn generate_data_key_without_plaintext(
@@ -99,14 +94,22 @@ impl CipherOperations<Context> for Kms {
         context: &Context,
         input: GenerateDataKeyWithoutPlaintextRequest,
     ) -> Result<GenerateDataKeyWithoutPlaintextResponse, Failure> {
-        let with = input.encryption_context.unwrap_or_default();
         let plain = data_key(context, input.key_spec, input.number_of_bytes)?;
-        let (key, sealed) = encrypt_with(context, &input.key_id, &with, &plain).await?;
-        Ok(GenerateDataKeyWithoutPlaintextResponse {
-            ciphertext_blob: Some(Blob(sealed)),
-            key_id: Some(key.arn().into()),
-        })
+        let (key_id, ciphertext_blob) =
+            sealed(context, &input.key_id, input.encryption_context, &plain).await?;
+        Ok(GenerateDataKeyWithoutPlaintextResponse { ciphertext_blob, key_id })
     }
+}
+
+/// What is encrypted with the key that is named, after the key's ARN, as answers show both.
+async fn sealed(
+    context: &Context,
+    id: &str,
+    with: Option<EncryptionContext>,
+    plain: &[u8],
+) -> Result<(Option<String>, Option<Blob>), Failure> {
+    let (key, sealed) = encrypt_with(context, id, &with.unwrap_or_default(), plain).await?;
+    Ok((Some(key.arn().into()), Some(Blob(sealed))))
 }
 
 /// Encrypts with the key that is named, if the caller may and the key can. The audit trail has it; the plaintext has not.

@@ -14,6 +14,7 @@ use compute::{Completed, Invocation, InvokeError};
 use domain::Function;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
+use telemetry::TraceContext;
 
 use super::find_to_invoke;
 use super::function::NOT_ASSUMED;
@@ -33,7 +34,7 @@ pub(super) async fn invoke(
         client_context: input.client_context.as_deref().map(read_client_context).transpose()?,
         payload: read_payload(input.payload)?,
         request_id: context.request_id.to_string(),
-        trace_id: None,
+        trace_id: context.place.as_ref().map(TraceContext::amazon_trace_id),
     };
     let watched = found.allowed.watch();
     if input.invocation_type == Some(InvocationType::DryRun) {

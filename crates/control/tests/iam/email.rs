@@ -1,4 +1,4 @@
-//! SES: messages go into the outbox, and nowhere else.
+//! SES: messages go into the outbox; without a relay, nowhere else.
 
 use domain::AccountId;
 use serde_json::{Value, json};

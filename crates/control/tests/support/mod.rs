@@ -148,6 +148,8 @@ impl World {
             limits: objects::Limits::default(),
         });
         let plane = ControlPlane::new(Setup {
+            fetches: telemetry::Fetches::default(),
+            telemetry: telemetry::Telemetry::off(),
             store: store.clone(),
             objects: objects.clone(),
             principals,
@@ -159,6 +161,7 @@ impl World {
             credentials,
             prover: prover::Prover::new(prover::SolverSettings::default()),
             generator: Arc::new(generation::ControlledEnglish),
+            relay: None,
             client,
             audit: audit.clone(),
             names,

@@ -32,6 +32,7 @@ pub(super) fn request(
         headers: HeaderMap::new(),
         body: Bytes::new(),
         peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        is_secure: false,
     };
     let header = |request: &mut Request, name: &'static str, value: &str| {
         request.headers.insert(name, HeaderValue::from_str(value).unwrap());

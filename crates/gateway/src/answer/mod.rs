@@ -26,6 +26,8 @@ pub(crate) struct Reply {
     challenge: Option<HeaderValue>,
     /// The error's name or code, when it is one.
     pub(crate) error: Option<String>,
+    /// Why what was allowed failed: for the audit trail alone.
+    pub(crate) why: Option<String>,
     /// What came of the request.
     pub(crate) outcome: Outcome,
     /// The code of a JSON-RPC error.
@@ -54,6 +56,7 @@ impl Reply {
             content: Content::Message(message.into()),
             challenge: None,
             error: None,
+            why: None,
             outcome: Outcome::Success,
             code: None,
             headers: Vec::new(),
@@ -83,6 +86,21 @@ impl Reply {
             Some(_) => reply.failing("UpstreamError"),
             None => reply,
         }
+    }
+
+    /// The same reply, with what the audit trail is told of its failure.
+    pub(crate) fn because(self, why: String) -> Self {
+        Self { why: Some(why), ..self }
+    }
+
+    /// Whether it is a stream of events.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// The code of a JSON-RPC error, if it is one.
+    pub(crate) fn code(&self) -> Option<i64> {
+        self.code
     }
 
     pub(crate) fn status(&self) -> StatusCode {

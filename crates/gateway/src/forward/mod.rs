@@ -48,7 +48,11 @@ impl Lane {
             return answer::finish(Reply::no_gateway(id), &request_id);
         };
         drop(snapshot);
-        let mut record = Record::begin(&self.plane, &gate, peer, began, request_id.clone());
+        if setup.audit.refuses() {
+            return answer::finish(Reply::unaudited(), &request_id);
+        }
+        let mut record =
+            Record::begin(&self.plane, &gate, request.headers(), peer, began, request_id.clone());
         match self.serve_http(&gate, place, request, peer, &mut record).await {
             Ok(response) => {
                 record.passed(response.status()).await;
@@ -70,6 +74,7 @@ impl Lane {
         record: &mut Record,
     ) -> Result<Response<Body>, Reply> {
         let (head, incoming) = request.into_parts();
+        record.came(&head);
         listen::inspect_http(&self.plane.setup, gate, &head)?;
         let place = path::read(place)
             .map_err(|problem| Reply::http_error(StatusCode::BAD_REQUEST, "ValidationException", problem))?;
@@ -82,7 +87,8 @@ impl Lane {
         let (caller, body) = authenticate::recognise(self, gate, &head, incoming, peer).await?;
         record.caller(&caller);
         let method = head.method.clone();
-        let mut turn = Turn::new(self, gate, caller, Arrival::of_http(head), record.request_id());
+        let mut turn =
+            Turn::new(self, gate, caller, Arrival::of_http(head), record.request_id(), &record.telling.trace);
         count(&mut turn, place.target, &body, record)?;
         let shown = intercept::http::Shown { path: place.whole, method: &method, peer };
         let body = match intercept::http::request(&mut turn, &shown, &body).await {
@@ -93,6 +99,7 @@ impl Lane {
             Err(failed) => return Err(failed.into_http(gate)),
         };
         let now = turn.now();
+        record.telling.deciding();
         let passage = pass(gate, &turn.caller, place.target, now);
         record.passage(&passage);
         record.recording(|| self.plane.setup.recorder.passage(gate, &turn.caller, now));
@@ -101,11 +108,15 @@ impl Lane {
             Passage::Unknown => return Err(no_target(place.target)),
             Passage::Denied(_) => return Err(denied()),
         };
-        let Forwarded { status, headers, body } =
-            match asked(&turn, &passable, &method, place.below, body).await {
-                Ok(forwarded) => forwarded,
-                Err(failed) => return Err(failed.into_http(gate)),
-            };
+        record.bound_for(gate, passable.target());
+        record.telling.named();
+        record.telling.reaching_target(&turn, passable.target(), None);
+        let answered = asked(&turn, &passable, &method, place.below, body).await;
+        record.telling.reached(answered.is_err().then_some("TargetError"));
+        let Forwarded { status, headers, body } = match answered {
+            Ok(forwarded) => forwarded,
+            Err(failed) => return Err(failed.into_http(gate)),
+        };
         let open = std::mem::take(&mut turn.open);
         finished(&turn, status, headers, body.holding(open), &shown)
             .await

@@ -7,12 +7,16 @@ use mcp::Version;
 use policy::{Engine, Observer, Principal, PrincipalKind};
 use quick_cache::sync::Cache;
 
+use super::guard::Ground;
 use super::{Catalogue, RoleAccess, Visible};
+use crate::alarm::Alarms;
 use crate::authenticate::Caller;
-use crate::challenge::Challenge;
+use crate::delivery::Deliveries;
 use crate::intercept::Interceptors;
 use crate::limit::Limits;
 use crate::meter::Meter;
+use identity::Challenge;
+use identity::attached::Attached;
 
 /// How many callers of one gateway are remembered.
 const CALLERS: usize = 10_000;
@@ -47,12 +51,16 @@ pub(crate) struct Gate {
     pub(crate) limits: Limits,
     pub(crate) interceptors: Arc<Interceptors>,
     pub(crate) challenge: Challenge,
+    /// Who may call it, besides what callers' own policies say.
+    pub(crate) attached: Arc<Attached>,
     /// Verified tokens, by hash. They belong to this gate: another configuration verifies again.
     pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
     /// The one caller of a gateway that asks nobody who they are.
     pub(crate) anyone: OnceLock<Arc<Caller>>,
     /// Counts what the policies decide.
     pub(crate) meter: Arc<Meter>,
+    /// Where its records are delivered.
+    pub(crate) deliveries: Deliveries,
     lists: Cache<Vec<bool>, Arc<Visible>>,
     /// What callers who sign may see. Each of their requests is recognised anew, and their id is all that policies know
     /// of them; a caller with a token keeps what it may see itself.
@@ -64,8 +72,9 @@ pub(crate) struct Gate {
 pub(crate) enum Guard {
     /// Nothing but the authorizer.
     Open,
-    /// Policies; `watched` are those of them that do not bind, where there are any.
-    Policies { mode: PolicyMode, rules: Rules, watched: Option<Arc<Observer>> },
+    /// Policies; `watched` are those of them that do not bind, where there are any, and `ground` is what they were made of,
+    /// where they can be taken again.
+    Policies { mode: PolicyMode, rules: Rules, watched: Option<Arc<Observer>>, ground: Option<Arc<Ground>> },
 }
 
 /// Policies, compiled.
@@ -101,9 +110,11 @@ impl Gate {
             limits,
             interceptors,
             challenge,
+            attached: Arc::default(),
             callers: Cache::new(CALLERS),
             anyone: OnceLock::new(),
             meter: Arc::default(),
+            deliveries: Deliveries::default(),
             lists: Cache::new(LISTS),
             signers: Cache::new(CALLERS),
         }
@@ -115,11 +126,28 @@ impl Gate {
         let (limits, interceptors) = (self.limits.clone(), Arc::clone(&self.interceptors));
         Self::new(gateway, catalogue, self.guard.clone(), role, limits, interceptors, challenge)
             .counted_by(Arc::clone(&self.meter))
+            .open_to(Arc::clone(&self.attached))
+            .delivered_to(self.deliveries.clone())
+    }
+
+    /// The same gateway, with what its resource policy says.
+    pub(crate) fn open_to(self, attached: Arc<Attached>) -> Self {
+        Self { attached, ..self }
     }
 
     /// The same gateway, whose decisions are added to what was counted before.
     pub(crate) fn counted_by(self, meter: Arc<Meter>) -> Self {
         Self { meter, ..self }
+    }
+
+    /// What the log was told of what failed.
+    pub(crate) fn alarms(&self) -> &Alarms {
+        &self.meter.alarms
+    }
+
+    /// The same gateway, whose records are delivered there.
+    pub(crate) fn delivered_to(self, deliveries: Deliveries) -> Self {
+        Self { deliveries, ..self }
     }
 
     /// Whether a host is the one that AWS would give this gateway.

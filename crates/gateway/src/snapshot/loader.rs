@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use credentials::GuardRole;
-use domain::{
-    Arn, Authorizer, Clock, Gateway, GatewayId, NO_INPUT, PolicyEnforcement, Scope, Target, Upstream,
-    UserPoolId, tool_name,
-};
+use domain::{Arn, Authorizer, Clock, Gateway, GatewayId, Scope, Target, Upstream, UserPoolId};
 use egress::Client;
 use functions::{FunctionName, Functions, Prepared};
+use identity::Challenge;
+use identity::attached::Attached;
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
-use policy::{Engine, GatewayTools, Observer, ToolDefinition};
+use runtimes::Runtimes;
 use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
 use tokio::sync::watch;
 
-use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry};
-use crate::challenge::Challenge;
+use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry, guard};
+use crate::challenge;
+use crate::delivery::Deliveries;
 use crate::intercept::{Interceptor, Interceptors};
 use crate::limit::Limits;
 
@@ -50,6 +50,8 @@ pub struct Loader {
     pub outbound: Arc<Outbound>,
     /// The names of this installation.
     pub names: Arc<Names>,
+    /// Told of changed agent runtimes.
+    pub runtimes: Runtimes,
     /// The client of upstream servers.
     pub client: Client,
     /// Whether roles must be allowed to have calls decided.
@@ -177,6 +179,7 @@ impl Loader {
 
     /// Notes what one change asks for, and tells those who remember something of it.
     fn note(&self, present: &Snapshot, change: &Change, work: &mut Work) {
+        self.runtimes.note(change);
         let of_scope = || present.gates.values().filter(|gate| gate.gateway.scope == change.scope);
         let ids = |gates: &mut dyn Iterator<Item = &Arc<Gate>>| -> Vec<GatewayId> {
             gates.map(|gate| gate.gateway.id.clone()).collect()
@@ -225,7 +228,7 @@ impl Loader {
                 })));
             }
             ChangeKind::CredentialProvider => self.outbound.forget_provider(&change.scope, &change.id),
-            ChangeKind::Other => {}
+            ChangeKind::AgentRuntime | ChangeKind::Other => {}
         }
     }
 
@@ -259,7 +262,7 @@ impl Loader {
         targets.retain(|target| target.status.serves());
         targets.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
         let role = RoleAccess::read(tx, &gateway).await?;
-        let guard = self.guard(tx, &gateway, &targets).await?;
+        let guard = guard::compile(tx, &gateway, &targets, before.map(|gate| &gate.guard)).await?;
         let guard = self.held_to_the_role(guard, &gateway, &role);
         let mut with_upstreams = Vec::with_capacity(targets.len());
         for target in targets {
@@ -272,7 +275,12 @@ impl Loader {
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
         let interceptors = Arc::new(self.interceptors(&gateway).await?);
         let meter = before.map(|gate| Arc::clone(&gate.meter)).unwrap_or_default();
-        Ok(Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge).counted_by(meter))
+        let arn = Arn::gateway(&gateway.scope, &gateway.id);
+        let attached = Arc::new(Attached::read(tx, &arn).await?);
+        let groups = tx.log_deliveries(&gateway.scope, &arn).await?;
+        let deliveries = Deliveries::new(&gateway.scope, groups);
+        let gate = Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge);
+        Ok(gate.counted_by(meter).open_to(attached).delivered_to(deliveries))
     }
 
     async fn upstream(&self, scope: &Scope, target: &Target) -> Result<UpstreamEntry, StoreError> {
@@ -314,56 +322,6 @@ impl Loader {
         Ok(interceptors)
     }
 
-    async fn guard(&self, tx: &mut Tx, gateway: &Gateway, targets: &[Target]) -> Result<Guard, StoreError> {
-        let Some(attached) = &gateway.policy else { return Ok(Guard::Open) };
-        let engine = attached.engine.resource().strip_prefix("policy-engine/").unwrap_or_default();
-        let engine = domain::PolicyEngineId::from_text(engine);
-        let policies = tx.policies(&gateway.scope, &engine, Page::ALL).await?;
-        let (mut binding, mut watched) = (Vec::new(), Vec::new());
-        for policy in policies.into_iter().filter(|policy| policy.status.decides()) {
-            let Some(statement) = policy.in_force else { continue };
-            match policy.enforcement {
-                PolicyEnforcement::Active => binding.push((policy.id, statement)),
-                PolicyEnforcement::LogOnly => watched.push((policy.id, statement)),
-            }
-        }
-        let arn = Arn::gateway(&gateway.scope, &gateway.id);
-        let tools: Vec<_> = targets
-            .iter()
-            .flat_map(|target| {
-                target
-                    .tools
-                    .iter()
-                    .map(|tool| (tool_name(&target.name, &tool.name), tool.input_schema.0.clone()))
-            })
-            .collect();
-        // An HTTP target is an action of its own, without an input.
-        let passages = targets.iter().filter(|target| matches!(target.upstream, Upstream::Http(_)));
-        let passages = passages.map(|target| (target.name.clone(), NO_INPUT.to_owned()));
-        let tools: Vec<_> = tools.into_iter().chain(passages).collect();
-        let compiling = tokio::task::spawn_blocking(move || {
-            let definitions =
-                tools.iter().map(|(name, schema)| ToolDefinition { name, input_schema: schema });
-            let gateway = GatewayTools { arn: arn.as_str(), tools: definitions.collect() };
-            let observer = (!watched.is_empty()).then(|| Observer::compile(&gateway, watched));
-            (Engine::compile(&gateway, binding), observer)
-        });
-        let (rules, observer) = match compiling.await {
-            Ok((Ok(engine), observer)) => (Rules::Ready(Arc::new(engine)), observer),
-            Ok((Err(error), observer)) => (Rules::Broken(error.to_string().into()), observer),
-            Err(error) => (Rules::Broken(error.to_string().into()), None),
-        };
-        // Nothing may depend on a policy that does not bind, so what is wrong with one stops nothing.
-        let watched = observer.and_then(|compiled| match compiled {
-            Ok(observer) => Some(Arc::new(observer)),
-            Err(error) => {
-                tracing::error!(gateway.id = %gateway.id, %error, "The policies that do not bind cannot be watched.");
-                None
-            }
-        });
-        Ok(Guard::Policies { mode: attached.mode, rules, watched })
-    }
-
     /// Policies about which the role may not ask decide nothing, where that is required.
     fn held_to_the_role(&self, guard: Guard, gateway: &Gateway, role: &RoleAccess) -> Guard {
         let (Guard::Policies { mode, .. }, Some(attached)) = (&guard, &gateway.policy) else { return guard };
@@ -376,7 +334,7 @@ impl Loader {
             return guard;
         }
         let problem = format!("the role {} lacks {}", gateway.role, lacking.join(", "));
-        Guard::Policies { mode: *mode, rules: Rules::Broken(problem.into()), watched: None }
+        Guard::Policies { mode: *mode, rules: Rules::Broken(problem.into()), watched: None, ground: None }
     }
 
     async fn challenge(&self, tx: &mut Tx, gateway: &Gateway) -> Result<Challenge, StoreError> {
@@ -388,7 +346,7 @@ impl Loader {
             Some(pool) => tx.user_pool(&pool).await?.map(|pool| pool.id),
             None => None,
         };
-        Ok(Challenge::of(gateway, &self.names, local.as_ref()))
+        Ok(challenge::of(gateway, &self.names, local.as_ref()))
     }
 }
 

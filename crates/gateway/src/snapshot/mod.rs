@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod gate;
+mod guard;
 mod loader;
 mod plan;
 mod visible;

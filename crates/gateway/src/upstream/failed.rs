@@ -11,6 +11,9 @@ use crate::snapshot::Gate;
 /// What AgentCore says of a failure whose detail is not for the caller.
 const INTERNAL: &str = "An internal error occurred. Please retry later.";
 
+/// How much of what happened the audit trail is told, in characters.
+const LONGEST_WHY: usize = 512;
+
 /// A call that came to nothing.
 pub(crate) struct Failed {
     /// What happened, for the log and for those who debug.
@@ -115,6 +118,7 @@ impl Failed {
 
     /// The tool's error, as AgentCore words it: with the detail only where the gateway's `exceptionLevel` is DEBUG.
     pub(crate) fn into_result(self, gate: &Gate, id: &str) -> Reply {
+        let why = self.why();
         let result = match self.told(gate) {
             Some(detail) => {
                 let detail = serde_json::Value::from(detail).to_string();
@@ -125,23 +129,36 @@ impl Failed {
             }
             None => mcp::jsonrpc::text_result(INTERNAL, true),
         };
-        Reply::result(id, &result).failing("ToolExecutionError")
+        Reply::result(id, &result).failing("ToolExecutionError").because(why)
     }
 
     /// The same for what is no tool.
     pub(crate) fn into_error(self, gate: &Gate, id: &str) -> Reply {
+        let why = self.why();
         let detail = self.told(gate);
-        Reply::error(id, INTERNAL_ERROR, detail.as_deref().unwrap_or(INTERNAL)).failing("UpstreamError")
+        Reply::error(id, INTERNAL_ERROR, detail.as_deref().unwrap_or(INTERNAL))
+            .failing("UpstreamError")
+            .because(why)
     }
 
     /// The same for an HTTP target.
     pub(crate) fn into_http(self, gate: &Gate) -> Reply {
-        let status = self.answered;
+        let (status, why) = (self.answered, self.why());
         if status == StatusCode::NOT_FOUND {
-            return Reply::http_error(status, "ResourceNotFoundException", &self.detail);
+            return Reply::http_error(status, "ResourceNotFoundException", &self.detail).because(why);
         }
         let detail = self.told(gate);
         Reply::http_error(status, "InternalServerException", detail.as_deref().unwrap_or(INTERNAL))
+            .because(why)
+    }
+
+    /// What the audit trail is told: what the log is told, and nothing of what the target answered.
+    fn why(&self) -> String {
+        let detail: String = self.detail.chars().take(LONGEST_WHY).collect();
+        let endpoint =
+            self.endpoint.as_ref().map(|endpoint| format!(", endpoint {endpoint}")).unwrap_or_default();
+        let status = self.status.map(|status| format!(", status {status}")).unwrap_or_default();
+        format!("{detail} [leg {}{endpoint}{status}]", self.leg.name())
     }
 
     /// What the caller may know; the log knows it in any case.

@@ -8,17 +8,18 @@ use bytes::Bytes;
 use domain::HttpService;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use mask::Mask;
 use mcp::upstream::Dress;
 
 use super::Failed;
+use super::agent_runtime::{self, Called};
 use crate::authorize::Passable;
 use crate::body::Body;
 use crate::turn::Turn;
 
 /// What passes to every service.
-const REQUEST: &[&str] = &[
+pub(super) const REQUEST: &[&str] = &[
     "accept",
     "accept-language",
     "content-encoding",
@@ -38,7 +39,7 @@ const REQUEST: &[&str] = &[
     "tracestate",
 ];
 /// What comes back from every service.
-const RESPONSE: &[&str] = &[
+pub(super) const RESPONSE: &[&str] = &[
     "accept-ranges",
     "cache-control",
     "content-disposition",
@@ -87,11 +88,15 @@ pub(crate) async fn forward(
     credential: &dyn Dress,
 ) -> Result<Forwarded, Failed> {
     let target = passable.target();
-    let HttpService::Passthrough { endpoint, static_query, caller_overrides, .. } = passable.service() else {
-        let HttpService::Runtime { runtime, .. } = passable.service() else {
-            return Err(Failed::new("the target cannot be called"));
-        };
-        return Err(Failed::absent(format!("no agent runtime {runtime} is served here")));
+    let (endpoint, static_query, caller_overrides) = match passable.service() {
+        HttpService::Passthrough { endpoint, static_query, caller_overrides, .. } => {
+            (endpoint, static_query, caller_overrides)
+        }
+        HttpService::Runtime { runtime, qualifier } => {
+            let called =
+                Called { runtime, qualifier: qualifier.as_deref(), propagation: &target.propagation };
+            return agent_runtime::invoke(turn, &called, method, below, body, credential).await;
+        }
     };
     let query = query(&turn.arrival.query, static_query, *caller_overrides);
     let at = format!("the target {} (HTTP service {})", target.name, without_query(endpoint));
@@ -115,12 +120,12 @@ pub(crate) async fn forward(
     Ok(Forwarded {
         status: head.status,
         headers: passed(&head.headers, RESPONSE, &target.propagation.response_headers),
-        body: Body::passing(incoming, until),
+        body: Body::passing(Either::Left(incoming), until),
     })
 }
 
 /// The headers that pass.
-fn passed(from: &HeaderMap, always: &[&str], allowed: &[String]) -> HeaderMap {
+pub(super) fn passed(from: &HeaderMap, always: &[&str], allowed: &[String]) -> HeaderMap {
     let names = always.iter().copied().chain(allowed.iter().map(String::as_str));
     let mut headers = HeaderMap::new();
     for name in names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()) {

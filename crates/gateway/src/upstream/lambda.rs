@@ -59,7 +59,7 @@ pub(crate) async fn invoke(
         payload: event,
         client_context,
         request_id: RequestId::mint(&*setup.random).to_string(),
-        trace_id: None,
+        trace_id: turn.onwards.as_ref().map(telemetry::TraceContext::amazon_trace_id),
     };
     let invoking = setup.functions.invoke(prepared, invocation);
     match tokio::time::timeout(setup.call_timeout, invoking).await {

@@ -1,6 +1,7 @@
 //! The call itself. Every way to an upstream demands a proof that only `authorize` can make: a [`Permitted`] for a tool,
 //! a [`Readable`] for what is offered besides.
 
+mod agent_runtime;
 mod bridge;
 pub(crate) mod consent;
 mod failed;

@@ -6,12 +6,13 @@
 use policy::{ArgumentKind, Schema, Step};
 use serde_json::Value;
 
-use super::cursor::written;
+use super::cursor::{shown, written};
 use super::intent::What;
 use super::stems;
 use super::tokens::Token;
 use super::tools::{Catalogue, some};
 use crate::GatewayTools;
+use crate::enumerated::enumerated;
 
 /// An argument that policies can read.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Argument {
     pub(crate) kind: ArgumentKind,
     /// The only values that it may have, if it says so.
     pub(crate) values: Vec<String>,
+    /// Why it cannot be compared with an amount of dollars, if it cannot.
+    pub(crate) no_dollars: Option<String>,
     stems: Vec<String>,
     last_stems: Vec<String>,
 }
@@ -71,7 +74,8 @@ impl Arguments {
         for tool in &tools {
             let document: Value = serde_json::from_str(&tool.input_schema).unwrap_or_default();
             let its = schema.arguments(&tool.name).into_iter().map(|argument| known(argument, &document));
-            let its: Vec<Argument> = its.collect();
+            let mut its: Vec<Argument> = its.collect();
+            super::currency::mark(&mut its);
             all = Some(match all {
                 None => its,
                 Some(before) => before.into_iter().filter_map(|argument| common(argument, &its)).collect(),
@@ -106,17 +110,17 @@ impl Arguments {
             found => found,
         };
         let fitting: Vec<&Argument> = found.iter().copied().filter(|argument| fits(argument)).collect();
-        let said = written(phrase);
+        let said = shown(&written(phrase));
         match (fitting.as_slice(), found.as_slice()) {
             ([only], _) => Ok(only),
-            ([], []) => Err(format!("`{said}` is no argument{}", self.known())),
+            ([], []) => Err(format!("{said} is no argument{}", self.known())),
             ([], [other, ..]) => {
-                Err(format!("`{said}` is the argument `{}`, of which this cannot be said", other.name()))
+                Err(format!("{said} is the argument `{}`, of which this cannot be said", other.name()))
             }
             (several, _) => {
                 let names: Vec<String> = several.iter().map(|argument| argument.name()).collect();
                 let names = some(names.iter().map(String::as_str));
-                Err(format!("`{said}` may be any of several arguments: {names}"))
+                Err(format!("{said} may be any of several arguments: {names}"))
             }
         }
     }
@@ -177,7 +181,11 @@ impl Arguments {
             &|argument| stems::same(&words, &argument.last_stems),
             &|argument| extra_is_known(&argument.stems),
             &|argument| extra_is_known(&argument.last_stems),
-            &|argument| stems::all_in(&words, &argument.stems),
+            // What something is, is its last word: "the coverage" is no `coverageType`.
+            &|argument| {
+                stems::all_in(&words, &argument.stems)
+                    && argument.last_stems.last().is_some_and(|last| words.contains(last))
+            },
         ];
         for way in ways {
             let found: Vec<_> = self.all.iter().filter(|argument| way(argument)).collect();
@@ -198,19 +206,20 @@ fn common(mut argument: Argument, others: &[Argument]) -> Option<Argument> {
     if argument.values != other.values {
         argument.values.clear();
     }
+    argument.no_dollars = argument.no_dollars.or_else(|| other.no_dollars.clone());
     Some(argument)
 }
 
 fn known(argument: policy::Argument, document: &Value) -> Argument {
     let property =
         argument.path.iter().try_fold(document, |schema, step| schema.get("properties")?.get(&step.name));
-    let values = property.and_then(|it| it.get("enum").or_else(|| it.get("items")?.get("enum")));
-    let values = values.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let described = property.and_then(|it| it.get("description")).and_then(Value::as_str).unwrap_or_default();
     let last = argument.path.last().map_or("", |step| step.name.as_str());
     Argument {
         stems: argument.path.iter().flat_map(|step| stems::of(&step.name)).collect(),
         last_stems: stems::of(last),
-        values: values.map(str::to_owned).collect(),
+        values: enumerated(&argument.path, document).into_iter().map(str::to_owned).collect(),
+        no_dollars: super::currency::another(last, described),
         path: argument.path,
         kind: argument.kind,
     }

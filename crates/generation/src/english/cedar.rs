@@ -230,18 +230,19 @@ fn failed(read: &str, test: &Test) -> (String, Bond) {
 /// One without a slash may stand behind the name of its resource server, as Amazon Cognito writes scopes (`server/scope`).
 fn word_in(claim: &str, word: &str) -> (String, Bond) {
     let read = format!("principal.getTag({})", literal(claim));
-    let (exact, word) = (literal(word), pattern(word));
+    let (exact, whole, word) = (literal(word), word, pattern(word));
     let mut parts = vec![
         format!("{read} == {exact}"),
         format!("{read} like \"{word} *\""),
         format!("{read} like \"* {word}\""),
         format!("{read} like \"* {word} *\""),
-        format!("{read} like \"*\\\"{word}\\\"*\""),
     ];
+    parts.extend(elements(&read, whole));
     if !word.contains('/') {
         parts.push(format!("{read} like \"*/{word}\""));
         parts.push(format!("{read} like \"*/{word} *\""));
-        parts.push(format!("{read} like \"*/{word}\\\"*\""));
+        parts.push(format!("{read} like \"[\\\"*/{word}\\\"]\""));
+        parts.push(format!("{read} like \"[\\\"*/{word}\\\",*]\""));
     }
     (parts.join(" || "), Bond::Or)
 }
@@ -249,8 +250,16 @@ fn word_in(claim: &str, word: &str) -> (String, Bond) {
 /// A name is the claim's whole text, or one element of the list that it holds.
 fn name_in(claim: &str, name: &str) -> (String, Bond) {
     let read = format!("principal.getTag({})", literal(claim));
-    let element = pattern(name);
-    (format!("{read} == {} || {read} like \"*\\\"{element}\\\"*\"", literal(name)), Bond::Or)
+    let mut parts = vec![format!("{read} == {}", literal(name))];
+    parts.extend(elements(&read, name));
+    (parts.join(" || "), Bond::Or)
+}
+
+/// A list is a tag's text as compact JSON. Quotes that stand inside a text, or inside an element, are no element's.
+fn elements(read: &str, element: &str) -> [String; 4] {
+    let element = pattern(&serde_json::Value::from(element).to_string());
+    [("[", "]"), ("[", ",*]"), ("[*,", "]"), ("[*,", ",*]")]
+        .map(|(before, behind)| format!("{read} like \"{before}{element}{behind}\""))
 }
 
 fn moment(time: &Time) -> String {

@@ -1,17 +1,18 @@
 //! The values of claims: what a role, a scope or a group is compared with, and how it is asked.
 
-use super::claims::Claims;
-use super::cursor::{Cursor, Understood};
+use super::claims::{BOTH, Claims};
+use super::comparison::NEITHER_OR_NOT_BOTH;
+use super::cursor::{Cursor, Understood, shown};
 use super::intent::{Expr, Test};
 use super::operators::{Operator, operator};
 use super::tokens::Token;
 use super::values::{Joined, value, values};
-use super::words::known_claim;
+use super::words::{VAGUE, known_claim};
 
 /// Claims that are lists: one of them contains a name when it is an element.
 const LISTS: [&str; 5] = ["groups", "cognito:groups", "roles", "permissions", "scp"];
 
-impl Claims {
+impl Claims<'_> {
     /// A relation to values, behind the name of a claim.
     pub(super) fn said_of(self, cursor: &mut Cursor<'_>, claim: &str, exactly: bool) -> Understood<Expr> {
         let begin = *cursor;
@@ -30,10 +31,12 @@ impl Claims {
             Operator::Absent => Expr::HasClaim(claim.to_owned()).not(),
             Operator::Is => {
                 let (names, joined) = self.several(cursor)?;
+                self.one_way(&begin, cursor, claim, &names, joined)?;
+                self.is_a_value(&begin, cursor, claim, &names)?;
                 if exactly {
                     self.one_text(cursor, claim, names, joined)?
                 } else {
-                    self.is(cursor, claim, names, joined)?
+                    self.is(&begin, cursor, claim, names, joined)?
                 }
             }
             Operator::StartsWith
@@ -42,7 +45,10 @@ impl Claims {
             | Operator::ContainsAll
             | Operator::ContainsAny => {
                 let (names, joined) = self.several(cursor)?;
-                self.partly(cursor, claim, operator, names, joined)?
+                if negated && joined == Joined::And && operator == Operator::Contains {
+                    return begin.fail(NEITHER_OR_NOT_BOTH);
+                }
+                self.partly(&begin, cursor, claim, operator, names, joined)?
             }
             Operator::Compare(_) | Operator::Between | Operator::Holds => {
                 return begin.fail("claims are texts, which cannot be compared as numbers");
@@ -54,9 +60,56 @@ impl Claims {
         Ok(expr.negated(negated))
     }
 
+    /// "The groups a and b" may be both or either.
+    pub(super) fn one_way(
+        self,
+        begin: &Cursor<'_>,
+        cursor: &Cursor<'_>,
+        kind: &str,
+        names: &[String],
+        joined: Joined,
+    ) -> Understood<()> {
+        let before = begin.slice(begin.at.saturating_sub(4)..begin.at).iter().rev();
+        let links = |token: &&Token| {
+            !token.quoted
+                && (matches!(token.lower.as_str(), "the" | "of" | "claim" | "claims" | "a" | "any")
+                    || known_claim(&token.lower).is_some())
+        };
+        let both = |token: &Token| !token.quoted && matches!(token.lower.as_str(), "both" | "all" | "each");
+        let is_said =
+            before.clone().find(|token| !links(token)).is_some_and(both) || begin.peek().is_some_and(both);
+        match names {
+            [.., one, other] if joined == Joined::And && !is_said && matches!(kind, "scope" | "group") => cursor
+                .fail(format!(
+                    "`{one} and {other}` may mean both or either; say `both the {one} and the {other} {kind}` or `the {one} or {other} {kind}`"
+                )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A word that says how a claim is, and no value of it.
+    pub(super) fn is_a_value(
+        self,
+        begin: &Cursor<'_>,
+        cursor: &Cursor<'_>,
+        claim: &str,
+        names: &[String],
+    ) -> Understood<()> {
+        let quoted = begin.slice(begin.at..cursor.at).iter().any(|token| token.quoted);
+        let wrong = |name: &&String| {
+            VAGUE.contains(&name.to_lowercase().as_str()) || (claim == "email" && !name.contains('@'))
+        };
+        match names.iter().find(wrong).filter(|_| !quoted) {
+            Some(name) => cursor
+                .fail(format!("`{name}` may say how the {claim} is; put it in quotes if it is its value")),
+            None => Ok(()),
+        }
+    }
+
     fn partly(
         self,
-        cursor: &Cursor<'_>,
+        begin: &Cursor<'_>,
+        cursor: &mut Cursor<'_>,
         claim: &str,
         operator: Operator,
         names: Vec<String>,
@@ -66,7 +119,7 @@ impl Claims {
             operator == Operator::ContainsAll || (joined == Joined::And && operator != Operator::ContainsAny);
         let contains = !matches!(operator, Operator::StartsWith | Operator::EndsWith);
         if contains && matches!(claim, "scope" | "group") {
-            return self.is(cursor, claim, names, if every { Joined::And } else { Joined::Or });
+            return self.is(begin, cursor, claim, names, if every { Joined::And } else { Joined::Or });
         }
         if !contains && matches!(claim, "scope" | "group") {
             return cursor.fail(format!("name the whole {claim}"));
@@ -84,13 +137,14 @@ impl Claims {
     /// The claim of a known kind is, or has, these names.
     pub(super) fn is(
         self,
-        cursor: &Cursor<'_>,
+        begin: &Cursor<'_>,
+        cursor: &mut Cursor<'_>,
         kind: &str,
         names: Vec<String>,
         joined: Joined,
     ) -> Understood<Expr> {
         if kind == "role" && !self.tokens {
-            return self.iam_roles(cursor, names);
+            return self.iam_roles(begin, cursor, &names, joined);
         }
         self.must_have_tokens(cursor)?;
         let join = |parts: Vec<Expr>| match joined {
@@ -104,7 +158,7 @@ impl Claims {
         };
         match kind {
             "scope" => match names.iter().find(|name| name.contains(char::is_whitespace)) {
-                Some(name) => cursor.fail(format!("`{name}` is no scope: a scope has no spaces")),
+                Some(name) => cursor.fail(format!("{} is no scope: a scope has no spaces", shown(name))),
                 None => Ok(join(names.into_iter().map(Expr::Scope).collect())),
             },
             "group" => Ok(join(names.into_iter().map(group).collect())),
@@ -126,29 +180,6 @@ impl Claims {
         Ok(Expr::Claim(claim.to_owned(), Test::Is(names)))
     }
 
-    pub(super) fn iam_roles(self, cursor: &Cursor<'_>, names: Vec<String>) -> Understood<Expr> {
-        if !self.signatures {
-            return cursor.fail("callers of this gateway have tokens and no IAM role");
-        }
-        let role = |name: String| {
-            Expr::Arn(vec!["arn:".to_owned(), ":sts::".to_owned(), format!(":assumed-role/{name}")])
-        };
-        Ok(Expr::any(names.into_iter().map(role).collect()))
-    }
-
-    pub(super) fn accounts(self, cursor: &Cursor<'_>, accounts: &[String]) -> Understood<Expr> {
-        if !self.signatures {
-            return cursor.fail("callers of this gateway have tokens and belong to no AWS account");
-        }
-        if let Some(wrong) =
-            accounts.iter().find(|it| it.len() != 12 || !it.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            return cursor.fail(format!("`{wrong}` is no AWS account: it has twelve digits"));
-        }
-        let account = |id: &String| Expr::Arn(vec!["arn:".to_owned(), format!("::{id}:"), String::new()]);
-        Ok(Expr::any(accounts.iter().map(account).collect()))
-    }
-
     fn must_have_tokens(self, cursor: &Cursor<'_>) -> Understood<()> {
         if self.tokens {
             Ok(())
@@ -159,9 +190,11 @@ impl Claims {
 
     /// Names, of which the next one is not the beginning of something else.
     pub(super) fn several(self, cursor: &mut Cursor<'_>) -> Understood<(Vec<String>, Joined)> {
-        let _ = cursor.take_any(&["either", "one of", "any of"]);
+        let _ = cursor.take_any(&["either", "one of", "any of"]).or_else(|| cursor.take_any(BOTH));
         let name = |cursor: &mut Cursor<'_>| {
-            if cursor.word_ahead(1).is_some_and(|word| known_claim(word).is_some() || word == "claim") {
+            let names_claim = |word: &str| known_claim(word).is_some() || word == "claim";
+            if cursor.word_ahead(1).is_some_and(names_claim) || cursor.word_ahead(2).is_some_and(names_claim)
+            {
                 cursor.skip_article();
             }
             value(cursor, &[])

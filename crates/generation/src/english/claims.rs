@@ -6,7 +6,8 @@
 use policy::PrincipalKind;
 
 use super::conditions::grouped;
-use super::cursor::{Cursor, Understood};
+use super::contradiction::is_never;
+use super::cursor::{Cursor, Understood, shown, written};
 use super::intent::Expr;
 use super::operators::operator;
 use super::values::{Joined, is_value};
@@ -66,6 +67,18 @@ const HAVE: &[&str] = &[
     "carry",
     "carries",
 ];
+/// Say that all of what follows is meant together.
+pub(super) const BOTH: &[&str] = &["both", "both of", "all of", "each of"];
+pub(super) const ACCOUNT: &[&str] = &[
+    "the account",
+    "the aws account",
+    "account",
+    "aws account",
+    "the accounts",
+    "the aws accounts",
+    "accounts",
+    "aws accounts",
+];
 const HAVE_NOT: &[&str] = &[
     "do not have",
     "does not have",
@@ -81,15 +94,21 @@ const HAVE_NOT: &[&str] = &[
 
 /// Reads what is said of callers of a gateway that lets in these kinds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Claims {
+pub(crate) struct Claims<'g> {
     pub(crate) tokens: bool,
     pub(crate) signatures: bool,
+    /// The gateway's ARN: roles are those of its account when no other is said.
+    pub(crate) gateway: &'g str,
 }
 
-impl Claims {
-    pub(crate) fn new(principals: &[PrincipalKind]) -> Self {
+impl<'g> Claims<'g> {
+    pub(crate) fn new(principals: &[PrincipalKind], gateway: &'g str) -> Self {
         let lets_in = |kind| principals.is_empty() || principals.contains(&kind);
-        Self { tokens: lets_in(PrincipalKind::OAuthUser), signatures: lets_in(PrincipalKind::IamEntity) }
+        Self {
+            tokens: lets_in(PrincipalKind::OAuthUser),
+            signatures: lets_in(PrincipalKind::IamEntity),
+            gateway,
+        }
     }
 
     /// Whether a condition about the caller begins here.
@@ -132,11 +151,13 @@ impl Claims {
         }
         let _ = cursor.take_any(CALLER);
         let expr = if cursor.take_any(HAVE_NOT).is_some() || cursor.take("without") {
-            self.qualifiers(cursor)?.not()
+            self.lacking(cursor)?
         } else if cursor.take_any(HAVE).is_some() || cursor.take("with") {
-            let negated = cursor.take_any(&["no", "not"]).is_some();
-            let expr = self.qualifiers(cursor)?;
-            if negated { expr.not() } else { expr }
+            if cursor.take_any(&["no", "not"]).is_some() {
+                self.lacking(cursor)?
+            } else {
+                self.qualifiers(cursor)?
+            }
         } else {
             let negated = cursor.take_any(&["is not", "are not", "does not", "do not"]).is_some();
             let _ = cursor.take_any(&["is", "are"]);
@@ -162,9 +183,21 @@ impl Claims {
         self.possessed(cursor)
     }
 
+    /// What callers lack. Of several with `and` between them it might be each or only some.
+    pub(crate) fn lacking(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
+        let begin = *cursor;
+        let expr = self.qualifiers(cursor)?;
+        if !begin.sees_any(BOTH) && joins_all(&expr) {
+            return begin.fail(
+                "`without` and `not` with `and` can be read in two ways; put `or` between what callers must not have, or `both` before it",
+            );
+        }
+        Ok(expr.not())
+    }
+
     /// Several of what callers have, with `and` or `or` between them.
     pub(crate) fn qualifiers(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
-        let _ = cursor.take_any(&["either", "both"]);
+        let _ = cursor.take_any(&["either"]).or_else(|| cursor.take_any(BOTH));
         let mut parts = vec![self.qualifier(cursor)?];
         let mut joints = Vec::new();
         loop {
@@ -197,6 +230,9 @@ impl Claims {
             parts.push(self.qualifier(cursor)?);
         }
         match grouped(parts, &joints) {
+            Some(expr) if is_never(&expr) => {
+                cursor.fail("a claim has one value; say `or` between the possible ones")
+            }
             Some(expr) => Ok(expr),
             None => cursor
                 .fail("`and` and `or` are mixed, which can be read in two ways; make two sentences of it"),
@@ -236,12 +272,14 @@ impl Claims {
     fn prefixed(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
         let begin = *cursor;
         if cursor.take_any(&["iam role", "iam roles", "aws role"]).is_some() {
-            let (roles, _) = self.several(cursor)?;
-            return self.iam_roles(&begin, roles);
+            let (roles, joined) = self.several(cursor)?;
+            return self.iam_roles(&begin, cursor, &roles, joined);
         }
         if cursor.take_any(&["claim", "jwt claim", "token claim", "claim named", "claim called"]).is_some() {
             let name = match cursor.peek() {
-                Some(token) if token.quoted || is_value(&token.lower) => token.text.clone(),
+                Some(token) if !token.text.is_empty() && (token.quoted || is_value(&token.lower)) => {
+                    token.text.clone()
+                }
                 _ => return cursor.fail("the name of the claim is missing"),
             };
             cursor.next();
@@ -254,16 +292,22 @@ impl Claims {
                 self.said_of(cursor, known, false)
             }
             None => cursor.fail(format!(
-                "`{}` says nothing that a policy can tell callers apart by; say `with the role X`, `with the scope X`, `in the group X` or \
+                "{} says nothing that a policy can tell callers apart by; say `with the role X`, `with the scope X`, `in the group X` or \
                  `whose claim X is Y`",
-                cursor.rest()
+                cursor.said()
             )),
         }
     }
 
     /// "the manager role", "the 'manager' or 'admin' scope", "the department claim equal to finance".
     fn postfixed(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
+        let begin = *cursor;
+        let is_indefinite = matches!(
+            begin.slice(begin.at.saturating_sub(1)..begin.at).first().map(|it| it.lower.as_str()),
+            Some("a" | "an" | "any" | "their" | "its" | "his" | "her")
+        );
         let (names, joined) = self.several(cursor)?;
+        let quoted = begin.slice(begin.at..cursor.at).iter().any(|token| token.quoted);
         if cursor.take_any(&["claim", "jwt claim", "token claim"]).is_some() {
             return match names.as_slice() {
                 [name] => self.said_of(cursor, name, true),
@@ -274,16 +318,26 @@ impl Claims {
         match cursor.word().and_then(known_claim) {
             Some("role") if iam => {
                 cursor.next();
-                self.iam_roles(cursor, names)
+                self.iam_roles(&begin, cursor, &names, joined)
+            }
+            // "An unverified email" is no address, and "a special role" is no name of one.
+            Some(known) if !quoted && (is_indefinite || !matches!(known, "role" | "scope" | "group")) => {
+                cursor.fail(format!(
+                    "`{}` may say how the {known} is; if it is its value, say `the {known} '{}'`",
+                    written(begin.slice(begin.at..cursor.at + 1)),
+                    names.first().map_or("", String::as_str)
+                ))
             }
             Some(known) => {
                 cursor.next();
                 let _ = cursor.take_any(&["claim", "claims"]);
-                self.is(cursor, known, names, joined)
+                self.one_way(&begin, cursor, known, &names, joined)?;
+                self.is_a_value(&begin, cursor, known, &names)?;
+                self.is(&begin, cursor, known, names, joined)
             }
             None => cursor.fail(format!(
-                "`{}` was not understood; say what kind of claim it is, as in `the role X`",
-                cursor.rest()
+                "{} was not understood; say what kind of claim it is, as in `the role X`",
+                cursor.said()
             )),
         }
     }
@@ -291,17 +345,18 @@ impl Claims {
     /// "department is finance" after "whose" or "their".
     pub(crate) fn possessed(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
         let _ = cursor.take_any(&["claim", "jwt claim", "token claim", "claim named"]);
-        let Some(token) = cursor
-            .next()
-            .filter(|token| token.quoted || is_value(&token.lower) || known_claim(&token.lower).is_some())
-        else {
+        let Some(token) = cursor.next().filter(|token| {
+            (token.quoted && !token.text.is_empty())
+                || is_value(&token.lower)
+                || known_claim(&token.lower).is_some()
+        }) else {
             return cursor.fail("the name of a claim is missing");
         };
         let named = cursor.take_any(&["claim", "claims"]).is_some() || token.quoted;
         let known = known_claim(&token.lower).filter(|_| !named);
         let begin = *cursor;
         if operator(&mut { begin }).is_none() {
-            return cursor.fail(format!("it is not said what `{}` is", token.text));
+            return cursor.fail(format!("it is not said what {} is", shown(&token.text)));
         }
         let expr = self.said_of(cursor, known.unwrap_or(&token.text), known.is_none())?;
         let _ = cursor.take_any(IN_THE_TOKEN);
@@ -311,10 +366,34 @@ impl Claims {
     /// "in the group X", "in the X group", "from the X department".
     pub(crate) fn membership(self, cursor: &mut Cursor<'_>) -> Understood<Expr> {
         let begin = *cursor;
-        if cursor.take_any(&["the account", "the aws account", "account", "aws account"]).is_some() {
+        if cursor.take_any(ACCOUNT).is_some() {
             let (accounts, _) = self.several(cursor)?;
-            return self.accounts(&begin, &accounts);
+            return self.accounts(cursor, &accounts);
         }
-        self.qualifier(cursor)
+        let both = cursor.take_any(BOTH).is_some();
+        let _ = cursor.take("either");
+        let mut parts = vec![self.qualifier(cursor)?];
+        let joint = if both { "and" } else { "or" };
+        while cursor.sees(joint) && self.qualifier_begins(cursor.within(cursor.at + 1..cursor.end)) {
+            cursor.take(joint);
+            parts.push(self.qualifier(cursor)?);
+        }
+        if cursor.sees("and") && self.qualifier_begins(cursor.within(cursor.at + 1..cursor.end)) {
+            return begin.fail(format!(
+                "{} can be read in two ways; put `both` before it when callers must be in each, or `or` between",
+                begin.said()
+            ));
+        }
+        let all = if both { Expr::all(parts) } else { Some(Expr::any(parts)) };
+        Ok(all.unwrap_or_else(|| Expr::Any(Vec::new())))
+    }
+}
+
+/// Whether parts of it hold only together.
+fn joins_all(expr: &Expr) -> bool {
+    match expr {
+        Expr::All(_) => true,
+        Expr::Any(parts) => parts.iter().any(joins_all),
+        _ => false,
     }
 }

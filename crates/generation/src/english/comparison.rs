@@ -3,11 +3,16 @@
 use policy::ArgumentKind;
 
 use super::arguments::Argument;
-use super::cursor::{Cursor, Understood};
+use super::contradiction;
+use super::cursor::{Cursor, Understood, shown};
 use super::intent::{Expr, Order, Test};
 use super::numbers::{Number, number};
 use super::operators::Operator;
 use super::values::{Joined, value, values};
+
+/// "Does not contain a and b" is said of what contains neither, and of what does not contain both.
+pub(crate) const NEITHER_OR_NOT_BOTH: &str =
+    "`not` with `and` can be read in two ways; say `do not contain a or b` or `do not contain both a and b`";
 
 /// Whether an operator can be said of an argument.
 pub(crate) fn fits(argument: &Argument, operator: Operator) -> bool {
@@ -35,6 +40,7 @@ pub(crate) fn read(
     if !fits(argument, operator) {
         return cursor.fail(format!("this cannot be said of the argument `{}`", argument.name()));
     }
+    let begin = *cursor;
     let test = |test: Test| Expr::Argument(argument.path.clone(), test);
     let expr = match operator {
         Operator::Present => Expr::Present(argument.path.clone()),
@@ -46,7 +52,13 @@ pub(crate) fn read(
             if cursor.take_any(&["and", "to"]).is_none() {
                 return cursor.fail("the upper end of the range is missing");
             }
-            Expr::All(vec![low, compare(cursor, argument, Order::AtMost)?])
+            let high = compare(cursor, argument, Order::AtMost)?;
+            let _ = cursor.take("inclusive");
+            let range = Expr::All(vec![low, high]);
+            if contradiction::is_never(&range) {
+                return begin.fail("the range ends before it begins; say the smaller number first");
+            }
+            range
         }
         Operator::Is if argument.is_number() => number_is(cursor, argument, begins_other)?,
         Operator::Is if argument.kind == ArgumentKind::Truth => {
@@ -93,6 +105,9 @@ pub(crate) fn read(
             let (all, joined) = values(cursor, |cursor| value(cursor, allowed), begins_other)?;
             let every = operator == Operator::ContainsAll
                 || (operator == Operator::Contains && joined == Joined::And);
+            if negated && every && operator == Operator::Contains {
+                return begin.fail(NEITHER_OR_NOT_BOTH);
+            }
             match (argument.kind == ArgumentKind::Texts, every) {
                 (true, true) => test(Test::HasAll(all)),
                 (true, false) => test(Test::HasAny(all)),
@@ -111,18 +126,19 @@ pub(crate) fn read(
 }
 
 fn compare(cursor: &mut Cursor<'_>, argument: &Argument, order: Order) -> Understood<Expr> {
-    let number = a_number(cursor)?;
+    let number = a_number(cursor, argument)?;
     Ok(Expr::Argument(argument.path.clone(), ordered(cursor, argument, order, number)?))
 }
 
-fn a_number(cursor: &mut Cursor<'_>) -> Understood<Number> {
+fn a_number(cursor: &mut Cursor<'_>, argument: &Argument) -> Understood<Number> {
     let begin = *cursor;
-    match number(cursor) {
-        Some(number) => Ok(number),
-        None => begin.fail(match begin.peek() {
+    match (number(cursor), &argument.no_dollars) {
+        (Some(number), Some(why)) if number.dollars => begin.fail(why.clone()),
+        (Some(number), _) => Ok(number),
+        (None, _) => begin.fail(match begin.peek() {
             Some(token) => format!(
-                "`{}` is no number that can be compared exactly; write it as in `1,000` or `99.5`",
-                token.text
+                "{} is no number that can be compared exactly; write it as in `1,000` or `99.5`",
+                shown(&token.text)
             ),
             None => "a number is missing at the end".to_owned(),
         }),
@@ -150,7 +166,7 @@ fn number_is(
     begins_other: impl Fn(Cursor<'_>) -> bool,
 ) -> Understood<Expr> {
     let begin = *cursor;
-    let first = a_number(cursor)?;
+    let first = a_number(cursor, argument)?;
     let order = match cursor.take_any(&[
         "or less",
         "or below",
@@ -176,7 +192,7 @@ fn number_is(
         return Ok(Expr::Argument(argument.path.clone(), ordered(cursor, argument, order, first)?));
     }
     *cursor = begin;
-    let (all, joined) = values(cursor, a_number, begins_other)?;
+    let (all, joined) = values(cursor, |cursor| a_number(cursor, argument), begins_other)?;
     if joined == Joined::And {
         return cursor
             .fail(format!("`{}` has one value; say `or` between the possible ones", argument.name()));

@@ -5,7 +5,7 @@
 use super::arguments::{Argument, Arguments};
 use super::claims::Claims;
 use super::comparison;
-use super::cursor::{Cursor, Understood, written};
+use super::cursor::{Cursor, Understood, shown, written};
 use super::intent::Expr;
 use super::numbers::number;
 use super::operators::{Operator, operator};
@@ -21,11 +21,11 @@ const LONGEST_PHRASE: usize = 8;
 /// Reads conditions about a call of certain tools by certain callers.
 pub(crate) struct Conditions<'g> {
     pub(crate) arguments: &'g Arguments,
-    pub(crate) claims: Claims,
+    pub(crate) claims: Claims<'g>,
 }
 
-/// What a comparison is about, when it need not be said again ("more than 5 and less than 10").
-type Subject<'g> = Option<&'g Argument>;
+/// What a comparison is about and whether it was in the negative, when it need not be said again ("more than 5 and less than 10").
+type Subject<'g> = Option<(&'g Argument, bool)>;
 
 impl<'g> Conditions<'g> {
     /// Conditions with `and` and `or` between them.
@@ -111,9 +111,15 @@ impl<'g> Conditions<'g> {
         }
         // "more than 10 and less than 100": of the same thing.
         let mut ahead = *cursor;
-        if let (Some(argument), Some((negated, operator))) = (*subject, operator(&mut ahead))
+        if let (Some((argument, before)), Some((negated, operator))) = (*subject, operator(&mut ahead))
             && operator != Operator::Is
         {
+            if before && !negated {
+                return cursor.fail(format!(
+                    "{} may be said of what is not, or of what is; say again what is compared",
+                    cursor.said()
+                ));
+            }
             *cursor = ahead;
             return comparison::read(cursor, argument, negated, operator, |cursor| self.begins(cursor, None));
         }
@@ -123,7 +129,7 @@ impl<'g> Conditions<'g> {
             Err(unknown) if !self.claims.bare_begins(*cursor) => return Err(unknown),
             Err(_) => return self.claims.bare(cursor),
         };
-        *subject = Some(argument);
+        *subject = Some((argument, negated));
         comparison::read(cursor, argument, negated, operator, |cursor| self.begins(cursor, None))
     }
 
@@ -213,8 +219,8 @@ impl<'g> Conditions<'g> {
                 return Ok((argument, negated, Operator::Holds));
             }
         }
-        let said = begin.rest();
-        begin.fail(format!("the condition `{said}` was not understood; say what is compared with what, as in `when the amount is less than 500`"))
+        let said = begin.said();
+        begin.fail(format!("the condition {said} was not understood; say what is compared with what, as in `when the amount is less than 500`"))
     }
 
     /// "the product is eligible" for an argument `productEligible`.
@@ -283,9 +289,9 @@ impl<'g> Conditions<'g> {
                 Ok(Expr::Present(argument.path.clone()))
             }
             Err(why) => begin.fail(if phrase.is_empty() {
-                format!("`{}` was not understood", begin.rest())
+                format!("{} was not understood", begin.said())
             } else {
-                format!("{why} (in `{}`)", written(phrase))
+                format!("{why} (in {})", shown(&written(phrase)))
             }),
         }
     }
@@ -327,7 +333,7 @@ impl<'g> Conditions<'g> {
                 }
                 Ok(expr)
             }
-            _ => begin.fail(format!("`{}` was not understood", begin.rest())),
+            _ => begin.fail(format!("{} was not understood", begin.said())),
         }
     }
 }

@@ -97,9 +97,13 @@ impl<'t> Cursor<'t> {
         self.tokens.get(range).unwrap_or_default()
     }
 
-    /// What is left, as it was written.
-    pub(crate) fn rest(&self) -> String {
-        written(self.slice(self.at..self.end))
+    /// What is left, for a message.
+    pub(crate) fn said(&self) -> String {
+        if self.is_done() {
+            "the end of the sentence".to_owned()
+        } else {
+            shown(&written(self.slice(self.at..self.end)))
+        }
     }
 
     pub(crate) fn fail<T>(&self, why: impl Into<String>) -> Understood<T> {
@@ -117,4 +121,9 @@ pub(crate) fn written(tokens: &[Token]) -> String {
         text.push_str(&token.text);
     }
     text
+}
+
+/// A word of a sentence, for a message.
+pub(crate) fn shown(text: &str) -> String {
+    if text.trim().is_empty() { "an empty text".to_owned() } else { format!("`{text}`") }
 }

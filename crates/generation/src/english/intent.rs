@@ -138,3 +138,13 @@ impl Expr {
         }
     }
 }
+
+/// A scope in the condition that is named without its resource server.
+pub(crate) fn short_scope(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::All(parts) | Expr::Any(parts) => parts.iter().find_map(short_scope),
+        Expr::Not(inner) | Expr::IsNot(inner) => short_scope(inner),
+        Expr::Scope(scope) if !scope.contains('/') => Some(scope),
+        _ => None,
+    }
+}

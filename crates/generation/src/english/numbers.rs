@@ -10,28 +10,33 @@ const UNIT: i128 = 10_000;
 
 /// An exact number with at most four decimal places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Number(i128);
+pub(crate) struct Number {
+    parts: i128,
+    /// Whether dollars were said.
+    pub(crate) dollars: bool,
+}
 
 impl Number {
     /// The number as a `Long`, when it is whole and fits.
     pub(crate) fn whole(self) -> Option<i64> {
-        (self.0 % UNIT == 0).then(|| i64::try_from(self.0 / UNIT).ok())?
+        (self.parts % UNIT == 0).then(|| i64::try_from(self.parts / UNIT).ok())?
     }
 
     /// The number as the text of a `decimal`, when it fits.
     pub(crate) fn decimal(self) -> Option<String> {
-        i64::try_from(self.0).ok()?;
-        let (units, rest) = (self.0.unsigned_abs() / 10_000, self.0.unsigned_abs() % 10_000);
+        i64::try_from(self.parts).ok()?;
+        let (units, rest) = (self.parts.unsigned_abs() / 10_000, self.parts.unsigned_abs() % 10_000);
         let places = format!("{rest:04}");
         let places = places.trim_end_matches('0');
-        let sign = if self.0 < 0 { "-" } else { "" };
+        let sign = if self.parts < 0 { "-" } else { "" };
         Some(format!("{sign}{units}.{}", if places.is_empty() { "0" } else { places }))
     }
 
-    fn read(text: &str) -> Option<Self> {
+    /// Ten-thousandths. `5m` is five million only of `dollars`: it may be minutes.
+    fn read(text: &str, dollars: bool) -> Option<i128> {
         let (text, scale) = match text.chars().last()? {
-            'k' | 'K' => (text.get(..text.len() - 1)?, 1_000),
-            'm' | 'M' => (text.get(..text.len() - 1)?, 1_000_000),
+            'k' => (text.get(..text.len() - 1)?, 1_000),
+            'm' if dollars => (text.get(..text.len() - 1)?, 1_000_000),
             _ => (text, 1),
         };
         let (sign, text) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
@@ -44,9 +49,13 @@ impl Number {
         if text.contains('.') && places.is_empty() {
             return None;
         }
+        // Some write a thousand as "1.000".
+        if places.len() == 3 && units != "0" && units.len() <= 3 {
+            return None;
+        }
         let units: i128 = units.parse().ok()?;
         let places: i128 = format!("{places:0<4}").parse().ok()?;
-        Some(Self(sign * (units * UNIT + places) * scale))
+        Some(sign * (units * UNIT + places) * scale)
     }
 }
 
@@ -59,14 +68,15 @@ fn ungrouped(units: &str) -> Option<String> {
     (grouped && rest.iter().all(|group| group.len() == 3)).then(|| format!("{first}{}", rest.concat()))
 }
 
-/// A number, if one comes next. A dollar sign before it and `dollars` behind it are passed.
+/// A number, if one comes next, with a dollar sign before it or `dollars` behind it.
 pub(crate) fn number(cursor: &mut Cursor<'_>) -> Option<Number> {
     let token = cursor.peek()?;
     let text = token.lower.strip_prefix('$').unwrap_or(&token.lower);
     let text = text.strip_suffix("usd").unwrap_or(text);
-    let read = match Number::read(text) {
+    let dollars = text.len() < token.lower.len();
+    let read = match Number::read(text, dollars) {
         Some(number) => number,
-        None if !token.quoted => Number(i128::from(named(text)?) * UNIT),
+        None if !token.quoted => i128::from(named(text)?) * UNIT,
         None => return None,
     };
     cursor.next();
@@ -79,8 +89,8 @@ pub(crate) fn number(cursor: &mut Cursor<'_>) -> Option<Number> {
     if scale > 1 {
         cursor.next();
     }
-    let _ = cursor.take_any(&["dollars", "dollar", "usd"]);
-    Some(Number(read.0.checked_mul(scale)?))
+    let dollars = cursor.take_any(&["dollars", "dollar", "usd"]).is_some() || dollars;
+    Some(Number { parts: read.checked_mul(scale)?, dollars })
 }
 
 fn named(word: &str) -> Option<u8> {
@@ -109,6 +119,7 @@ mod tests {
         let some = |whole, decimal: &str| Some((whole, Some(decimal.to_owned())));
         assert_eq!(read("1,000"), some(Some(1000), "1000.0"));
         assert_eq!(read("$2,500.50"), some(None, "2500.5"));
+        assert_eq!(read("$5m"), some(Some(5_000_000), "5000000.0"));
         assert_eq!(read("5k"), some(Some(5000), "5000.0"));
         assert_eq!(read("1.5 million dollars"), some(Some(1_500_000), "1500000.0"));
         assert_eq!(read("-0.0001"), some(None, "-0.0001"));
@@ -122,6 +133,8 @@ mod tests {
             "1,00",
             "1.23456",
             "12a",
+            "5m",
+            "1.000",
             "",
             "1,000,00",
             "--1",

@@ -24,7 +24,7 @@ pub(crate) struct World<'g> {
     pub(crate) gateway: &'g GatewayTools,
     pub(crate) schema: &'g Schema,
     pub(crate) catalogue: Catalogue,
-    pub(crate) claims: Claims,
+    pub(crate) claims: Claims<'g>,
 }
 
 /// What a form has read before what comes behind the tools.
@@ -102,7 +102,6 @@ fn verb_who_what(body: Cursor<'_>, world: &World<'_>, lead: Lead<'_>) -> Underst
         "the permission to",
         "the ability to",
         "to be able to",
-        "only to",
         "the right of",
     ]);
     let what = tools::what(&mut cursor, &world.catalogue)?;
@@ -132,7 +131,7 @@ fn who_may_what(body: Cursor<'_>, world: &World<'_>, lead: Lead<'_>) -> Understo
     let effect = match (may, may_not) {
         (0, 0) => {
             return cursor
-                .fail(format!("`{}` does not say whether they may; say `may` or `must not`", cursor.rest()));
+                .fail(format!("{} does not say whether they may; say `may` or `must not`", cursor.said()));
         }
         (may, not) if may > not => {
             only |= cursor.take_any(MAY).is_some_and(|said| said.contains("only"));
@@ -159,8 +158,11 @@ fn what_may_be(body: Cursor<'_>, world: &World<'_>, lead: Lead<'_>) -> Understoo
     let mut said = Said::default();
     tails.read(&mut cursor, &mut said)?;
     let mut needed = None;
-    let effect = if cursor.take_any(MAY_NOT_BE).is_some() {
-        called(&mut cursor)?;
+    let effect = if let Some(may_not) = cursor.take_any(MAY_NOT_BE) {
+        // What "may not be allowed" is perhaps allowed.
+        if may_not.starts_with("may") || cursor.take_any(&["allowed", "permitted"]).is_none() {
+            called(&mut cursor)?;
+        }
         Effect::Forbid
     } else if let Some(may) = cursor.take_any(MAY_BE) {
         said.only |= may.contains("only");
@@ -175,7 +177,7 @@ fn what_may_be(body: Cursor<'_>, world: &World<'_>, lead: Lead<'_>) -> Understoo
         needed = Some(world.claims.qualifiers(&mut cursor)?);
         Effect::Forbid
     } else {
-        return cursor.fail(format!("`{}` does not say what is allowed or forbidden", cursor.rest()));
+        return cursor.fail(format!("{} does not say what is allowed or forbidden", cursor.said()));
     };
     said.conditions.extend(needed.map(Expr::not));
     tails.read(&mut cursor, &mut said)?;
@@ -187,8 +189,8 @@ fn no_what(body: Cursor<'_>, world: &World<'_>, lead: Lead<'_>) -> Understood<In
     let mut cursor = body;
     if !cursor.take("no") {
         return cursor.fail(format!(
-            "`{}` is no sentence about what is allowed; begin with `allow`, `only allow`, `never allow`, or say who `may` or `must not` do what",
-            cursor.rest()
+            "{} is no sentence about what is allowed; begin with `allow`, `only allow`, `never allow`, or say who `may` or `must not` do what",
+            cursor.said()
         ));
     }
     let what = tools::what(&mut cursor, &world.catalogue)?;
@@ -207,7 +209,7 @@ fn called(cursor: &mut Cursor<'_>) -> Understood<()> {
     let _ = cursor.take("only");
     match cursor.take_any(CALLED) {
         Some(_) => Ok(()),
-        None => cursor.fail(format!("`{}` was not understood; say `be called`", cursor.rest())),
+        None => cursor.fail(format!("{} was not understood; say `be called`", cursor.said())),
     }
 }
 
@@ -235,7 +237,7 @@ fn verb(cursor: &mut Cursor<'_>) -> Understood<(Effect, bool)> {
         Some(_) if never && !always && cursor.sees_any(CALL) => Effect::Forbid,
         _ => {
             return begin
-                .fail(format!("`{}` does not begin with a verb such as `allow` or `forbid`", begin.rest()));
+                .fail(format!("{} does not begin with a verb such as `allow` or `forbid`", begin.said()));
         }
     };
     only |= cursor.sees("only");

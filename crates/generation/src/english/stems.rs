@@ -32,7 +32,16 @@ pub(crate) fn all_in<'a>(words: impl IntoIterator<Item = &'a String>, others: &[
     words.into_iter().all(|word| others.contains(word))
 }
 
-/// Whether both consist of the same words, in whatever order.
+/// Whether both consist of the same words; in whatever order, unless one of them says which way something goes.
 pub(crate) fn same(some: &[String], others: &[String]) -> bool {
-    all_in(some, others) && all_in(others, some)
+    some == others || (!say_which_way(others) && all_in(some, others) && all_in(others, some))
+}
+
+/// Whether there is a word that says which way something goes.
+pub(crate) fn say_which_way(words: &[String]) -> bool {
+    const DIRECTIONS: &[&str] = &[
+        "to", "from", "into", "onto", "by", "before", "after", "between", "as", "via", "with", "without",
+        "than", "2",
+    ];
+    words.iter().any(|word| DIRECTIONS.contains(&word.as_str()))
 }

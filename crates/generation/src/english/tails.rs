@@ -3,7 +3,7 @@
 use super::arguments::Arguments;
 use super::claims::Claims;
 use super::conditions::Conditions;
-use super::cursor::{Cursor, Misunderstood, Understood};
+use super::cursor::{Cursor, Misunderstood, Understood, shown};
 use super::intent::Expr;
 use super::operators::{Operator, operator};
 use super::times;
@@ -57,11 +57,11 @@ pub(crate) struct Said {
 }
 
 impl<'g> Tails<'g> {
-    pub(crate) fn new(arguments: &'g Arguments, claims: Claims, gateway: &'g str) -> Self {
+    pub(crate) fn new(arguments: &'g Arguments, claims: Claims<'g>, gateway: &'g str) -> Self {
         Self { conditions: Conditions { arguments, claims }, gateway }
     }
 
-    pub(crate) fn claims(&self) -> Claims {
+    pub(crate) fn claims(&self) -> Claims<'g> {
         self.conditions.claims
     }
 
@@ -91,7 +91,7 @@ impl<'g> Tails<'g> {
     }
 
     pub(crate) fn stuck<T>(&self, cursor: &Cursor<'_>) -> Understood<T> {
-        cursor.fail(format!("`{}` was not understood", cursor.rest()))
+        cursor.fail(format!("{} was not understood", cursor.said()))
     }
 
     fn one(&self, cursor: &mut Cursor<'_>, said: &mut Said) -> Understood<bool> {
@@ -239,8 +239,9 @@ impl<'g> Tails<'g> {
             }
             Some(token) => {
                 let why = format!(
-                    "`{}` is another gateway than `{}`, which the policy is for",
-                    token.text, self.gateway
+                    "{} is another gateway than `{}`, which the policy is for",
+                    shown(&token.text),
+                    self.gateway
                 );
                 Err(Misunderstood { reached: ahead.at, why })
             }

@@ -3,7 +3,7 @@
 //! Cedar can compare moments and times of day. It cannot tell days of the week, months or holidays, and what "business hours" are is
 //! nowhere written, so these are not understood.
 
-use super::cursor::{Cursor, Understood};
+use super::cursor::{Cursor, Understood, shown};
 use super::intent::{Expr, Order, Time};
 
 /// A span of time or a moment that one is before or after.
@@ -23,9 +23,9 @@ pub(crate) fn time(cursor: &mut Cursor<'_>) -> Understood<Expr> {
         "outside of business hours",
         "on holidays",
     ]) {
-        let said = cursor.rest();
+        let said = cursor.said();
         return cursor.fail(format!(
-            "`{said}`: a policy can compare dates and times of day, and knows neither days of the week nor hours of business; say \
+            "{said}: a policy can compare dates and times of day, and knows neither days of the week nor hours of business; say \
              `between 9:00 and 17:00` or `before 2030-01-01`"
         ));
     }
@@ -145,7 +145,7 @@ fn date(cursor: &mut Cursor<'_>) -> Understood<String> {
             cursor.next();
             Ok(token.text.clone())
         }
-        _ => cursor.fail(format!("`{}` is no date; write it as in 2027-01-31", token.text)),
+        _ => cursor.fail(format!("{} is no date; write it as in 2027-01-31", shown(&token.text))),
     }
 }
 
@@ -164,7 +164,7 @@ fn clock(cursor: &mut Cursor<'_>) -> Understood<u32> {
     let Some(token) = cursor.next() else {
         return cursor.fail("a time of day such as 17:00 is missing");
     };
-    let wrong = || begin.fail(format!("`{}` is no time of day; write it as in 17:00", token.text));
+    let wrong = || begin.fail(format!("{} is no time of day; write it as in 17:00", shown(&token.text)));
     match token.lower.as_str() {
         "noon" => return Ok(12 * 60),
         "midnight" => return Ok(0),

@@ -1,11 +1,12 @@
 //! Which tools a phrase names.
 //!
-//! By the full name, by the name without its target, by the words of its name, by some of them, or by the words of its
-//! description: the first of these ways that leads to a tool decides, and one that leads to several is ambiguous. Every word of
-//! the phrase has to be a word of the tool.
+//! By the full name, by the name without its target, by the words of its name, by some of them, or by what its description
+//! says first: the first of these ways that leads to a tool decides, and one that leads to several is ambiguous. Every word of
+//! the phrase has to be a word of the tool, and in its place ([`Words`]).
 
-use super::cursor::{Cursor, Misunderstood, Understood, written};
+use super::cursor::{Cursor, Misunderstood, Understood, shown, written};
 use super::intent::What;
+use super::names::Words;
 use super::stems;
 use super::tokens::Token;
 use super::verbs::{CALL, EMPTY, EVERY_TOOL, TOOL_ENDS};
@@ -20,27 +21,23 @@ struct Known {
     full: String,
     target: String,
     short: String,
-    short_stems: Vec<String>,
-    target_stems: Vec<String>,
-    description_stems: Vec<String>,
+    short_words: Words,
+    target_words: Words,
+    /// What its description says first.
+    description: Option<Words>,
 }
 
 impl Catalogue {
     pub(crate) fn new(gateway: &GatewayTools) -> Self {
         let tools = gateway.tools.iter().map(|tool| {
             let (target, short) = tool.name.split_once("___").unwrap_or(("", &tool.name));
-            let telling = |text: &str| {
-                let stems = stems::of(text);
-                let empty: Vec<_> = EMPTY.iter().map(|word| search::stem(word)).collect();
-                stems.into_iter().filter(|stem| !empty.contains(stem)).collect::<Vec<_>>()
-            };
             Known {
                 full: tool.name.clone(),
                 target: target.to_owned(),
                 short: short.to_owned(),
-                short_stems: telling(short),
-                target_stems: telling(target),
-                description_stems: telling(tool.description.get(..2_048).unwrap_or(&tool.description)),
+                short_words: Words::of(short),
+                target_words: Words::of(target),
+                description: Words::of_description(&tool.description),
             }
         });
         Self { tools: tools.collect() }
@@ -50,7 +47,7 @@ impl Catalogue {
     /// is written by others, and a word of it may well say more.
     pub(crate) fn words_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
         let tools = self.tools.iter().filter(move |tool| tool.full == name);
-        tools.flat_map(|tool| tool.short_stems.iter().chain(&tool.target_stems))
+        tools.flat_map(|tool| tool.short_words.stems.iter().chain(&tool.target_words.stems))
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -76,16 +73,19 @@ impl Catalogue {
                 return named;
             }
         }
-        let Some(words) = stems::of_phrase(phrase) else { return Vec::new() };
+        let Some(words) = Words::of_phrase(phrase) else { return Vec::new() };
         let tools: Vec<&Known> = self.tools.iter().filter(here).collect();
         let ways: [&dyn Fn(&Known) -> bool; 4] = [
-            &|tool| stems::same(&words, &tool.short_stems),
-            &|tool| stems::all_in(&words, &tool.short_stems),
-            &|tool| stems::all_in(&words, &[tool.short_stems.as_slice(), &tool.target_stems].concat()),
+            &|tool| tool.short_words.is_named_by(&words),
+            &|tool| tool.short_words.is_named_in_part_by(&words),
             &|tool| {
-                let all = [tool.short_stems.as_slice(), &tool.target_stems, &tool.description_stems];
-                stems::all_in(&words, &all.concat())
+                let rest = tool.target_words.taken_from(&words, &tool.short_words);
+                let named = |words| {
+                    tool.short_words.is_named_by(words) || tool.short_words.is_named_in_part_by(words)
+                };
+                rest.is_empty() || named(&rest)
             },
+            &|tool| tool.description.as_ref().is_some_and(|said| said.is_named_by(&words)),
         ];
         for way in ways {
             let found: Vec<&Known> = tools.iter().copied().filter(|tool| way(tool)).collect();
@@ -104,8 +104,8 @@ impl Catalogue {
             let phrase = cursor.slice(begin..longer);
             // A name does not end with a word that names nothing.
             phrase.last().filter(|last| last.quoted || !EMPTY.contains(&last.lower.as_str()))?;
-            let words = stems::of_phrase(phrase)?;
-            let mut named = self.tools.iter().filter(|tool| stems::same(&words, &tool.short_stems));
+            let words = Words::of_phrase(phrase)?;
+            let mut named = self.tools.iter().filter(|tool| tool.short_words.is_named_by(&words));
             let tool = named.next().filter(|_| named.next().is_none())?;
             Some((tool.full.clone(), longer))
         })
@@ -131,7 +131,7 @@ impl Catalogue {
                 let mut stems = stems::of(target);
                 stems.retain(|stem| stem != "target" && stem != "tool");
                 let words: Vec<String> = words.iter().filter(|word| *word != "target").cloned().collect();
-                !words.is_empty() && stems::same(&words, &stems)
+                !words.is_empty() && words == stems
             })
             .collect();
         found.sort_unstable();
@@ -208,7 +208,7 @@ fn phrase(cursor: &mut Cursor<'_>, catalogue: &Catalogue) -> Understood<What> {
         return match catalogue.target(&named) {
             Some(name) if target.is_none() && named.len() < tokens.len() => Ok(What::Target(name.to_owned())),
             _ => {
-                let why = format!("`{}` is no target; name the tools one by one", written(tokens));
+                let why = format!("{} is no target; name the tools one by one", shown(&written(tokens)));
                 Err(Misunderstood { reached: begin, why })
             }
         };
@@ -238,8 +238,11 @@ fn target_behind(cursor: &mut Cursor<'_>, catalogue: &Catalogue) -> Understood<O
             let mut targets: Vec<&str> = targets.collect();
             targets.sort_unstable();
             targets.dedup();
-            let why =
-                format!("there is no target `{}`; the targets are {}", name.text, some(targets.into_iter()));
+            let why = format!(
+                "there is no target {}; the targets are {}",
+                shown(&name.text),
+                some(targets.into_iter())
+            );
             Err(Misunderstood { reached: begin, why })
         }
         None => {
@@ -276,12 +279,12 @@ fn list(tokens: &[Token], target: Option<&str>, catalogue: &Catalogue, at: usize
 }
 
 fn one(phrase: &[Token], found: &[&Known], catalogue: &Catalogue, at: usize) -> Understood<String> {
-    let said = written(phrase);
+    let said = shown(&written(phrase));
     let why = match found {
         [only] => return Ok(only.full.clone()),
-        [] => format!("`{said}` names no tool; the tools are {}", some(catalogue.names())),
+        [] => format!("{said} names no tool; the tools are {}", some(catalogue.names())),
         several => format!(
-            "`{said}` may be any of several tools: {}; use the whole name",
+            "{said} may be any of several tools: {}; use the whole name",
             some(several.iter().map(|tool| tool.full.as_str()))
         ),
     };

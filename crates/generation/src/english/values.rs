@@ -1,6 +1,6 @@
 //! Values that things are compared with, and lists of them.
 
-use super::cursor::{Cursor, Understood};
+use super::cursor::{Cursor, Understood, shown};
 
 /// How the values of a list are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub(crate) fn value(cursor: &mut Cursor<'_>, allowed: &[String]) -> Understood<S
         }
         Some(token) => {
             cursor.at = begin;
-            cursor.fail(format!("`{}` is no value; put it in quotes if it is one", token.text))
+            cursor.fail(format!("{} is no value; put it in quotes if it is one", shown(&token.text)))
         }
         None => cursor.fail("a value is missing at the end"),
     }
@@ -156,9 +156,9 @@ fn one_of(cursor: &mut Cursor<'_>, allowed: &[String]) -> Understood<String> {
             Ok(value)
         }
         None => {
-            let said = cursor.peek().map_or("", |token| token.text.as_str());
+            let said = cursor.peek().map_or("the end of the sentence".to_owned(), |token| shown(&token.text));
             let all = super::tools::some(allowed.iter().map(String::as_str));
-            cursor.fail(format!("`{said}` is none of the values that are possible: {all}"))
+            cursor.fail(format!("{said} is none of the values that are possible: {all}"))
         }
     }
 }

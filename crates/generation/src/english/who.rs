@@ -1,10 +1,10 @@
 //! Who is meant: everybody, those with something, everybody but those.
 
 use super::claims::Claims;
-use super::cursor::{Cursor, Understood};
+use super::cursor::{Cursor, Misunderstood, Understood};
 use super::intent::{Expr, Test};
 use super::values::{Joined, value, values};
-use super::words::{EVERYBODY, EXCEPT, IN_THE_TOKEN, NOBODY};
+use super::words::{EVERYBODY, EXCEPT, IN_THE_TOKEN, NOBODY, known_claim};
 
 /// Some callers.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +80,7 @@ const NO_NAMES: &[&str] = &[
     "claim",
 ];
 
-impl Claims {
+impl Claims<'_> {
     /// The callers that come next.
     pub(crate) fn who(self, cursor: &mut Cursor<'_>) -> Understood<Who> {
         let _ = cursor.take("only");
@@ -97,11 +97,19 @@ impl Claims {
             }
             return Ok(Who { expr, nobody: true });
         }
+        // "The manager role and the clerk role may …" are the holders of either.
+        let holders = self.qualifier_begins(*cursor);
         let mut all = vec![self.one(cursor)?];
         loop {
             let before = *cursor;
             let _ = cursor.take(",");
             let more = if cursor.take_any(&["and", "or", "as well as"]).is_some() {
+                if !holders && self.qualifier_begins(*cursor) {
+                    return before.fail(format!(
+                        "{} can be read in two ways; say again who they are, as in `… and users with the role X`",
+                        before.said()
+                    ));
+                }
                 self.one(cursor).ok().flatten()
             } else {
                 None
@@ -131,6 +139,7 @@ impl Claims {
         let _ = cursor.take_any(&["for", "to", "by"]);
         match self.exception(cursor) {
             Ok(exception) => Ok(Expr::all(expr.into_iter().chain([exception.not()]))),
+            Err(wrong) if speaks_of_claims(&before, &wrong) => Err(wrong),
             Err(_) => {
                 *cursor = before;
                 Ok(expr)
@@ -205,9 +214,9 @@ impl Claims {
             return self.qualified(cursor, Some(holders));
         }
         begin.fail(format!(
-            "`{}` does not begin with callers that a policy can tell apart; say `everyone`, `users with the role X`, `users with the scope X` or \
+            "{} does not begin with callers that a policy can tell apart; say `everyone`, `users with the role X`, `users with the scope X` or \
              `members of the X group`",
-            begin.rest()
+            begin.said()
         ))
     }
 
@@ -294,6 +303,7 @@ impl Claims {
             "who are not members of",
             "outside",
         ];
+        let start = *cursor;
         let mut parts: Vec<Expr> = subject.into_iter().collect();
         loop {
             let before = *cursor;
@@ -301,10 +311,9 @@ impl Claims {
             let joined = !parts.is_empty() && cursor.take_any(&["and", ", and", "but"]).is_some();
             let begin = *cursor;
             let part = if cursor.take_any(WITH).is_some() {
-                let negated = cursor.take("no");
-                self.qualifiers(cursor).map(|expr| if negated { expr.not() } else { expr })
+                if cursor.take("no") { self.lacking(cursor) } else { self.qualifiers(cursor) }
             } else if cursor.take_any(WITHOUT).is_some() {
-                self.qualifiers(cursor).map(Expr::not)
+                self.lacking(cursor)
             } else if cursor.take("whose") || cursor.take("who 's") {
                 self.possessed(cursor)
             } else if cursor.take_any(NOT_IN).is_some() {
@@ -312,11 +321,7 @@ impl Claims {
             } else if cursor.take_any(IN).is_some() {
                 match self.membership(cursor) {
                     Ok(expr) => Ok(expr),
-                    Err(wrong)
-                        if begin.slice(begin.at..cursor.at).iter().any(|token| token.lower == "account") =>
-                    {
-                        Err(wrong)
-                    }
+                    Err(wrong) if speaks_of_claims(&begin, &wrong) => Err(wrong),
                     // "from calling", "of the target".
                     Err(_) => {
                         *cursor = if joined { before } else { begin };
@@ -329,9 +334,48 @@ impl Claims {
                 }
                 break;
             };
+            let ors = ["or with", "or have", "or has"];
+            let said = start.within(start.at..begin.at);
+            if joined && (said.at..said.end).any(|at| said.within(at..said.end).sees_any(&ors)) {
+                return cursor.fail(
+                    "`and` and `or` are mixed, which can be read in two ways; make two sentences of it",
+                );
+            }
             parts.push(part?);
         }
         let _ = cursor.take_any(IN_THE_TOKEN);
+        if parts.iter().any(is_of_account) && parts.iter().any(names_role) {
+            return start
+                .fail("say the account behind the role, as in `the IAM role X of account 111122223333`");
+        }
         Ok(Expr::all(parts))
     }
+}
+
+/// Whether it says from which account callers are.
+fn is_of_account(expr: &Expr) -> bool {
+    match expr {
+        Expr::Arn(parts) => parts.len() > 1,
+        Expr::Not(inner) => is_of_account(inner),
+        Expr::Any(parts) => parts.iter().any(is_of_account),
+        _ => false,
+    }
+}
+
+/// Whether it names an IAM role, which is one of an account.
+fn names_role(expr: &Expr) -> bool {
+    match expr {
+        Expr::Arn(parts) => parts.len() == 1,
+        Expr::Not(inner) => names_role(inner),
+        Expr::Any(parts) | Expr::All(parts) => parts.iter().any(names_role),
+        _ => false,
+    }
+}
+
+/// Whether what was not understood is about claims or accounts, and so about nothing else.
+fn speaks_of_claims(begin: &Cursor<'_>, wrong: &Misunderstood) -> bool {
+    begin.slice(begin.at..(wrong.reached + 1).clamp(begin.at, begin.end)).iter().any(|token| {
+        let word = token.lower.as_str();
+        !token.quoted && (known_claim(word).is_some() || matches!(word, "account" | "accounts" | "claim"))
+    })
 }

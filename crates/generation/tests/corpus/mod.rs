@@ -166,7 +166,15 @@ pub fn written_out(text: &str, arn: &str) -> String {
 
 fn member(claim: &str, name: &str) -> String {
     let tag = format!("principal.getTag(\"{claim}\")");
-    format!("(principal.hasTag(\"{claim}\") && ({tag} == \"{name}\" || {tag} like \"*\\\"{name}\\\"*\"))")
+    let ways = [vec![format!("{tag} == \"{name}\"")], elements(&tag, &format!("\\\"{name}\\\""))].concat();
+    format!("(principal.hasTag(\"{claim}\") && ({}))", ways.join(" || "))
+}
+
+/// The text of a list is compact JSON: an element stands between its brackets and commas.
+fn elements(tag: &str, element: &str) -> Vec<String> {
+    [format!("[{element}]"), format!("[{element},*]"), format!("[*,{element}]"), format!("[*,{element},*]")]
+        .map(|it| format!("{tag} like \"{it}\""))
+        .into()
 }
 
 /// A scope is a whole word of the claim, or a whole element of it; without a slash also behind a resource server's name.
@@ -174,13 +182,19 @@ fn scope(name: &str) -> String {
     let tag = "principal.getTag(\"scope\")";
     let mut ways = vec![format!("{tag} == \"{name}\"")];
     ways.extend(
-        [format!("{name} *"), format!("* {name}"), format!("* {name} *"), format!("*\\\"{name}\\\"*")]
+        [format!("{name} *"), format!("* {name}"), format!("* {name} *")]
             .map(|it| format!("{tag} like \"{it}\"")),
     );
+    ways.extend(elements(tag, &format!("\\\"{name}\\\"")));
     if !name.contains('/') {
         ways.extend(
-            [format!("*/{name}"), format!("*/{name} *"), format!("*/{name}\\\"*")]
-                .map(|it| format!("{tag} like \"{it}\"")),
+            [
+                format!("*/{name}"),
+                format!("*/{name} *"),
+                format!("[\\\"*/{name}\\\"]"),
+                format!("[\\\"*/{name}\\\",*]"),
+            ]
+            .map(|it| format!("{tag} like \"{it}\"")),
         );
     }
     format!("(principal.hasTag(\"scope\") && ({}))", ways.join(" || "))

@@ -6,6 +6,26 @@ use crate::action::ActionElement;
 use crate::malformed::{Fault, MalformedPolicy};
 use crate::policy::PolicyKind;
 
+/// Source: Service Authorization Reference, "Actions defined by AWS Security Token Service".
+const STS_ACTIONS: [&str; 16] = [
+    "AssumeRole",
+    "AssumeRoleWithSAML",
+    "AssumeRoleWithWebIdentity",
+    "AssumeRoot",
+    "DecodeAuthorizationMessage",
+    "GetAccessKeyInfo",
+    "GetCallerIdentity",
+    "GetDelegatedAccessToken",
+    "GetFederationToken",
+    "GetServiceBearerToken",
+    "GetSessionToken",
+    "GetWebIdentityToken",
+    "SetContext",
+    "SetSourceIdentity",
+    "TagGetWebIdentityToken",
+    "TagSession",
+];
+
 impl Reader {
     pub(super) fn actions(self, elements: &mut Elements) -> Result<ActionElement, MalformedPolicy> {
         let hint = match self.kind {
@@ -41,12 +61,20 @@ impl Reader {
             let hint = format!("write `{text}` as service:Action, such as lambda:InvokeFunction");
             return Err(self.refuse(&fault, place, hint));
         }
-        if self.kind == PolicyKind::Trust && !vendor.eq_ignore_ascii_case("sts") {
+        if self.kind == PolicyKind::Trust && !is_of_sts(text) {
             let hint = format!("`{text}` is no action of assuming a role; write sts:AssumeRole");
             return Err(self.refuse(&Fault::NotAssumeRole, place, hint));
         }
         Ok(())
     }
+}
+
+/// An action of STS, or a pattern for some. A name that STS does not have trusts nobody: it is a slip.
+fn is_of_sts(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(vendor, name)| {
+        let known = || STS_ACTIONS.iter().any(|action| action.eq_ignore_ascii_case(name));
+        vendor.eq_ignore_ascii_case("sts") && (name.contains(['*', '?']) || known())
+    })
 }
 
 fn is_vendor(text: &str) -> bool {

@@ -5,6 +5,7 @@ use super::json::{Json, describe};
 use super::statement::Elements;
 use crate::condition::{Condition, Kind, Operator, Test, is_date};
 use crate::malformed::{Fault, MalformedPolicy};
+use crate::policy::PolicyKind;
 
 impl Reader {
     pub(super) fn conditions(self, elements: &mut Elements) -> Result<Box<[Condition]>, MalformedPolicy> {
@@ -14,11 +15,16 @@ impl Reader {
         let mut conditions = Vec::new();
         for (name, block) in self.members(value, &place)? {
             let place = format!("{place}.{name}");
+            let members = self.members(block, &place)?;
+            // IAM asks for no operator's name before something is compared by it.
+            if members.is_empty() && self.kind == PolicyKind::Identity {
+                continue;
+            }
             let Some(operator) = Operator::parse(&name) else {
                 let hint = format!("`{name}` is no condition operator; write one such as StringEquals");
                 return Err(self.refuse(&Fault::Syntax, &place, hint));
             };
-            for (key, value) in self.members(block, &place)? {
+            for (key, value) in members {
                 conditions.push(self.condition(&name, operator, key, value, &place)?);
             }
         }

@@ -272,6 +272,11 @@ fn trust_policies() {
             ".Action",
         ),
         (
+            format!(r#""Effect": "Allow", {by}, "Action": "sts:AssumeRoles""#),
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+            ".Action",
+        ),
+        (
             format!(r#""Effect": "Allow", {by}, {assume}, "Resource": "*""#),
             "Has prohibited field Resource",
             ".Resource",
@@ -288,6 +293,10 @@ fn trust_policies() {
         ),
     ] {
         check(PolicyKind::Trust, &[(&statement(&elements), text, &format!("Statement[0]{place}"))]);
+    }
+    for actions in [r#"["sts:TagSession", "STS:assumerole"]"#, r#""sts:Assume*""#, r#""sts:*""#] {
+        let document = statement(&format!(r#""Effect": "Allow", {by}, "Action": {actions}"#));
+        assert!(Policy::parse(&document, PolicyKind::Trust).is_ok(), "{actions}");
     }
     check(
         PolicyKind::Trust,
@@ -371,6 +380,7 @@ fn what_is_unusual_but_fine() {
         r#"{"Version": "2008-10-17", "Id": "x y", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#,
         r#"{"Statement": {"Effect": "Deny", "NotAction": "a-b.c:d e f", "NotResource": "*", "Condition": {}}}"#,
         r#"{"Statement": {"Effect": "Allow", "Action": "s3:", "Resource": "*", "Condition": {"DateLessThan": {"a": []}}}}"#,
+        r#"{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"Oops": {}, "StringEquals": {}}}}"#,
         r#"{"Statement": {"Effect": "Allow", "Action": "*:Get*", "Resource": "*", "Condition": {"Bool": {"a:b": [true, "FALSE"]}}}}"#,
     ] {
         if let Err(error) = Policy::parse(document, PolicyKind::Identity) {

@@ -4,10 +4,12 @@
 //! better.
 
 mod across_accounts;
+mod cases;
 mod conditions;
 mod explanations;
 mod limits;
 mod malformed;
+mod naive;
 mod principals;
 mod properties;
 mod same_account;
@@ -38,7 +40,7 @@ pub(super) struct Ask {
 
 #[derive(Clone, Debug)]
 pub(super) enum Who {
-    Caller(Caller),
+    Caller(Box<Caller>),
     Service(&'static str),
     Federated(&'static str),
     Nobody,
@@ -210,14 +212,15 @@ pub(super) fn root(account: &str) -> Who {
 }
 
 fn caller(account: &str, principal: Principal) -> Who {
-    Who::Caller(Caller {
+    Who::Caller(Box::new(Caller {
         account: AccountId::parse(account).unwrap(),
         principal,
         access_key: AccessKeyId::from_text("AKIAEXAMPLE"),
         session_policies: Vec::new(),
         issued_at: None,
         expires_at: None,
-    })
+        session: domain::SessionFacts::default(),
+    }))
 }
 
 /// The context that a requester brings along.

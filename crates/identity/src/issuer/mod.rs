@@ -28,6 +28,7 @@ pub(crate) use discovery::is_of_issuer;
 pub use inspection::{Finding, Inspection, Outcome, Step};
 use inspection::{Judged, Notes, Strict, Witness};
 use remote::Remote;
+pub use trusted::claimed_issuer;
 
 /// How many issuers elsewhere are remembered: discovery URLs are tenants' to choose.
 const MOST_REMOTES: usize = 1_000;

@@ -44,7 +44,10 @@ impl Issuers {
 }
 
 /// The issuer that a token claims, which nothing has proven yet.
-fn claimed_issuer(text: &str) -> Result<String, TokenError> {
+///
+/// # Errors
+/// [`TokenError`] for what is no token.
+pub fn claimed_issuer(text: &str) -> Result<String, TokenError> {
     let jws = Jws::parse(text)?;
     match token::object(&jws.payload)?.get("iss") {
         Some(Value::String(issuer)) => Ok(issuer.clone()),

@@ -198,13 +198,17 @@ impl Outbound {
         Ok(held.provider.secret.iter().cloned().chain(held.tokens()).collect())
     }
 
-    /// The provider of an ARN, without its secret: what [`may_use`] decides about.
+    /// The provider of an ARN, without its secret, and its tags: what [`may_use`] decides about.
     ///
     /// # Errors
     /// As [`Outbound::secrets_of`].
-    pub async fn provider(&self, scope: &Scope, provider: &Arn) -> Result<CredentialProvider, Refusal> {
+    pub async fn provider(
+        &self,
+        scope: &Scope,
+        provider: &Arn,
+    ) -> Result<(CredentialProvider, BTreeMap<String, String>), Refusal> {
         let held = self.find(scope, provider).await?;
-        Ok(CredentialProvider { secret: None, ..held.provider.clone() })
+        Ok((CredentialProvider { secret: None, ..held.provider.clone() }, held.tags.clone()))
     }
 
     async fn find(&self, scope: &Scope, arn: &Arn) -> Result<Arc<Held>, Refusal> {

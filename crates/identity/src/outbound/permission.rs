@@ -5,10 +5,13 @@
 //! `bedrock-agentcore:GetWorkloadAccessToken`, which AWS asks for too, is not asked for: a gateway's workload identity is
 //! its own, and no token of it is handed out.
 
+use std::collections::BTreeMap;
+
 use domain::{Arn, Caller, CredentialKind, CredentialProvider, Timestamp};
-use iam::{Context, Named, PolicySets, Question, Requester};
+use iam::{Context, Question, Requester};
 
 use super::speaker::ALGORITHM;
+use crate::principal::Permissions;
 use crate::web_identity::LIFE;
 
 /// A session of a role that acts for a gateway.
@@ -16,23 +19,27 @@ use crate::web_identity::LIFE;
 pub struct Role<'a> {
     /// The session.
     pub caller: &'a Caller,
-    /// The role's policies.
-    pub policies: &'a [Named],
+    /// What the role has: its policies, its boundary, its tags.
+    pub permissions: &'a Permissions,
     /// The gateway, for `aws:SourceArn` and `aws:SourceAccount`.
     pub source: &'a Arn,
 }
 
-/// Decides whether a role may use a provider.
+/// Decides whether a role may use a provider that has these tags.
 ///
 /// # Errors
 /// AWS's message, which names the action and the ARN that a policy of the role must allow.
-pub fn may_use(role: Role<'_>, provider: &CredentialProvider, now: Timestamp) -> Result<(), String> {
+pub fn may_use(
+    role: Role<'_>,
+    (provider, tags): (&CredentialProvider, &BTreeMap<String, String>),
+    now: Timestamp,
+) -> Result<(), String> {
     let action = match provider.kind() {
         CredentialKind::ApiKey => "bedrock-agentcore:GetResourceApiKey",
         CredentialKind::OAuth2 => "bedrock-agentcore:GetResourceOauth2Token",
     };
     allows(role, action, &Arn::token_vault(&provider.scope), now)?;
-    allows(role, action, &provider.arn(), now)?;
+    allows_with(role, action, &provider.arn(), now, |known| known.with_tags("aws:ResourceTag", tags))?;
     allows(role, "secretsmanager:GetSecretValue", &provider.secret_arn(), now)
 }
 
@@ -66,7 +73,9 @@ fn allows_with(
     more: impl FnOnce(Context) -> Context,
 ) -> Result<(), String> {
     let requester = Requester::Iam(role.caller);
-    let conditions = Context::of(&requester)
+    let conditions = role
+        .permissions
+        .conditions(role.caller)
         .at(now)
         .with("aws:SourceArn", role.source.as_str())
         .with("aws:SourceAccount", role.source.account());
@@ -78,6 +87,6 @@ fn allows_with(
         resource_account: None,
         context: &conditions,
     };
-    let verdict = iam::evaluate(&question, &PolicySets { identity: role.policies, ..PolicySets::default() });
+    let verdict = iam::evaluate(&question, &role.permissions.sets(None));
     verdict.denial(&question).map_or(Ok(()), Err)
 }

@@ -1,6 +1,6 @@
 //! The providers that were asked for lately, each with its tokens. They are read from the store on a miss.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{Arn, CredentialKind, CredentialProvider, Scope, Secret, Timestamp};
@@ -32,6 +32,7 @@ struct Providers {
 /// A provider with all that was got with it.
 pub(super) struct Held {
     pub(super) provider: CredentialProvider,
+    pub(super) tags: BTreeMap<String, String>,
     /// Why its secret cannot be used: it is kept elsewhere, or its vault's key hinders.
     pub(super) unusable: Option<Refusal>,
     /// Where its token endpoint is, when that was found out. Locked by the one who finds out.
@@ -60,6 +61,7 @@ impl Vault {
         };
         let mut tx = self.store.read().await?;
         let Some(mut provider) = tx.credential_provider(scope, kind, name).await? else { return Ok(None) };
+        let tags = tx.tags(&provider.arn()).await?;
         let mut unusable = None;
         if provider.external.is_none() && provider.secret.is_none() {
             unusable = Some(Refusal::KeyUnusable(tx.vault_obstacle(scope).await?));
@@ -79,6 +81,7 @@ impl Vault {
         }
         let held = Arc::new(Held {
             provider,
+            tags,
             unusable,
             found: AsyncMutex::default(),
             tokens: Cache::new(MOST_TOKENS),

@@ -1,27 +1,37 @@
-//! IAM identities: who holds an access key, with which policies, and the sessions of roles.
+//! IAM identities: who holds an access key, with which policies, and the sessions of roles and users.
 //!
 //! What the store says of a key is remembered until anything in IAM changes, so that a signed call costs no query. A
 //! session is not kept anywhere: its token is the session, sealed (`session.rs`).
 
+mod service;
 mod session;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use domain::{AccessKeyId, AccessKeyStatus, AccountId, Caller, Clock, Document, Holder, Principal, Secret};
-use iam::{Named, Policy, PolicyKind};
+use domain::{
+    AccessKeyId, AccessKeyStatus, AccessKeyUse, AccountId, Arn, Caller, Clock, Document, Holder, Principal,
+    Region, Secret, SessionFacts, Timestamp,
+};
+use iam::{Context, Named, Policy, PolicyKind, PolicySets, Requester};
 use store::{Store, StoreError, Tx};
 
+pub use service::{NoSession, ServiceRole};
 pub use session::{Credentials, Lasts, issue, issue_again};
 
 /// How many identities are remembered at most.
 const MOST: usize = 10_000;
+/// How long a use of a key stands for those that follow.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// All identities that can sign.
 pub struct Principals {
     store: Store,
     clock: Arc<dyn Clock>,
     known: Mutex<Remembered>,
+    /// When the last use of a lasting key was written down.
+    noted: Mutex<HashMap<AccessKeyId, Timestamp>>,
 }
 
 #[derive(Default)]
@@ -37,17 +47,66 @@ pub struct Identity {
     pub caller: Caller,
     /// What proves it.
     pub secret: Secret,
-    /// The policies of the user or the role.
+    /// The policies of the user and its groups, or of the role.
     pub policies: Vec<Named>,
+    /// The permissions boundary of the user or the role.
+    pub boundary: Option<Named>,
+    /// The tags of the user or the role.
+    pub tags: BTreeMap<String, String>,
     /// The policies that narrow its session; `None` where nothing does.
     pub session_policies: Option<Vec<Named>>,
+}
+
+impl Identity {
+    /// The condition keys that its requests have because of who it is. Tags of its session stand before those of the
+    /// user or the role.
+    #[must_use]
+    pub fn conditions(&self) -> Context {
+        Context::of(&Requester::Iam(&self.caller)).with_tags("aws:PrincipalTag", &self.tags)
+    }
+
+    /// The policies that have a say about it, beside that of the resource.
+    #[must_use]
+    pub fn sets<'a>(&'a self, resource: Option<&'a Named>) -> PolicySets<'a> {
+        PolicySets {
+            identity: &self.policies,
+            boundary: self.boundary.as_ref(),
+            session: self.session_policies.as_deref(),
+            resource,
+        }
+    }
+}
+
+/// What belongs to a user or a role: its policies, its boundary, its tags.
+#[derive(Default)]
+pub struct Permissions {
+    /// Its policies, written into it and attached to it, and those of its groups.
+    pub policies: Vec<Named>,
+    /// Its permissions boundary.
+    pub boundary: Option<Named>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Permissions {
+    /// The condition keys that the requests of a session have because of whose it is.
+    #[must_use]
+    pub fn conditions(&self, caller: &Caller) -> Context {
+        Context::of(&Requester::Iam(caller)).with_tags("aws:PrincipalTag", &self.tags)
+    }
+
+    /// The policies that have a say about it, beside that of the resource.
+    #[must_use]
+    pub fn sets<'a>(&'a self, resource: Option<&'a Named>) -> PolicySets<'a> {
+        PolicySets { identity: &self.policies, boundary: self.boundary.as_ref(), session: None, resource }
+    }
 }
 
 impl Principals {
     /// The identities in `store`.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, known: Mutex::default() }
+        Self { store, clock, known: Mutex::default(), noted: Mutex::default() }
     }
 
     /// The identity behind an access key, and the token that belongs to it if it is a session's.
@@ -72,6 +131,29 @@ impl Principals {
             return Err(PrincipalError::Expired);
         }
         Ok(identity)
+    }
+
+    /// Writes down that a lasting key was used, once a minute at most. A use that cannot be written down is no reason to
+    /// refuse a call.
+    pub async fn note_use(&self, identity: &Identity, now: Timestamp, service: &str, region: &Region) {
+        let key = &identity.caller.access_key;
+        if key.is_temporary() {
+            return;
+        }
+        {
+            let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+            if noted.get(key).is_some_and(|last| now < last.plus(NOTED_EVERY)) {
+                return;
+            }
+            if noted.len() >= MOST {
+                noted.clear();
+            }
+            noted.insert(key.clone(), now);
+        }
+        let last = AccessKeyUse { at: now, service: service.to_owned(), region: region.to_string() };
+        if let Err(error) = self.store.note_access_key_use(key, &last).await {
+            tracing::warn!(%error, "The last use of an access key cannot be written down.");
+        }
     }
 
     /// Whether an access key exists, whatever signed with it: for bounding what strangers may send.
@@ -105,8 +187,8 @@ impl Principals {
                 // Before the store is asked anything: a stranger's token must cost nothing but its opening.
                 let (caller, secret) = session::open(&self.store, key, token)?;
                 let mut tx = self.store.read().await?;
-                let policies = session_role_policies(&mut tx, &caller).await?;
-                Identity { session_policies: session_policies(&caller)?, caller, secret, policies }
+                let own = permissions_behind(&mut tx, &caller).await?;
+                identity(session_policies(&mut tx, &caller).await?, caller, secret, own)
             }
             // The key of a session is worth nothing without its token.
             None if key.is_temporary() => return Err(PrincipalError::Unknown),
@@ -129,16 +211,16 @@ async fn lasting(tx: &mut Tx, id: &AccessKeyId) -> Result<Identity, PrincipalErr
     if key.status != AccessKeyStatus::Active {
         return Err(PrincipalError::Unknown);
     }
-    let principal = match &key.holder {
+    let (principal, own) = match &key.holder {
         Holder::User(name) => {
             let user = tx.user(&key.account, name).await?.ok_or(PrincipalError::Unknown)?;
-            Principal::User { name: user.name, path: user.path, id: user.id }
+            let own = permissions_of(tx, &key.account, &key.holder).await?;
+            (Principal::User { name: user.name, path: user.path, id: user.id }, own)
         }
-        Holder::Root => Principal::Root,
-        // A role has sessions, and no lasting key.
-        Holder::Role(_) => return Err(PrincipalError::Unknown),
+        Holder::Root => (Principal::Root, Permissions::default()),
+        // A role has sessions, and no lasting key; a group has members.
+        Holder::Role(_) | Holder::Group(_) => return Err(PrincipalError::Unknown),
     };
-    let policies = policies_of(tx, &key.account, &key.holder).await?;
     let caller = Caller {
         account: key.account,
         principal,
@@ -146,32 +228,95 @@ async fn lasting(tx: &mut Tx, id: &AccessKeyId) -> Result<Identity, PrincipalErr
         session_policies: Vec::new(),
         issued_at: None,
         expires_at: None,
+        session: SessionFacts::default(),
     };
-    Ok(Identity { caller, secret: key.secret, policies, session_policies: None })
+    Ok(identity(None, caller, key.secret, own))
 }
 
-/// The policies of the role behind a session, if it is still the role that was assumed.
-async fn session_role_policies(tx: &mut Tx, caller: &Caller) -> Result<Vec<Named>, PrincipalError> {
-    let Principal::AssumedRole { role, id, .. } = &caller.principal else {
-        return Err(PrincipalError::Unknown);
-    };
-    let present = tx.role(&caller.account, role).await?;
-    if present.is_none_or(|present| present.id != *id) {
-        return Err(PrincipalError::Unknown);
-    }
-    policies_of(tx, &caller.account, &Holder::Role(role.clone())).await
+fn identity(
+    session_policies: Option<Vec<Named>>,
+    caller: Caller,
+    secret: Secret,
+    Permissions { policies, boundary, tags }: Permissions,
+) -> Identity {
+    Identity { caller, secret, policies, boundary, tags, session_policies }
 }
 
-fn session_policies(caller: &Caller) -> Result<Option<Vec<Named>>, PrincipalError> {
-    if caller.session_policies.is_empty() {
-        return Ok(None);
+/// What belongs to the role or the user behind a session, if it is still the one that the session was opened for.
+async fn permissions_behind(tx: &mut Tx, caller: &Caller) -> Result<Permissions, PrincipalError> {
+    let account = &caller.account;
+    let (holder, wanted, present) = match &caller.principal {
+        Principal::AssumedRole { role, id, .. } => {
+            let present = tx.role(account, role).await?.map(|present| present.id);
+            (Holder::Role(role.clone()), id, present)
+        }
+        Principal::User { name, id, .. } => {
+            let present = tx.user(account, name).await?.map(|present| present.id);
+            (Holder::User(name.clone()), id, present)
+        }
+        Principal::Root => return Ok(Permissions::default()),
+    };
+    if present.as_ref() != Some(wanted) {
+        return Err(PrincipalError::Unknown);
     }
-    let policies =
+    permissions_of(tx, account, &holder).await
+}
+
+/// What narrows a session: the policies that came with it, and managed ones as they are now.
+async fn session_policies(tx: &mut Tx, caller: &Caller) -> Result<Option<Vec<Named>>, PrincipalError> {
+    let given =
         caller.session_policies.iter().map(|document| named("the session policy".to_owned(), document));
-    policies.collect::<Result<_, _>>().map(Some)
+    let mut policies = given.collect::<Result<Vec<_>, _>>()?;
+    for arn in &caller.session.policies {
+        policies.push(limit_of(tx, arn).await?);
+    }
+    Ok((!policies.is_empty()).then_some(policies))
 }
 
-/// The policies of a user or a role, written into it and attached to it, compiled.
+/// What belongs to a user or a role. A boundary that is not there any more allows nothing, as on AWS.
+///
+/// # Errors
+/// [`PrincipalError::Policy`] when a stored policy cannot be read, which then allows nothing.
+pub async fn permissions_of(
+    tx: &mut Tx,
+    account: &AccountId,
+    holder: &Holder,
+) -> Result<Permissions, PrincipalError> {
+    let mut policies = policies_of(tx, account, holder).await?;
+    let (boundary, tags) = match holder {
+        Holder::User(name) => {
+            for group in tx.groups_of(account, name).await? {
+                policies.extend(policies_of(tx, account, &Holder::Group(group.name)).await?);
+            }
+            let user = tx.user(account, name).await?.ok_or(PrincipalError::Unknown)?;
+            (user.boundary, user.tags)
+        }
+        Holder::Role(name) => {
+            let role = tx.role(account, name).await?.ok_or(PrincipalError::Unknown)?;
+            (role.boundary, role.tags)
+        }
+        Holder::Root | Holder::Group(_) => (None, BTreeMap::new()),
+    };
+    let boundary = match boundary {
+        Some(arn) => Some(limit_of(tx, &arn).await?),
+        None => None,
+    };
+    Ok(Permissions { policies, boundary, tags })
+}
+
+/// A managed policy that limits somebody.
+async fn limit_of(tx: &mut Tx, arn: &Arn) -> Result<Named, PrincipalError> {
+    /// What is left of a policy that was deleted.
+    const NOTHING: &str =
+        r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "NotAction": "*", "Resource": "*"}}"#;
+    let document = match tx.managed_policy(arn).await? {
+        Some(policy) => policy.document,
+        None => Document(NOTHING.to_owned()),
+    };
+    named(arn.to_string(), &document)
+}
+
+/// The policies of a user, a group or a role, written into it and attached to it, compiled.
 ///
 /// # Errors
 /// [`PrincipalError::Policy`] when a stored policy cannot be read, which then allows nothing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::{AccessKeyId, Caller, Document, Principal, Random, Role, Secret, Timestamp};
+use domain::{AccessKeyId, Caller, Document, Principal, Random, Role, Secret, SessionFacts, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::{Store, StoreError};
 
@@ -63,6 +63,7 @@ pub fn issue(
     role: &Role,
     session: &str,
     session_policies: Vec<Document>,
+    facts: SessionFacts,
     lasts: Lasts,
 ) -> Result<Credentials, StoreError> {
     let caller = Caller {
@@ -77,6 +78,7 @@ pub fn issue(
         session_policies,
         issued_at: None,
         expires_at: None,
+        session: facts,
     };
     issue_again(store, random, &caller, lasts)
 }

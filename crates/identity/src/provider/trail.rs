@@ -92,6 +92,7 @@ impl Trail {
             error: refused.map(|(error, ..)| error.to_owned()),
             latency_us: u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             request_id: self.request_id.clone(),
+            call: None,
         }
     }
 }

@@ -506,8 +506,10 @@ fn a_role_needs_the_vault_the_provider_and_the_secret() {
         session_policies: Vec::new(),
         issued_at: None,
         expires_at: None,
+        session: domain::SessionFacts::default(),
     };
     let gateway = Arn::agentcore(&scope(), "gateway/g");
+    let tags = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
     let decide = |statements: &[(&str, &str)]| {
         let statements: Vec<_> = statements
             .iter()
@@ -515,10 +517,12 @@ fn a_role_needs_the_vault_the_provider_and_the_secret() {
             .collect();
         let text = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
         let policy = Policy::parse(&text, PolicyKind::Identity).unwrap();
-        let policies = [Named { name: "p".to_owned(), policy: Arc::new(policy) }];
+        let policies = vec![Named { name: "p".to_owned(), policy: Arc::new(policy) }];
+        let permissions =
+            identity::principal::Permissions { policies, ..identity::principal::Permissions::default() };
         may_use(
-            Role { caller: &caller, policies: &policies, source: &gateway },
-            &key,
+            Role { caller: &caller, permissions: &permissions, source: &gateway },
+            (&key, &tags),
             Timestamp::from_seconds(1),
         )
     };

@@ -51,6 +51,8 @@ impl Scene {
             path: "/team/".to_owned(),
             id: User::mint_id(&SystemRandom),
             created_at: NOW,
+            tags: std::collections::BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
+            boundary: None,
         };
         self.database.write(async |tx| tx.insert_user(&user).await).await;
         user
@@ -66,6 +68,8 @@ impl Scene {
             trust_policy: Document("{}".to_owned()),
             max_session_seconds: 3600,
             created_at: NOW,
+            tags: std::collections::BTreeMap::new(),
+            boundary: None,
         };
         self.database.write(async |tx| tx.insert_role(&role).await).await;
         role
@@ -83,7 +87,16 @@ impl Scene {
 
     fn session(&self, role: &Role, policies: &[&str]) -> Credentials {
         let policies = policies.iter().map(|policy| Document((*policy).to_owned())).collect();
-        issue(&self.database.store, &SystemRandom, role, "work", policies, Lasts::from(NOW, HOUR)).unwrap()
+        issue(
+            &self.database.store,
+            &SystemRandom,
+            role,
+            "work",
+            policies,
+            domain::SessionFacts::default(),
+            Lasts::from(NOW, HOUR),
+        )
+        .unwrap()
     }
 
     async fn find(&self, key: &AccessKeyId, token: Option<&str>) -> Result<Arc<Identity>, PrincipalError> {

@@ -10,7 +10,7 @@ use policy::{Conditions, Finding, PrincipalKind, ResourceScope};
 
 use super::Subject;
 use crate::compare::Search;
-use crate::environment::{self, Requests, World};
+use crate::environment::{self, World};
 use crate::session::Session;
 use crate::undecided::Undecided;
 
@@ -41,7 +41,7 @@ pub(crate) async fn effects(
         if !(never.is_open() || throughout.is_open()) {
             continue;
         }
-        let requests = Requests::of(&environment, concrete, schema)?;
+        let requests = session.requests(&environment, concrete, schema)?;
         let matching = session.compile(&subject.matching, &requests, schema)?;
         if never.is_open() {
             never.consider(session.allowed(&matching).await);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use cedar_policy::{PolicySet, Schema};
+use cedar_policy::Schema;
 use policy::Effect;
 
-use super::subject::{matching, set};
+use super::subject::matching;
 use super::{Correction, Finding, Kind, Report, Subject};
 use crate::compare::Search;
-use crate::environment::{self, Environment, Requests, World};
+use crate::environment::{self, Environment, World};
+use crate::failing;
 use crate::session::Session;
 use crate::undecided::Undecided;
 use crate::witness::Witness;
@@ -58,27 +59,27 @@ pub(super) async fn look(
     let forbids: Vec<&Subject> =
         subjects.iter().copied().filter(|subject| subject.outline.effect == Effect::Forbid).collect();
     for (environment, concrete) in environment::list(world, schema) {
-        let requests = Requests::of(&environment, concrete, schema)?;
+        let requests = match session.requests(&environment, concrete, schema) {
+            Err(why @ Undecided::Invalid(_)) => return Err(why),
+            requests => requests,
+        };
         for ((subject, matches), contradicted) in subjects.iter().zip(&mut matches).zip(&mut contradicted) {
             if !subject.is_about(&environment) {
                 continue;
             }
-            let matched = match session.compile(&subject.matching, &requests, schema) {
-                Ok(compiled) => session.allowed(&compiled).await,
-                Err(why) => Search::Undecided(why),
+            let matched = match &requests {
+                Ok(requests) => session.look_for_allowed(&subject.matching, requests, schema).await,
+                Err(why) => Search::Undecided(why.clone()),
             };
             if subject.outline.effect == Effect::Permit && !contradicted.refuted {
                 let beside: Vec<_> = forbids.iter().filter(|forbid| forbid.is_about(&environment)).collect();
-                let survives = match (&matched, beside.is_empty()) {
-                    (Search::Found(_), false) => {
+                let survives = match (&matched, &requests, beside.is_empty()) {
+                    (Search::Found(_), Ok(requests), false) => {
                         let policies = beside.into_iter().map(|forbid| &forbid.policy);
-                        let all = set(policies.chain([&subject.policy]));
-                        match session.compile(&all, &requests, schema) {
-                            Ok(compiled) => session.allowed(&compiled).await,
-                            Err(why) => Search::Undecided(why),
-                        }
+                        let all = failing::as_decided(policies.chain([&subject.policy]))?;
+                        session.look_for_allowed(&all, requests, schema).await
                     }
-                    (matched, _) => matched.clone(),
+                    (matched, ..) => matched.clone(),
                 };
                 contradicted.consider(survives);
             }
@@ -136,8 +137,7 @@ async fn shadowed(
             }
             let beside: Vec<&Subject> =
                 others.iter().copied().filter(|other| other.is_about(&environment)).collect();
-            let policies = matching(beside);
-            suspicion.consider(beyond(session, &environment, concrete, schema, subject, &policies).await?);
+            suspicion.consider(beyond(session, &environment, concrete, schema, subject, beside).await?);
         }
         if suspicion.is_proven() {
             gone.insert(&subject.id);
@@ -166,11 +166,16 @@ async fn beyond(
     concrete: cedar_policy::RequestEnv,
     schema: &Schema,
     subject: &Subject,
-    others: &PolicySet,
+    others: Vec<&Subject>,
 ) -> Result<Search, Undecided> {
-    let requests = Requests::of(environment, concrete, schema)?;
+    let requests = match session.requests(environment, concrete, schema) {
+        Ok(requests) => requests,
+        Err(why @ Undecided::Invalid(_)) => return Err(why),
+        Err(why) => return Ok(Search::Undecided(why)),
+    };
+    let others = matching(others)?;
     let this = session.compile(&subject.matching, &requests, schema);
-    let others = session.compile(others, &requests, schema);
+    let others = session.compile(&others, &requests, schema);
     Ok(match (this, others) {
         (Ok(this), Ok(others)) => session.allowed_beyond(&this, &others).await,
         (Err(why), _) | (_, Err(why)) => Search::Undecided(why),

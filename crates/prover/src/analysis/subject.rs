@@ -1,24 +1,24 @@
 //! A policy that is looked at.
 
-use cedar_policy::{Policy, PolicySet};
+use cedar_policy::PolicySet;
 use policy::Outline;
 
 use crate::environment::Environment;
+use crate::failing::{self, Weighed};
 use crate::identity;
 use crate::policies::Statement;
 use crate::rewrite::Draft;
 use crate::undecided::Undecided;
 
-/// A policy, what its text says of itself, and a permit of what it matches.
+/// A policy, what its text says of itself, and what it applies to.
 pub(crate) struct Subject {
     pub(crate) id: String,
     pub(crate) outline: Outline,
     pub(crate) draft: Draft,
     /// The policy alone, as it is.
-    pub(crate) policy: Policy,
-    /// A permit of what it matches, alone.
+    pub(crate) policy: Weighed,
+    /// What it applies to, as a set that permits just that.
     pub(crate) matching: PolicySet,
-    question: Policy,
 }
 
 impl Subject {
@@ -31,10 +31,9 @@ impl Subject {
         let unreadable = || statement.invalid(&"it has no JSON form");
         let draft = Draft::of(&parsed).ok_or_else(unreadable)?;
         let policy = identity::by_name(parsed);
-        let question = Draft::of(&policy).and_then(|draft| draft.permitting().policy(&statement.id));
-        let question = question.ok_or_else(unreadable)?;
-        let matching = set([&question]);
-        Ok(Self { id: statement.id.clone(), outline, draft, policy, matching, question })
+        let policy = Weighed::of(policy)?;
+        let matching = failing::as_applied([&policy])?;
+        Ok(Self { id: statement.id.clone(), outline, draft, policy, matching })
     }
 
     /// The same for those of the tools and targets that it names which are known. `None` when none of them is.
@@ -54,17 +53,7 @@ impl Subject {
     }
 }
 
-/// A permit of what any of these matches.
-pub(super) fn matching<'s>(subjects: impl IntoIterator<Item = &'s Subject>) -> PolicySet {
-    set(subjects.into_iter().map(|subject| &subject.question))
-}
-
-/// A set of policies of different names.
-pub(super) fn set<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> PolicySet {
-    let mut set = PolicySet::new();
-    for policy in policies {
-        // Fails for a name that is taken; the names are told apart before.
-        let _ = set.add(policy.clone());
-    }
-    set
+/// What any of these applies to, as a set that permits just that.
+pub(super) fn matching<'s>(subjects: impl IntoIterator<Item = &'s Subject>) -> Result<PolicySet, Undecided> {
+    failing::as_applied(subjects.into_iter().map(|subject| &subject.policy))
 }

@@ -7,10 +7,10 @@
 use cedar_policy::Schema;
 use serde_json::{Value, json};
 
-use super::subject::set;
 use super::{Correction, Finding, Kind, Report, Subject};
 use crate::compare::Search;
-use crate::environment::{self, Requests, World};
+use crate::environment::{self, World};
+use crate::failing::{self, Weighed};
 use crate::identity;
 use crate::rewrite::Draft;
 use crate::session::Session;
@@ -82,8 +82,11 @@ async fn search(
     policy: &Draft,
     corrected: &Draft,
 ) -> Search {
-    let question =
-        |draft: &Draft| Some(set([&identity::by_name(draft.clone().permitting().policy(&subject.id)?)]));
+    let question = |draft: &Draft| {
+        Weighed::of(identity::by_name(draft.policy(&subject.id)?))
+            .and_then(|it| failing::as_applied([&it]))
+            .ok()
+    };
     let (Some(policy), Some(corrected)) = (question(policy), question(corrected)) else {
         return Search::Nothing;
     };
@@ -92,7 +95,7 @@ async fn search(
         if !subject.is_about(&environment) {
             continue;
         }
-        let found = match Requests::of(&environment, concrete, schema) {
+        let found = match session.requests(&environment, concrete, schema) {
             Ok(requests) => {
                 let both = (
                     session.compile(&policy, &requests, schema),

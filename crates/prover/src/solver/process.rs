@@ -34,7 +34,8 @@ impl Process {
         let missing =
             |why: String| Undecided::Missing { program: settings.program.display().to_string(), why };
         let milliseconds = settings.question_limit.as_millis();
-        let mut command = Command::new(settings.found());
+        let found = settings.found().ok_or_else(|| missing("it is in no folder of PATH".to_owned()))?;
+        let mut command = Command::new(found);
         command
             // Strings beyond the basic operations: `like` becomes a regular expression.
             .args(["--lang", "smt", "--strings-exp", "--incremental"])

@@ -19,8 +19,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::generation::Generation;
+use super::inference::Model;
 use super::log::{LogFilter, LogFormat};
+use super::mail::Mail;
 use super::names::{HostName, PublicUrl};
+use super::runtimes::Runtimes;
+use super::telemetry::Telemetry;
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
@@ -42,9 +46,14 @@ pub(crate) struct File {
     pub(crate) oidc: Oidc,
     pub(crate) identity: Identity,
     pub(crate) functions: Functions,
+    pub(crate) runtimes: Runtimes,
     pub(crate) objects: Objects,
+    pub(crate) model: Option<Model>,
+    pub(crate) mail: Option<Mail>,
     pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
     pub(crate) vault: Vault,
+    pub(crate) audit: super::audit::Section,
 }
 
 /// A value that is written as text and read by its own type, so that what is wrong with it is shown with its line too.
@@ -63,6 +72,7 @@ pub(crate) struct Server {
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) max_connections: Option<NonZeroUsize>,
     pub(crate) metrics: Metrics,
+    pub(crate) trusted_proxies: Vec<Written<Network>>,
 }
 
 /// Who may read `/metrics`.
@@ -136,6 +146,9 @@ pub(crate) struct Quotas {
     pub(crate) policy_generations_per_engine: Option<usize>,
     pub(crate) credential_providers_per_kind: Option<usize>,
     pub(crate) workload_identities: Option<usize>,
+    pub(crate) agent_runtimes: Option<usize>,
+    pub(crate) versions_per_agent_runtime: Option<usize>,
+    pub(crate) endpoints_per_agent_runtime: Option<usize>,
     pub(crate) requests_per_second_per_gateway: Option<NonZeroU32>,
     pub(crate) requests_per_second_per_account: Option<NonZeroU32>,
     pub(crate) searches_per_minute_per_gateway: Option<NonZeroU32>,
@@ -163,6 +176,13 @@ impl Quotas {
                 .credential_providers_per_kind
                 .unwrap_or(usual.credential_providers_per_kind),
             workload_identities: self.workload_identities.unwrap_or(usual.workload_identities),
+            agent_runtimes: self.agent_runtimes.unwrap_or(usual.agent_runtimes),
+            versions_per_agent_runtime: self
+                .versions_per_agent_runtime
+                .unwrap_or(usual.versions_per_agent_runtime),
+            endpoints_per_agent_runtime: self
+                .endpoints_per_agent_runtime
+                .unwrap_or(usual.endpoints_per_agent_runtime),
         }
     }
 

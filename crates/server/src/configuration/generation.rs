@@ -44,30 +44,12 @@ enum Kind {
 impl Generation {
     /// The model as it is asked.
     pub(super) fn settings(self) -> Result<ModelSettings, Failure> {
-        let is_http = self.url.starts_with("https://") || self.url.starts_with("http://");
-        if !is_http || self.url.contains('@') || self.url.parse::<http::Uri>().is_err() {
-            return Err(Failure::usage(
-                "policy.generation.url must be the whole URL that is posted to, without a name or password in it, such as \
-                 https://api.openai.com/v1/chat/completions",
-            ));
-        }
+        check_url("policy.generation", &self.url)?;
         let retries = self.retries.unwrap_or(RETRIES);
         if retries > MOST_RETRIES {
             return Err(Failure::usage(format!("policy.generation.retries is at most {MOST_RETRIES}")));
         }
-        let api_key = match (variable(KEY), &self.api_key_file) {
-            (Some(key), None) => Some(Secret::new(key)),
-            (None, Some(file)) => Some(key_in(file)?),
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                return Err(Failure::usage(format!(
-                    "{KEY} and policy.generation.api-key-file both say what the model's key is: set one of them"
-                )));
-            }
-        };
-        if api_key.as_ref().is_some_and(|key| !key.is_credential(LONGEST_KEY)) {
-            return Err(Failure::usage("the model's key must be one word of visible ASCII characters"));
-        }
+        let api_key = api_key("policy.generation", KEY, self.api_key_file.as_deref())?;
         Ok(ModelSettings {
             protocol: match self.kind {
                 Kind::Openai => ModelProtocol::OpenAi,
@@ -80,6 +62,36 @@ impl Generation {
             retries,
         })
     }
+}
+
+/// That the URL of an endpoint, in the table `of`, is one.
+pub(super) fn check_url(of: &str, url: &str) -> Result<(), Failure> {
+    let is_http = url.starts_with("https://") || url.starts_with("http://");
+    if is_http && !url.contains('@') && url.parse::<http::Uri>().is_ok() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "{of}.url must be the whole URL that is posted to, without a name or password in it, such as \
+         https://api.openai.com/v1/chat/completions"
+    )))
+}
+
+/// The key of an endpoint, in the table `of`: from a variable or from a file.
+pub(super) fn api_key(of: &str, name: &str, file: Option<&Path>) -> Result<Option<Secret>, Failure> {
+    let key = match (variable(name), file) {
+        (Some(key), None) => Some(Secret::new(key)),
+        (None, Some(file)) => Some(key_in(file)?),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(format!(
+                "{name} and {of}.api-key-file both say what the model's key is: set one of them"
+            )));
+        }
+    };
+    if key.as_ref().is_some_and(|key| !key.is_credential(LONGEST_KEY)) {
+        return Err(Failure::usage("the model's key must be one word of visible ASCII characters"));
+    }
+    Ok(key)
 }
 
 fn key_in(file: &Path) -> Result<Secret, Failure> {

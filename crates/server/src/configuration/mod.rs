@@ -2,23 +2,31 @@
 //!
 //! The environment is read here and nowhere else.
 
+mod audit;
+mod aws;
 mod file;
 mod generation;
+mod inference;
 mod log;
+mod mail;
 mod names;
+mod runtimes;
+mod telemetry;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::generation::ModelSettings;
+use ::runtimes::Partner;
 use compute::RunAs;
 use control::Quotas;
 use control::pinning::Pins;
 use credentials::GuardRole;
 use domain::{Region, Secret};
-use egress::Reach;
+use egress::{Network, Reach};
 use gateway::{PromptsAndResources, Recorder, Traffic};
 use identity::provider::IssuerStyle;
 use prover::SolverSettings;
@@ -26,6 +34,8 @@ use prover::SolverSettings;
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
 use crate::terminal::Failure;
+pub(crate) use audit::Audit;
+pub(crate) use aws::AwsEnvironment;
 use file::Switch;
 pub(crate) use file::{File, Metrics};
 use generation::Generation;
@@ -61,6 +71,10 @@ pub(crate) struct Configuration {
     /// Whose users' tokens workloads may bring, besides the issuers that gateways name: discovery URLs.
     pub(crate) trusted_issuers: Vec<String>,
     pub(crate) functions: Functions,
+    /// How many sessions of agents may run at once.
+    pub(crate) max_agent_sessions: Option<usize>,
+    /// Partners that show a key to agent runtimes.
+    pub(crate) partners: Vec<Partner>,
     pub(crate) call_timeout: Duration,
     /// The largest request to a gateway and the largest answer of an upstream, in bytes.
     pub(crate) largest_payload: usize,
@@ -68,11 +82,17 @@ pub(crate) struct Configuration {
     /// What becomes of prompts and resources where policies guard.
     pub(crate) prompts_and_resources: PromptsAndResources,
     pub(crate) metrics: Metrics,
+    /// The proxies whose word for the client's address is taken.
+    pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) guard_role: GuardRole,
     pub(crate) pins: Pins,
     pub(crate) quotas: Quotas,
     /// What proves things about policies.
     pub(crate) solver: SolverSettings,
+    /// The relay that mail is handed to, if there is one.
+    pub(crate) relay: Option<::mail::RelaySettings>,
+    /// The model that agents call as Bedrock's, if there is one.
+    pub(crate) inference: Option<::inference::ModelSettings>,
     /// The model that writes policies of plain language, if there is one.
     pub(crate) model: Option<ModelSettings>,
     /// The largest object of the object store.
@@ -80,11 +100,15 @@ pub(crate) struct Configuration {
     /// Absent, it is for the verb to say.
     pub(crate) log_filter: Option<LogFilter>,
     pub(crate) log_format: LogFormat,
+    /// What is exported of the server's work. It holds secrets, and is taken by whoever begins to export.
+    pub(crate) telemetry: Option<Arc<::telemetry::Settings>>,
     /// `PORTCULLIS_MASTER_KEY`, instead of the file.
     pub(crate) master_key: Option<Secret>,
     /// The command that keeps the master key, instead of the file.
     pub(crate) master_key_command: Option<MasterKeyCommand>,
     pub(crate) recording: Recording,
+    /// How the audit trail is kept.
+    pub(crate) audit: Audit,
     /// `PORTCULLIS_ROOT_ACCESS_KEY_ID` and `PORTCULLIS_ROOT_SECRET_ACCESS_KEY`, instead of those that are made.
     pub(crate) root: Option<(String, Secret)>,
     /// Where interpreters are looked for.
@@ -126,19 +150,21 @@ impl Configuration {
         let data_dir = settings.data_dir.clone().or(file.data_dir).unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let database = settings.database.clone().or(file.database);
         let count = |number: Option<NonZeroUsize>| number.map(NonZeroUsize::get);
+        let region = match file.region {
+            Some(region) => region.0,
+            None => Region::parse(REGION).map_err(|error| Failure::new(error.to_string()))?,
+        };
         Ok(Self {
             listen,
             database: database
                 .unwrap_or_else(|| format!("sqlite:{}", data_dir.join("portcullis.db").display())),
-            data_dir,
             public_url: settings.public_url.clone().or(file.public_url.map(|url| url.0)),
             hosts: file.server.hosts.into_iter().map(|host| host.0.to_string()).collect(),
             threads: count(file.server.threads).unwrap_or_else(cores),
             max_connections: count(file.server.max_connections).unwrap_or(10_000),
-            region: match file.region {
-                Some(region) => region.0,
-                None => Region::parse(REGION).map_err(|error| Failure::new(error.to_string()))?,
-            },
+            audit: file.audit.settings(&data_dir, &region)?,
+            region,
+            data_dir,
             reach: Reach {
                 allowed: file.outbound.allow.into_iter().map(|network| network.0).collect(),
                 // What only this machine reaches may reach this machine.
@@ -154,6 +180,8 @@ impl Configuration {
                 max_instances_per_function: count(file.functions.max_instances_per_function),
                 run_as: file.functions.run_as.map(|it| RunAs { user: it.user, group: it.group }),
             },
+            max_agent_sessions: count(file.runtimes.max_sessions),
+            partners: file.runtimes.partners(),
             call_timeout: file
                 .gateway
                 .call_timeout_seconds
@@ -171,9 +199,12 @@ impl Configuration {
                 .map(|it| it.0)
                 .unwrap_or_default(),
             metrics: file.server.metrics,
+            trusted_proxies: file.server.trusted_proxies.into_iter().map(|network| network.0).collect(),
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),
             quotas: file.quotas.whole(),
+            relay: file.mail.take().map(mail::Mail::settings).transpose()?,
+            inference: file.model.take().map(inference::Model::settings).transpose()?,
             model: file.policy.generation.take().map(Generation::settings).transpose()?,
             solver: file.policy.solver(settings, path()),
             max_object_bytes: file
@@ -183,6 +214,7 @@ impl Configuration {
                 .saturating_mul(MEGABYTE as u64),
             log_filter: log_filter()?.or(file.log.filter.map(|filter| filter.0)),
             log_format: file.log.format,
+            telemetry: file.telemetry.settings()?.map(Arc::new),
             master_key,
             master_key_command,
             recording: recording(file.policy.recording),

@@ -1,4 +1,4 @@
-//! `portcullis mail`: the outbox. What functions send is kept here and delivered nowhere.
+//! `portcullis mail`: the outbox. What is sent is kept here, whether or not a relay delivers it too.
 
 use domain::AccountId;
 use serde_json::{Value, json};

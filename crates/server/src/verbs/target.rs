@@ -3,12 +3,15 @@
 //! The verbs work on the database; a running server sees an approval by the change feed.
 
 use control::pinning::{self, Difference};
-use domain::{Arn, AuditEvent, Gateway, GatewayId, Target, TargetId};
+use control::policy_impact;
+use domain::{Arn, AuditEvent, Gateway, GatewayId, Target};
 use serde_json::{Value, json};
 use store::{Page, Tx};
 
+use super::input::read;
 use super::open::{Opened, block_on, open};
 use super::preflight::Report;
+use super::target_check::check;
 use crate::bootstrap::event;
 use crate::command_line::{Target as Arguments, TargetVerb, WhichTarget};
 use crate::terminal::{Failure, Shown, say, table, visible};
@@ -39,8 +42,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             if json { say(difference_json(&target)) } else { show(&target) }
         }),
         TargetVerb::Preflight { file: Some(file), target, json, .. } => {
-            let text = std::fs::read_to_string(&file)
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+            let text = read(&file)?;
             judge(&[Report::of_document(&file.display().to_string(), &target, &text)], Shown::of(json))
         }
         TargetVerb::Preflight { settings, gateway, json, .. } => block_on(async {
@@ -51,9 +53,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
             let reports: Vec<_> = targets.iter().map(Report::of_target).collect();
             judge(&reports, Shown::of(json))
         }),
-        TargetVerb::Approve { settings, which, digest } => {
-            block_on(async { approve(&open(&settings).await?, &which, digest.as_deref()).await })
+        TargetVerb::Check { settings, which, file, json } => {
+            block_on(async { check(&open(&settings).await?, &which, file.as_deref(), Shown::of(json)).await })
         }
+        TargetVerb::Approve { settings, which, digest, force } => block_on(async {
+            approve(&open(&settings).await?, &which, digest.as_deref(), Behind::of(force)).await
+        }),
     }
 }
 
@@ -69,7 +74,27 @@ fn judge(reports: &[Report], shown: Shown) -> Result<(), Failure> {
     }
 }
 
-async fn approve(opened: &Opened, which: &WhichTarget, digest: Option<&str>) -> Result<(), Failure> {
+/// Whether policies may be left behind that no longer fit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Refused,
+    Accepted,
+}
+
+impl Behind {
+    fn of(force: bool) -> Self {
+        if force { Self::Accepted } else { Self::Refused }
+    }
+}
+
+/// Puts what is held in force. Policies that it would leave behind are told before, and nothing is done then without
+/// consent.
+async fn approve(
+    opened: &Opened,
+    which: &WhichTarget,
+    digest: Option<&str>,
+    behind: Behind,
+) -> Result<(), Failure> {
     let mut tx = opened.store.begin().await?;
     let mut target = find(&mut tx, which).await?;
     let Some(held) = &target.held else {
@@ -88,13 +113,24 @@ async fn approve(opened: &Opened, which: &WhichTarget, digest: Option<&str>) -> 
              so look at the difference again"
         )));
     }
+    let gateway = find_gateway(&mut tx, &which.gateway).await?;
+    let impact = policy_impact::of_approval(&mut tx, &gateway, &target).await;
+    let impact = impact.map_err(|error| Failure::new(error.to_string()))?;
+    if !impact.broken().is_empty() && behind == Behind::Refused {
+        return Err(Failure::new(format!(
+            "{} Nothing was approved. Change the policies first, or approve with --force and leave them as they are",
+            impact.told().join(" ")
+        )));
+    }
     let Some(found) = pinning::approve(&mut target, opened.clock.now()) else { return Ok(()) };
+    target.status_reasons.extend(impact.reasons());
     tx.update_target(&mut target).await?;
     let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+    let left = impact.note().map(|note| format!("; {note}")).unwrap_or_default();
     let approved = AuditEvent {
         scope: target.scope.clone(),
         resource: Some(Arn::target(&target.scope, &target.gateway, &target.id).to_string()),
-        reason: Some(bounded(&format!("{}; digest {present}", told.join(", ")))),
+        reason: Some(bounded(&format!("digest {present}; {}{left}", told.join(", ")))),
         ..event("target.approve", &target.scope.account, &*opened.clock, &*opened.random)
     };
     tx.commit(&approved).await?;
@@ -201,17 +237,22 @@ fn pretty(definition: &str) -> String {
 
 async fn find(tx: &mut Tx, which: &WhichTarget) -> Result<Target, Failure> {
     let gateway = find_gateway(tx, &which.gateway).await?;
-    let by_id = tx.target(&gateway.scope, &gateway.id, &TargetId::from_text(which.target.clone())).await?;
-    if let Some(target) = by_id {
-        return Ok(target);
-    }
     let targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
-    targets.into_iter().find(|target| target.name == which.target).ok_or_else(|| {
-        Failure::usage(format!(
-            "the gateway {} has no target {}: `portcullis target list --gateway {}` lists those it has",
-            which.gateway, which.target, which.gateway
-        ))
-    })
+    named(&targets, &which.target).cloned().ok_or_else(|| unknown(which))
+}
+
+/// The target of this id, or else of this name.
+pub(super) fn named<'t>(targets: &'t [Target], name: &str) -> Option<&'t Target> {
+    let by_id = targets.iter().find(|target| target.id.as_str() == name);
+    by_id.or_else(|| targets.iter().find(|target| target.name == name))
+}
+
+/// There is no such target.
+pub(super) fn unknown(which: &WhichTarget) -> Failure {
+    Failure::usage(format!(
+        "the gateway {} has no target {}: `portcullis target list --gateway {}` lists those it has",
+        which.gateway, which.target, which.gateway
+    ))
 }
 
 pub(super) async fn find_gateway(tx: &mut Tx, id: &str) -> Result<Gateway, Failure> {

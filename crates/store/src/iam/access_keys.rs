@@ -1,10 +1,28 @@
 //! Lasting access keys. The secret part is sealed, not hashed: a signature can only be verified with it.
 
-use domain::{AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Holder, Scope, Timestamp};
+use domain::{AccessKey, AccessKeyId, AccessKeyStatus, AccessKeyUse, AccountId, Holder, Scope, Timestamp};
 
 use super::folded;
 use crate::backend::{Row, params};
-use crate::{ChangeKind, StoreError, Tx};
+use crate::{ChangeKind, Store, StoreError, Tx};
+
+impl Store {
+    /// Notes that an access key was used, unless a later use is known. It is no change that anybody is told of, and has
+    /// no audit event: the call it was used for has its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn note_access_key_use(&self, id: &AccessKeyId, last: &AccessKeyUse) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        tx.execute(
+            "INSERT INTO access_key_uses (id, at, service, region) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (id) DO UPDATE SET at = $2, service = $3, region = $4 WHERE access_key_uses.at < $2",
+            params![id.as_str(), last.at.millis(), &last.service, &last.region],
+        )
+        .await?;
+        tx.end().await
+    }
+}
 
 impl Tx {
     /// Makes an access key.
@@ -96,6 +114,19 @@ impl Tx {
         )
         .await?;
         self.note_change(&Scope::global(account), ChangeKind::Iam, id.as_str()).await
+    }
+
+    /// When an access key was last used.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn access_key_use(&mut self, id: &AccessKeyId) -> Result<Option<AccessKeyUse>, StoreError> {
+        let row = self
+            .fetch_one("SELECT at, service, region FROM access_key_uses WHERE id = $1", params![id.as_str()])
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (at, service, region) = (Timestamp::from_millis(row.int(0)?), row.text(1)?, row.text(2)?);
+        Ok(Some(AccessKeyUse { at, service, region }))
     }
 
     fn read_access_key(&self, row: &Row) -> Result<AccessKey, StoreError> {

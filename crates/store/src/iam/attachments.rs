@@ -1,4 +1,4 @@
-//! Policies on users and roles: written into them, or attached to them.
+//! Policies on users, groups and roles: written into them, or attached to them.
 
 use domain::{AccountId, Arn, Document, Holder, ManagedPolicy, Scope};
 
@@ -121,7 +121,31 @@ impl Tx {
         rows.iter().map(|row| row.document(0, "managed_policies")).collect()
     }
 
-    /// To how many users and roles of an account a managed policy is attached.
+    /// Who of an account has a managed policy attached, in the order of kinds and names.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn attached_to(&mut self, account: &AccountId, arn: &Arn) -> Result<Vec<Holder>, StoreError> {
+        let rows = self
+            .fetch(
+                "SELECT holder_kind, holder FROM attached_policies WHERE account = $1 AND arn = $2 \
+                 ORDER BY holder_kind, holder",
+                params![account.as_str(), arn.as_str()],
+            )
+            .await?;
+        let mut holders = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let name = row.text(1)?;
+            holders.push(match row.text(0)?.as_str() {
+                "group" => Holder::Group(name),
+                "role" => Holder::Role(name),
+                _ => Holder::User(name),
+            });
+        }
+        Ok(holders)
+    }
+
+    /// To how many users, groups and roles of an account a managed policy is attached.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.

@@ -77,6 +77,23 @@ impl Tx {
         rows.iter().map(|row| row.document(0, "managed_policies")).collect()
     }
 
+    /// Writes a changed managed policy of an account.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when the account has none of this ARN.
+    pub async fn update_managed_policy(
+        &mut self,
+        account: &AccountId,
+        policy: &ManagedPolicy,
+    ) -> Result<(), StoreError> {
+        self.change_one(
+            "UPDATE managed_policies SET document = $3 WHERE account = $1 AND arn = $2",
+            params![account.as_str(), policy.arn.as_str(), &written(policy, "managed_policies")?],
+        )
+        .await?;
+        self.note_change(&Scope::global(account), ChangeKind::Iam, policy.arn.as_str()).await
+    }
+
     /// Removes a managed policy of an account.
     ///
     /// # Errors

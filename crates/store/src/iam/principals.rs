@@ -48,6 +48,19 @@ impl Tx {
         rows.iter().map(|row| row.document(0, "users")).collect()
     }
 
+    /// Writes a changed user.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when there is none of this name.
+    pub async fn update_user(&mut self, user: &User) -> Result<(), StoreError> {
+        self.change_one(
+            "UPDATE users SET document = $3 WHERE account = $1 AND name = $2",
+            params![user.account.as_str(), &folded(&user.name), &written(user, "users")?],
+        )
+        .await?;
+        self.note_change(&Scope::global(&user.account), ChangeKind::Iam, &user.name).await
+    }
+
     /// Removes a user.
     ///
     /// # Errors

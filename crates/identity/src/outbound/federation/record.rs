@@ -43,6 +43,7 @@ impl Outbound {
             error: refused.map(|(error, _)| error.to_owned()),
             latency_us: 0,
             request_id: request_id.clone(),
+            call: None,
         }
     }
 

@@ -7,19 +7,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use domain::{Authorizer, Gateway};
+use domain::Gateway;
 use policy::{GatewayTools, Offered, PrincipalKind, Schema, Validation};
-use prover::{Correction, Finding, Kind, Open, Place, Prover, Report, Severity, Statement, World};
+use prover::{Correction, Finding, Kind, Open, Place, Prover, Report, Severity, SolverUse, Statement, World};
 use serde_json::{Value, json};
 
 use super::files::read_statements;
 use super::sources::{Ground, Sources, Standing};
+use super::verdict::Verdict;
 use crate::configuration::Configuration;
 use crate::terminal::{Failure, remark, say, table, visible};
 use crate::verbs::open::block_on;
 
-/// How long everything may take; a question has the server's limit.
-const BUDGET: Duration = Duration::from_secs(600);
+/// The most open questions that are told one by one.
+const MOST_TOLD: usize = 20;
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -28,14 +29,18 @@ pub(super) struct Arguments {
     /// Files of policies, or folders with *.cedar files [default: the policies in force]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// How long all questions together may take, in seconds; each has the limit of the server's
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    budget: u64,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let mut settings = Configuration::read(&arguments.sources.settings)?.solver;
-    settings.budget = BUDGET;
+    settings.budget = Duration::from_secs(arguments.budget);
+    let solver_use = settings.solver_use;
     let analysis = block_on(async {
         let ground = arguments.sources.ground().await?;
         let policies = match arguments.files.as_slice() {
@@ -52,10 +57,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     let shown = if arguments.json { say(analysis.json()) } else { analysis.show() };
     shown?;
-    match analysis.blocking() {
-        0 => Ok(()),
-        1 => Err(Failure::new("1 finding keeps a policy from being accepted")),
-        many => Err(Failure::new(format!("{many} findings keep policies from being accepted"))),
+    match (analysis.blocking(), analysis.report.open.len()) {
+        (0, open @ 1..) if solver_use == SolverUse::Required => Err(Failure::new(format!(
+            "policy.solver is required, and {open} questions could not be decided: no proof"
+        ))),
+        (0, _) => Ok(Verdict::Good),
+        (1, _) => Ok(Verdict::Bad("1 finding keeps a policy from being accepted".to_owned())),
+        (many, _) => Ok(Verdict::Bad(format!("{many} findings keep policies from being accepted"))),
     }
 }
 
@@ -106,7 +114,7 @@ fn places(ground: &Ground, policies: &[Standing]) -> Result<Vec<Place>, Failure>
         let tools: GatewayTools<'_> = offered.tools();
         let schema = Schema::build(&[tools]).map_err(|error| Failure::new(error.to_string()))?;
         let world = World { schema: schema.to_cedar().to_owned(), gateways: vec![offered.arn().to_owned()] };
-        Ok(Place { world, callers: callers(gateway) })
+        Ok(Place { world, callers: PrincipalKind::of_gateway(gateway) })
     };
     if found.gateways.is_empty() {
         // An engine that guards nothing yet: what is said of every tool can be looked at.
@@ -114,15 +122,6 @@ fn places(ground: &Ground, policies: &[Standing]) -> Result<Vec<Place>, Failure>
         return Ok(vec![Place { world, callers: Vec::new() }]);
     }
     ground.offered.iter().zip(&found.gateways).map(place).collect()
-}
-
-/// The kinds of caller that a gateway's authorizer lets in.
-fn callers(gateway: &Gateway) -> Vec<PrincipalKind> {
-    match &gateway.authorizer {
-        Authorizer::CustomJwt(_) => vec![PrincipalKind::OAuthUser],
-        Authorizer::AwsIam => vec![PrincipalKind::IamEntity],
-        Authorizer::None => Vec::new(),
-    }
 }
 
 struct Analysis {
@@ -157,38 +156,34 @@ impl Analysis {
         } else {
             let mut rows = table(&["SEVERITY", "KIND", "POLICY", "FINDING"]);
             for wrong in &self.wrong {
-                rows.add_row(["blocking", "INVALID", &wrong.policy, &visible(&wrong.problem)]);
+                rows.add_row(["blocking", "INVALID", &visible(&wrong.policy), &visible(&wrong.problem)]);
             }
             for found in &self.report.findings {
                 let message = visible(&found.message);
-                rows.add_row([severity(found.kind), found.kind.as_str(), &found.policy, &message]);
+                rows.add_row([severity(found.kind), found.kind.as_str(), &visible(&found.policy), &message]);
             }
             say(rows.to_string().trim_end())?;
         }
         for found in &self.report.findings {
+            let policy = visible(&found.policy);
             if let Some(witness) = &found.witness {
-                say(format!(
-                    "\n{} {} is shown by\n{:#}",
-                    found.policy,
-                    found.kind.as_str(),
-                    witness.to_json()
-                ))?;
+                say(format!("\n{policy} {} is shown by\n{:#}", found.kind.as_str(), witness.to_json()))?;
             }
             match &found.correction {
                 Some(Correction::Replace(text)) => {
-                    say(format!("\n{} without {}\n{text}", found.policy, found.kind.as_str()))?;
+                    say(format!("\n{policy} without {}\n{}", found.kind.as_str(), lines(text)))?;
                 }
                 Some(Correction::Remove) => {
-                    say(format!(
-                        "\n{} can be removed: nothing is decided differently without it",
-                        found.policy
-                    ))?;
+                    say(format!("\n{policy} can be removed: nothing is decided differently without it"))?;
                 }
                 None => {}
             }
         }
-        for open in &self.report.open {
+        for open in self.report.open.iter().take(MOST_TOLD) {
             remark(visible(&format!("{}: not known {}: {}", open.policy, whether(open), open.why)));
+        }
+        if let Some(more @ 1..) = self.report.open.len().checked_sub(MOST_TOLD) {
+            remark(format!("{more} more questions are open: --json tells them all"));
         }
         Ok(())
     }
@@ -213,6 +208,11 @@ fn severity(kind: Kind) -> &'static str {
         Severity::Blocking => "blocking",
         Severity::Advisory => "advice",
     }
+}
+
+/// A statement with its line breaks kept and nothing else that a terminal would not show as it is.
+fn lines(statement: &str) -> String {
+    statement.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
 fn whether(open: &Open) -> String {

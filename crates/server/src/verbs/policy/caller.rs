@@ -7,8 +7,8 @@ use domain::Arn;
 use policy::Principal;
 use serde_json::{Map, Value};
 
-use super::files;
 use crate::terminal::Failure;
+use crate::verbs::input;
 use crate::verbs::token;
 use crate::verbs::token::decoded::Decoded;
 
@@ -33,7 +33,7 @@ impl Caller {
             (Some(token), ..) => of_claims(&Decoded::of(&token::read(token)?)?.claims),
             (_, Some(file), _) => {
                 let name = file.display().to_string();
-                of_claims(&object(&name, document(&name, &files::read(file)?)?)?)
+                of_claims(&object(&name, document(&name, &input::read(file)?)?)?)
             }
             (_, _, Some(arn)) => of_role(arn),
             _ => Err(Failure::usage("say who calls: with --token, --claims or --role")),
@@ -68,7 +68,7 @@ pub(super) fn described(principal: &Principal) -> String {
 
 /// JSON or YAML.
 pub(super) fn document(name: &str, text: &str) -> Result<Value, Failure> {
-    openapi::read_document(text, files::MAX_FILE).map_err(|error| Failure::usage(format!("{name}: {error}")))
+    openapi::read_document(text, input::MAX_FILE).map_err(|error| Failure::usage(format!("{name}: {error}")))
 }
 
 /// An object with members.

@@ -7,7 +7,7 @@ use policy::{Schema, Validation, check};
 
 use super::files::read_statements;
 use super::sources::Standing;
-use crate::terminal::Failure;
+use crate::terminal::{Failure, visible};
 
 #[derive(Args)]
 pub(super) struct Candidate {
@@ -39,7 +39,8 @@ impl Candidate {
             policies.retain(|policy| policy.name != *unwanted && policy.id.as_str() != unwanted);
             if policies.len() == before {
                 return Err(Failure::usage(format!(
-                    "no policy `{unwanted}` is in force: GetPolicy shows names and ids"
+                    "no policy `{}` is in force: GetPolicy shows names and ids",
+                    visible(unwanted)
                 )));
             }
         }
@@ -48,7 +49,7 @@ impl Candidate {
                 if policies.iter().any(|other| other.id == policy.id) {
                     return Err(Failure::usage(format!(
                         "a policy `{}` is in force already: leave it out with --without, or name the new one with @id(\"…\")",
-                        policy.name
+                        visible(&policy.name)
                     )));
                 }
                 policies.push(policy);
@@ -63,7 +64,8 @@ pub(super) fn accepted(policies: Vec<Standing>, schema: &Schema) -> Result<Vec<S
     let mut problems = Vec::new();
     for policy in &policies {
         if let Err(found) = check(&policy.statement, schema, Validation::IgnoreAllFindings) {
-            problems.extend(found.iter().map(|problem| format!("{}: {problem}", policy.name)));
+            let told = |problem: &policy::Problem| visible(&format!("{}: {problem}", policy.name));
+            problems.extend(found.iter().map(told));
         }
     }
     match problems.is_empty() {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::files::{PolicyFile, read_policies};
 use super::sources::Sources;
+use super::verdict::Verdict;
 use crate::terminal::{Failure, say, visible};
 use crate::verbs::open::block_on;
 
@@ -34,7 +35,7 @@ struct Outcome<'a> {
     checked: Result<Checked, Vec<Problem>>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let files = read_policies(&arguments.files)?;
     let schema = block_on(arguments.sources.ground())?.schema()?;
     let validation = match arguments.ignore_findings {
@@ -51,11 +52,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wrong = outcomes.iter().filter(|outcome| outcome.checked.is_err()).count();
     match (outcomes.len(), wrong) {
         (0, _) => Err(Failure::usage("there is no policy in what was given")),
-        (_, 0) if arguments.json => Ok(()),
-        (1, 0) => say("The policy is good."),
-        (all, 0) => say(format!("All {all} policies are good.")),
-        (1, _) => Err(Failure::new("the policy is not good")),
-        (all, wrong) => Err(Failure::new(format!("{wrong} of {all} policies are not good"))),
+        (_, 0) if arguments.json => Ok(Verdict::Good),
+        (1, 0) => say("The policy is good.").map(|()| Verdict::Good),
+        (all, 0) => say(format!("All {all} policies are good.")).map(|()| Verdict::Good),
+        (1, _) => Ok(Verdict::Bad("the policy is not good".to_owned())),
+        (all, wrong) => Ok(Verdict::Bad(format!("{wrong} of {all} policies are not good"))),
     }
 }
 
@@ -75,7 +76,8 @@ impl Outcome<'_> {
     fn show(&self) -> Result<(), Failure> {
         match &self.checked {
             Ok(checked) => checked.findings.iter().try_for_each(|finding| {
-                say(format!("{} ({}): {}", self.file.name, self.name, visible(&finding.message)))
+                let (file, name) = (self.file.shown(), visible(&self.name));
+                say(format!("{file} ({name}): {}", visible(&finding.message)))
             }),
             Err(problems) => problems.iter().try_for_each(|problem| say(self.problem(problem))),
         }
@@ -88,12 +90,8 @@ impl Outcome<'_> {
         let message = visible(&problem.message);
         let Some(place) = problem.location else {
             let help = problem.help.as_ref().map(|help| format!("\n  = {}", visible(help)));
-            let Self { file, name, .. } = self;
-            return format!(
-                "{} ({name}): {red}error{red:#}: {message}{}",
-                file.name,
-                help.unwrap_or_default()
-            );
+            let (file, name) = (self.file.shown(), visible(&self.name));
+            return format!("{file} ({name}): {red}error{red:#}: {message}{}", help.unwrap_or_default());
         };
         let source = self.file.text.lines().nth(place.line - 1).unwrap_or_default();
         // Before the place stand as many columns as the terminal takes for the line; a tab keeps its width.
@@ -105,7 +103,12 @@ impl Outcome<'_> {
             source.chars().map(|it| if it.is_control() && it != '\t' { ' ' } else { it }).collect();
         let mut text = format!(
             "{}:{}:{}: {red}error{red:#}: {message}\n{blue}{:margin$} |{blue:#}\n{blue}{} |{blue:#} {shown}\n{blue}{:margin$} |{blue:#} {indent}{red}{marks}{red:#}",
-            self.file.name, place.line, place.column, "", place.line, ""
+            self.file.shown(),
+            place.line,
+            place.column,
+            "",
+            place.line,
+            ""
         );
         if let Some(help) = &problem.help {
             text.push_str(&format!("\n{blue}{:margin$} ={blue:#} {}", "", visible(help)));
@@ -122,7 +125,7 @@ impl Outcome<'_> {
                 "file": self.file.name,
                 "name": self.name,
                 "good": true,
-                "effect": effect(checked.effect),
+                "effect": checked.effect.as_str(),
                 "actions": checked.actions,
                 "gateway": checked.gateway(),
                 "findings": found(&checked.findings),
@@ -136,14 +139,6 @@ impl Outcome<'_> {
                 "problems": problems.iter().map(problem_json).collect::<Vec<_>>(),
             }),
         }
-    }
-}
-
-/// The effect as policies write it.
-pub(super) fn effect(effect: policy::Effect) -> &'static str {
-    match effect {
-        policy::Effect::Permit => "permit",
-        policy::Effect::Forbid => "forbid",
     }
 }
 

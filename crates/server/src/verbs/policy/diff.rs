@@ -10,12 +10,14 @@ use std::time::Duration;
 use clap::Args;
 use domain::Timestamp;
 use policy::{Call, Engine, Principal, PrincipalKind};
-use prover::{Comparison, Environment, Prover, Search, SolverSettings, Statement, Undecided, Witness, World};
+use prover::{Comparison, Environment, Prover, Search, Statement, Undecided, Witness, World};
 use serde_json::{Map, Value, json};
 
 use super::candidate::accepted;
 use super::files::read_statements;
 use super::sources::{Ground, Guarded, Sources, Standing};
+use super::verdict::Verdict;
+use crate::configuration::Configuration;
 use crate::terminal::{Failure, Shown, remark, say, visible};
 use crate::verbs::open::block_on;
 
@@ -27,9 +29,6 @@ pub(super) struct Arguments {
     /// those in force on the gateway
     #[arg(required = true, num_args = 1..=2, value_names = ["OLD", "NEW"])]
     sets: Vec<PathBuf>,
-    /// The solver: a program that speaks as cvc5 does
-    #[arg(long, value_name = "PROGRAM", default_value = "cvc5")]
-    solver: PathBuf,
     /// How long all questions together may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     budget: u64,
@@ -39,16 +38,16 @@ pub(super) struct Arguments {
 }
 
 /// Compares. Fails with 1 when the sets differ, with 2 when that is not known.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let found = block_on(compare(arguments)).map_err(Failure::into_trouble)?;
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let found = block_on(compare(arguments))?;
     match Shown::of(arguments.json) {
-        Shown::Json => say(found.json()).map_err(Failure::into_trouble)?,
-        Shown::Text => found.show().map_err(Failure::into_trouble)?,
+        Shown::Json => say(found.json())?,
+        Shown::Text => found.show()?,
     }
     match (found.changes.is_empty(), found.open.first()) {
-        (false, _) => Err(Failure::new("the policies do not decide alike")),
-        (true, None) => Ok(()),
-        (true, Some(open)) => Err(open.failure().into_trouble()),
+        (false, _) => Ok(Verdict::Bad("the policies do not decide alike".to_owned())),
+        (true, None) => Ok(Verdict::Good),
+        (true, Some(open)) => Err(open.failure()),
     }
 }
 
@@ -70,11 +69,8 @@ async fn compare(arguments: &Arguments) -> Result<Differences, Failure> {
     }
     let all: Vec<_> = before.iter().chain(&after).cloned().collect();
     let guarded = ground.guarded(&all)?;
-    let settings = SolverSettings {
-        program: arguments.solver.clone(),
-        budget: Duration::from_secs(arguments.budget),
-        ..SolverSettings::default()
-    };
+    let mut settings = Configuration::read(&arguments.sources.settings)?.solver;
+    settings.budget = Duration::from_secs(arguments.budget);
     let compared = Prover::new(settings)
         .compare(world(&ground, schema.to_cedar()), statements(&before), statements(&after))
         .await
@@ -103,13 +99,16 @@ fn texts(policies: &[Standing]) -> Vec<String> {
 }
 
 fn open_question(undecided: &Undecided) -> Failure {
-    if undecided.is_for_want_of_a_solver() {
-        return Failure::new(format!(
-            "the policies are not the same, and whether they mean the same takes a solver: {undecided}\n\
-             Install cvc5 (on Debian: apt-get install cvc5), or name the program with --solver"
-        ));
-    }
-    Failure::new(undecided.to_string())
+    let hint = match undecided {
+        Undecided::Missing { .. } => " with --solver-program (on Debian, apt-get install cvc5 installs it)",
+        Undecided::Off => ": set policy.solver to auto, or say --policy-solver auto",
+        _ => "",
+    };
+    let what = match undecided.is_for_want_of_a_solver() {
+        true => "the policies are not the same, and whether they mean the same takes a solver: ",
+        false => "",
+    };
+    Failure::new(visible(&format!("{what}{undecided}{hint}")))
 }
 
 /// Both sets, at the gateway that requests are about.
@@ -169,7 +168,8 @@ struct Open {
 impl Open {
     fn failure(&self) -> Failure {
         let Environment { action, principal, .. } = &self.environment;
-        Failure::new(format!("calls of {action} by {principal}: {}", open_question(&self.why)))
+        let calls = visible(&format!("calls of {action} by {principal}"));
+        Failure::new(format!("{calls}: {}", open_question(&self.why)))
     }
 }
 
@@ -205,7 +205,7 @@ impl Differences {
             say(format!("  for example {}", visible(&told(&change.witness))))?;
         }
         for open in &self.open {
-            remark(visible(&open.failure().to_string()));
+            remark(open.failure());
         }
         match (self.changes.len(), self.open.is_empty()) {
             (0, true) => say("The policies decide every request alike."),

@@ -10,9 +10,9 @@ use policy::{Account, Call, Condition, Decision, Effect, Explanation, Holds, Rea
 use serde_json::{Value, json};
 
 use super::caller::{Caller, described};
-use super::check::effect;
 use super::files::read_statements;
 use super::sources::{Ground, Guarded, Sources, Standing};
+use super::verdict::Verdict;
 use crate::terminal::{Failure, say, visible};
 use crate::verbs::open::block_on;
 
@@ -70,7 +70,7 @@ impl Candidates {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     if !serde_json::from_str::<Value>(&arguments.arguments).is_ok_and(|value| value.is_object()) {
         return Err(Failure::usage("--arguments is no JSON object"));
     }
@@ -96,9 +96,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         report.show(&guarded)?;
     }
-    match explanation.decision.allow {
-        true => Ok(()),
-        false => Err(Failure::new(format!("the policies deny the call of {}", visible(&arguments.tool)))),
+    let tool = visible(&arguments.tool);
+    match (&explanation.decision.reason, explanation.decision.allow, report.binds) {
+        (Reason::Arguments(unfit), ..) => Err(Failure::usage(visible(&format!(
+            "the arguments do not fit the tool's input schema, and no policy was asked: {unfit}"
+        )))),
+        (_, true, _) => Ok(Verdict::Good),
+        (_, false, true) => Ok(Verdict::Bad(format!("the policies deny the call of {tool}"))),
+        (_, false, false) => Ok(Verdict::Bad(format!(
+            "the policies would deny the call of {tool}, and under LOG_ONLY it is made"
+        ))),
     }
 }
 
@@ -132,9 +139,12 @@ struct Report<'a> {
 impl Report<'_> {
     fn show(&self, guarded: &Guarded) -> Result<(), Failure> {
         let Explanation { decision, offered, listed, .. } = self.explanation;
-        let (word, colour) = match decision.allow {
-            true => ("ALLOWED", AnsiColor::Green),
-            false => ("DENIED", AnsiColor::Red),
+        let (word, colour) = match (&decision.reason, decision.allow, self.binds) {
+            (Reason::Arguments(_), ..) => ("NOT ASKED", AnsiColor::Yellow),
+            (_, true, true) => ("ALLOWED", AnsiColor::Green),
+            (_, false, true) => ("DENIED", AnsiColor::Red),
+            (_, true, false) => ("WOULD BE ALLOWED", AnsiColor::Green),
+            (_, false, false) => ("WOULD BE DENIED", AnsiColor::Red),
         };
         let style = Style::new().fg_color(Some(colour.into())).bold();
         say(format!(
@@ -189,7 +199,15 @@ impl Report<'_> {
                 "A forbid fails to evaluate, and nobody can say that it would not have forbidden it."
                     .to_owned()
             }
-            Reason::Unseen(_) | Reason::Arguments(_) => format!("{}.", visible(&decision.audit_text())),
+            Reason::Arguments(unfit) => {
+                let then =
+                    if self.binds { "the gateway denies such a call" } else { "such a call would be denied" };
+                let unfit = visible(&unfit.to_string());
+                format!(
+                    "The arguments do not fit the tool's input schema, so no policy was asked, and {then}: {unfit}."
+                )
+            }
+            Reason::Unseen(_) => format!("{}.", visible(&decision.audit_text())),
         }
     }
 
@@ -230,7 +248,7 @@ impl Report<'_> {
             Holds::Fails(why) => format!("fails to evaluate: {}", visible(why)),
             Holds::Unknown => "cannot be evaluated".to_owned(),
         };
-        say(format!("\n{} {} {applies}", effect(account.effect), self.name(account)))?;
+        say(format!("\n{} {} {applies}", account.effect.as_str(), self.name(account)))?;
         account.conditions.iter().try_for_each(condition)
     }
 
@@ -255,6 +273,7 @@ impl Report<'_> {
             "offered": offered,
             "listed": listed,
             "binds": self.binds,
+            "argumentsFit": !matches!(decision.reason, Reason::Arguments(_)),
             "policies": accounts.map(|account| self.account_json(account)).collect::<Vec<_>>(),
         })
     }
@@ -264,7 +283,7 @@ impl Report<'_> {
         json!({
             "policy": account.policy.as_str(),
             "name": name,
-            "effect": effect(account.effect),
+            "effect": account.effect.as_str(),
             "outcome": match &account.outcome {
                 Holds::Yes => "applies",
                 Holds::No => "doesNotApply",

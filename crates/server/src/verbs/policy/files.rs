@@ -1,28 +1,36 @@
 //! Policies in files: `*.cedar` of a folder, single files, or standard input; several statements a file.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use domain::PolicyId;
 
 use super::sources::Standing;
-use crate::terminal::Failure;
-
-/// The largest file that is read, in bytes.
-pub(super) const MAX_FILE: usize = 16 * 1024 * 1024;
-
-/// One more byte says that there are too many.
-const LIMIT: u64 = MAX_FILE as u64 + 1;
+use crate::terminal::{Failure, visible};
+use crate::verbs::input::{read, shown};
 
 /// A file of policies.
 pub(super) struct PolicyFile {
     /// What people call it: the path as it was given, or `-`.
     pub(super) name: String,
+    /// Where it is.
+    pub(super) path: PathBuf,
     pub(super) text: String,
 }
 
 impl PolicyFile {
+    fn read(path: PathBuf) -> Result<Self, Failure> {
+        let name = path.to_str().map(str::to_owned).ok_or_else(|| {
+            Failure::usage(format!("the name of the file {} is not UTF-8: rename it", shown(&path)))
+        })?;
+        Ok(Self { text: read(&path)?, name, path })
+    }
+
+    /// Its name, as a terminal shows it.
+    pub(super) fn shown(&self) -> String {
+        visible(&self.name)
+    }
+
     /// Its statements, named after the file: `refunds` for the only one of `refunds.cedar`, `refunds:2` for the second of
     /// several. An annotation `@id("…")` names a statement itself.
     pub(super) fn statements(&self) -> Vec<Standing> {
@@ -50,13 +58,13 @@ pub(super) fn read_policies(paths: &[PathBuf]) -> Result<Vec<PolicyFile>, Failur
         if path.is_dir() {
             let found = in_folder(path)?;
             if found.is_empty() {
-                return Err(Failure::usage(format!("{} holds no file *.cedar", path.display())));
+                return Err(Failure::usage(format!("{} holds no file *.cedar", shown(path))));
             }
             for file in found {
-                files.push(PolicyFile { text: read(&file)?, name: file.display().to_string() });
+                files.push(PolicyFile::read(file)?);
             }
         } else {
-            files.push(PolicyFile { text: read(path)?, name: path.display().to_string() });
+            files.push(PolicyFile::read(path.clone())?);
         }
     }
     Ok(files)
@@ -70,31 +78,16 @@ pub(super) fn read_statements(paths: &[PathBuf]) -> Result<Vec<Standing>, Failur
     names.sort_unstable();
     match names.array_windows().find(|[one, other]| one == other) {
         Some([name, _]) => Err(Failure::usage(format!(
-            "two policies are called `{name}`: name them with @id(\"…\"), or rename a file"
+            "two policies are called `{}`: name them with @id(\"…\"), or rename a file",
+            visible(name)
         ))),
         None => Ok(statements),
     }
 }
 
-/// Reads a text file, or standard input for `-`.
-pub(super) fn read(path: &Path) -> Result<String, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", path.display()));
-    let mut text = String::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().take(LIMIT).read_to_string(&mut text)
-    } else {
-        fs::File::open(path).map_err(failed)?.take(LIMIT).read_to_string(&mut text)
-    };
-    let length = read.map_err(failed)?;
-    if length > MAX_FILE {
-        return Err(Failure::usage(format!("{} is larger than 16 MiB", path.display())));
-    }
-    Ok(text)
-}
-
 /// The `*.cedar` of a folder and of the folders in it, in alphabetical order.
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", folder.display()));
+    let failed = |error: std::io::Error| Failure::usage(format!("cannot read {}: {error}", shown(folder)));
     let mut entries = fs::read_dir(folder)
         .map_err(failed)?
         .map(|entry| entry.and_then(|entry| Ok((entry.file_type()?, entry.path()))))

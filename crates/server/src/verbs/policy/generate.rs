@@ -1,21 +1,28 @@
 //! `portcullis policy generate`: plain language becomes policies, to be looked at before they are made.
 
+use std::path::Path;
+
 use clap::Args;
 use control::generation_subject;
 use generation::{Asset, ControlledEnglish, FindingKind, Generator as _, Request};
 use serde_json::{Value, json};
 use store::Page;
 
+use super::verdict::Verdict;
 use crate::command_line::Settings;
 use crate::terminal::{Failure, say, visible};
+use crate::verbs::input::read;
 use crate::verbs::open::{block_on, open};
 use crate::verbs::target::find_gateway;
+
+/// The longest text, in characters: a file of rules, not a book, and no more than a model should be asked at once.
+const LONGEST_TEXT: usize = 20_000;
 
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: Settings,
-    /// What is to be allowed or forbidden, one sentence a policy
+    /// What is to be allowed or forbidden, one sentence a policy; `-` reads it from standard input
     #[arg(value_name = "TEXT")]
     text: String,
     /// The gateway that the policies are for
@@ -29,29 +36,44 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let assets = block_on(generate(arguments))?;
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let text = match arguments.text.as_str() {
+        "-" => read(Path::new("-"))?,
+        text => text.to_owned(),
+    };
+    // Nothing is no question, also to a model.
+    if !text.chars().any(char::is_alphanumeric) {
+        return Err(Failure::usage(
+            "the text says nothing; say what is to be allowed or forbidden, one sentence a policy",
+        ));
+    }
+    let length = text.chars().count();
+    if length > LONGEST_TEXT {
+        return Err(Failure::usage(format!(
+            "the text has {length} characters and may have {LONGEST_TEXT}; make several of it"
+        )));
+    }
+    let assets = block_on(generate(arguments, text))?;
     if arguments.json {
         say(json!({ "assets": assets.iter().map(as_json).collect::<Vec<_>>() }))?;
     } else {
         assets.iter().try_for_each(show)?;
     }
     let unmade = assets.iter().filter(|asset| !is_usable(asset)).count();
-    match (assets.len(), unmade) {
-        (0, _) => Err(Failure::usage("the text says nothing")),
-        (_, 0) => Ok(()),
-        (1, _) => Err(Failure::new("no policy could be made of the text")),
-        (all, unmade) => Err(Failure::new(format!("no policy could be made of {unmade} of {all} sentences"))),
-    }
+    Ok(match (assets.len(), unmade) {
+        (1.., 0) => Verdict::Good,
+        (0 | 1, _) => Verdict::Bad("no policy could be made of the text".to_owned()),
+        (all, unmade) => Verdict::Bad(format!("no policy could be made of {unmade} of {all} sentences")),
+    })
 }
 
-async fn generate(arguments: &Arguments) -> Result<Vec<Asset>, Failure> {
+async fn generate(arguments: &Arguments, text: String) -> Result<Vec<Asset>, Failure> {
     let opened = open(&arguments.settings).await?;
     let mut tx = opened.store.read().await?;
     let gateway = find_gateway(&mut tx, &arguments.gateway).await?;
     let targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
     drop(tx);
-    let request = Request { text: arguments.text.clone(), gateway: generation_subject(&gateway, &targets) };
+    let request = Request { text, gateway: generation_subject(&gateway, &targets) };
     let made = if arguments.without_model {
         ControlledEnglish.generate(&request).await
     } else {

@@ -8,11 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::caller::{document, object, of_claims, of_role};
 use super::explain::Candidates;
-use super::files;
 use super::population;
 use super::sources::{Ground, Sources};
+use super::unconsidered::unconsidered;
+use super::verdict::Verdict;
 use super::what_can::access;
-use crate::terminal::{Failure, say, table, visible};
+use crate::terminal::{Failure, remark, say, table, visible};
+use crate::verbs::input;
 use crate::verbs::open::block_on;
 
 #[derive(Args)]
@@ -33,14 +35,19 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (ground, roles) = block_on(async {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let (ground, roles, unconsidered) = block_on(async {
         let ground = arguments.sources.ground().await?;
         let roles = match &arguments.roles {
-            Some(file) => of_file(&file.display().to_string(), &files::read(file)?)?,
+            Some(file) => of_file(&file.display().to_string(), &input::read(file)?)?,
             None => of_pool(&ground).await?,
         };
-        Ok((ground, roles))
+        // Whoever names the roles knows whom they leave out.
+        let unconsidered = match &arguments.roles {
+            Some(_) => Vec::new(),
+            None => unconsidered(ground.store.as_ref()).await?,
+        };
+        Ok((ground, roles, unconsidered))
     })?;
     let policies = arguments.candidates.of(&ground)?;
     let engine = ground.guarded(&policies)?.engine(&policies)?;
@@ -52,15 +59,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         })
         .collect();
     if arguments.json {
-        return say(as_json(&tools, &rows));
+        say(as_json(&tools, &rows, &unconsidered))?;
+        return Ok(Verdict::Good);
     }
+    unconsidered.iter().for_each(|who| remark(format!("not considered: {who}")));
     if arguments.csv {
         let head = std::iter::once("tool").chain(rows.iter().map(|(name, _)| name.as_str()));
         say(head.map(cell).collect::<Vec<_>>().join(","))?;
-        return tools.iter().enumerate().try_for_each(|(place, tool)| {
+        tools.iter().enumerate().try_for_each(|(place, tool)| {
             let accesses = rows.iter().map(|(_, row)| row.get(place).map_or("", |it| access(*it)));
             say(std::iter::once(*tool).chain(accesses).map(cell).collect::<Vec<_>>().join(","))
-        });
+        })?;
+        return Ok(Verdict::Good);
     }
     let names: Vec<String> = rows.iter().map(|(name, _)| visible(name)).collect();
     let head: Vec<&str> = std::iter::once("TOOL").chain(names.iter().map(String::as_str)).collect();
@@ -69,7 +79,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let accesses = rows.iter().map(|(_, row)| row.get(place).map_or("", |it| access(*it)).to_owned());
         shown.add_row(std::iter::once(visible(tool)).chain(accesses));
     }
-    say(shown)
+    say(shown)?;
+    Ok(Verdict::Good)
 }
 
 /// Roles that a file names.
@@ -99,7 +110,7 @@ async fn of_pool(ground: &Ground) -> Result<Vec<(String, Principal)>, Failure> {
     members.into_iter().map(|member| Ok((member.name, of_claims(&member.claims)?))).collect()
 }
 
-fn as_json(tools: &[&str], rows: &[(String, Vec<Access>)]) -> Value {
+fn as_json(tools: &[&str], rows: &[(String, Vec<Access>)], unconsidered: &[String]) -> Value {
     let roles: Map<String, Value> = rows
         .iter()
         .map(|(name, row)| {
@@ -107,17 +118,41 @@ fn as_json(tools: &[&str], rows: &[(String, Vec<Access>)]) -> Value {
             (name.clone(), Value::Object(of_tools.collect()))
         })
         .collect();
-    json!({ "tools": tools, "roles": roles })
+    json!({ "tools": tools, "roles": roles, "notConsidered": unconsidered })
 }
 
-/// A field as RFC 4180 has it. What a spreadsheet would take for a formula begins with an apostrophe.
+/// A field as RFC 4180 has it, with nothing in it that a terminal would take for a command. What a spreadsheet would take
+/// for a formula begins with an apostrophe, also after spaces.
 fn cell(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
+    let text = match text.trim_start().starts_with(['=', '+', '-', '@']) {
+        true => format!("'{}", visible(text)),
+        false => visible(text),
     };
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")),
         false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn a_cell_is_text_to_spreadsheets_and_terminals() {
+        for (name, written) in [
+            ("clerk", "clerk"),
+            ("=cmd|'/c calc'!A1", "'=cmd|'/c calc'!A1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("  =1", "'  =1"),
+            ("\t=1", "'\\t=1"),
+            ("a,\"b\"", "\"a,\"\"b\"\"\""),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("two\nlines", "two\\nlines"),
+        ] {
+            assert_eq!(cell(name), written);
+        }
     }
 }

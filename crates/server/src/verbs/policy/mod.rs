@@ -12,24 +12,29 @@ mod explain;
 mod files;
 mod fmt;
 mod generate;
+mod in_force_since;
 mod junit;
 mod matrix;
-mod period;
+pub(super) mod period;
 mod population;
 mod promote;
 mod replay;
+mod rewrite;
 mod schema;
 mod sources;
 mod suite;
 mod tally;
 mod test;
 mod traffic;
+mod unconsidered;
+mod verdict;
 mod what_can;
 mod who_can;
 
 use clap::{Args, Subcommand};
 
 use crate::terminal::Failure;
+use verdict::Verdict;
 
 #[derive(Args)]
 pub(crate) struct Policy {
@@ -68,21 +73,21 @@ enum PolicyVerb {
     Promote(promote::Arguments),
 }
 
-/// Does the verb.
+/// Does the verb. The exit code is 0 when what was looked at is good, 1 when it is not, and 2 when it could not be looked at.
 pub(crate) fn run(arguments: Policy) -> Result<(), Failure> {
-    match arguments.verb {
+    Verdict::conclude(match arguments.verb {
+        PolicyVerb::Generate(arguments) => generate::run(&arguments),
         PolicyVerb::Analyse(arguments) => analyse::run(&arguments),
         PolicyVerb::Schema(arguments) => schema::run(&arguments),
         PolicyVerb::Check(arguments) => check::run(&arguments),
         PolicyVerb::Fmt(arguments) => fmt::run(&arguments),
         PolicyVerb::Test(arguments) => test::run(&arguments),
         PolicyVerb::Explain(arguments) => explain::run(&arguments),
-        PolicyVerb::Generate(arguments) => generate::run(&arguments),
         PolicyVerb::WhoCan(arguments) => who_can::run(&arguments),
         PolicyVerb::WhatCan(arguments) => what_can::run(&arguments),
         PolicyVerb::Matrix(arguments) => matrix::run(&arguments),
         PolicyVerb::Diff(arguments) => diff::run(&arguments),
         PolicyVerb::Replay(arguments) => replay::run(&arguments),
         PolicyVerb::Promote(arguments) => promote::run(&arguments),
-    }
+    })
 }

@@ -7,7 +7,7 @@ use domain::Timestamp;
 
 /// The beginning of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Since {
+pub(in crate::verbs) enum Since {
     /// So long ago.
     Ago(Duration),
     /// At this moment.
@@ -16,7 +16,7 @@ pub(super) enum Since {
 
 impl Since {
     /// The moment.
-    pub(super) fn before(self, now: Timestamp) -> Timestamp {
+    pub(in crate::verbs) fn before(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Ago(duration) => {
                 let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);

@@ -8,15 +8,19 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use clap::Args;
 use domain::{
-    Arn, AuditEvent, Decision, Gateway, Policy, PolicyEnforcement, PolicyEngineId, PolicyMode, PolicyStatus,
+    Arn, AuditEvent, Decision, Gateway, GatewayId, Policy, PolicyEnforcement, PolicyEngineId, PolicyMode,
+    PolicyStatus, Timestamp,
 };
+use policy::{Offered, Problem, Schema, Validation};
 use serde_json::{Value, json};
 use store::{Page, Tx};
 
+use super::in_force_since::last_change;
 use super::period::Since;
 use super::replay::{cells, row};
 use super::tally::Tally;
 use super::traffic::{Traffic, Who};
+use super::verdict::Verdict;
 use crate::bootstrap::event;
 use crate::command_line::Settings;
 use crate::configuration::operator;
@@ -49,15 +53,19 @@ pub(super) struct Arguments {
 }
 
 /// Shows what would change, asks, and changes it.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     block_on(async {
         let opened = open(&arguments.settings).await?;
         let mut tx = opened.store.read().await?;
         let gateway = find_gateway(&mut tx, &arguments.gateway).await?;
         let subject = Subject::find(&mut tx, gateway, arguments.policy.as_deref()).await?;
+        let problems = subject.problems(&mut tx).await?;
         drop(tx);
         if subject.binds() {
             return done(arguments, &Rehearsed::default(), &subject, "binds already");
+        }
+        if !problems.is_empty() {
+            return Ok(Verdict::Bad(subject.unfit(&problems)));
         }
         let rehearsed = rehearse(&opened, arguments, &subject).await?;
         if !arguments.json {
@@ -69,7 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if !arguments.yes && !agreed(&subject)? {
             return done(arguments, &rehearsed, &subject, "does not bind: nothing was changed");
         }
-        promote(&opened, &subject, &rehearsed).await?;
+        if let Verdict::Bad(unfit) = promote(&opened, &subject, &rehearsed).await? {
+            return Ok(Verdict::Bad(unfit));
+        }
         done(arguments, &rehearsed, &subject, "binds now")
     })
 }
@@ -106,6 +116,39 @@ impl Subject {
         Ok(Self { gateway, engine, mode, policy })
     }
 
+    /// What keeps the policy that shall bind from fitting the tools that there are now: they may have changed since it was
+    /// written, and one that did not bind has kept nobody from changing them.
+    async fn problems(&self, tx: &mut Tx) -> Result<Vec<Problem>, Failure> {
+        let Some(policy) = &self.policy else { return Ok(Vec::new()) };
+        let Some(statement) = &policy.in_force else {
+            return Err(Failure::new(format!("no statement of {} was found good yet", self.name())));
+        };
+        let scope = &self.gateway.scope;
+        let mut gateways = tx.gateways_of_engine(scope, &self.engine).await?;
+        for named in policy::named_gateways(statement) {
+            let id = named.rsplit('/').next().unwrap_or_default();
+            let known = gateways.iter().any(|gateway| gateway.id.as_str() == id);
+            let found = if known { None } else { tx.gateway(scope, &GatewayId::from_text(id)).await? };
+            gateways.extend(found);
+        }
+        let mut offered = Vec::new();
+        for gateway in &gateways {
+            offered.push(Offered::by_targets(gateway, &tx.targets(scope, &gateway.id, Page::ALL).await?));
+        }
+        let tools: Vec<_> = offered.iter().map(Offered::tools).collect();
+        let schema = Schema::build(&tools).map_err(|error| Failure::new(error.to_string()))?;
+        Ok(policy::check(statement, &schema, Validation::IgnoreAllFindings).err().unwrap_or_default())
+    }
+
+    fn unfit(&self, problems: &[Problem]) -> String {
+        let told: Vec<String> = problems.iter().map(|problem| visible(&problem.to_string())).collect();
+        format!(
+            "{} does not fit the tools that there are now, and nothing was changed\n{}",
+            self.name(),
+            told.join("\n")
+        )
+    }
+
     fn binds(&self) -> bool {
         match &self.policy {
             Some(policy) => policy.enforcement == PolicyEnforcement::Active,
@@ -125,6 +168,10 @@ impl Subject {
 #[derive(Default)]
 struct Rehearsed {
     calls: u64,
+    /// From when on calls were counted.
+    since: Timestamp,
+    /// What happened then, where it is later than was asked for.
+    cut: Option<String>,
     /// By whether the call would be denied, caller and tool; and why, or which policies.
     changed: Tally<(bool, Option<Who>, String), String>,
 }
@@ -136,10 +183,17 @@ async fn rehearse(opened: &Opened, arguments: &Arguments, subject: &Subject) -> 
         None => vec![subject.gateway.clone()],
         Some(_) => opened.store.read().await?.gateways_of_engine(scope, &subject.engine).await?,
     };
-    let since = arguments.since.before(opened.clock.now());
-    let mut rehearsed = Rehearsed::default();
+    let asked = arguments.since.before(opened.clock.now());
+    let mut rehearsed = Rehearsed { since: asked, ..Rehearsed::default() };
+    for gateway in &gateways {
+        let mut tx = opened.store.read().await?;
+        let change = last_change(&opened.store, &mut tx, gateway, &subject.engine, rehearsed.since).await?;
+        if let Some(change) = change {
+            (rehearsed.since, rehearsed.cut) = (change.at, Some(change.what));
+        }
+    }
     for gateway in gateways {
-        let mut traffic = Traffic::since(&opened.store, &gateway, since).await?;
+        let mut traffic = Traffic::since(&opened.store, &gateway, rehearsed.since).await?;
         while let Some(calls) = traffic.next().await? {
             calls.into_iter().for_each(|call| rehearsed.add(&call.event, subject.policy.as_ref()));
         }
@@ -189,6 +243,12 @@ impl Rehearsed {
                 self.changed.beyond
             ));
         }
+        if let Some(what) = &self.cut {
+            remark(format!(
+                "calls are counted since {}, when {what}: those before were decided by other policies",
+                self.since
+            ));
+        }
         say(format!(
             "{} of {} calls would be decided otherwise if {} bound.",
             self.changed.times(),
@@ -223,13 +283,17 @@ fn agreed(subject: &Subject) -> Result<bool, Failure> {
 }
 
 /// Changes it, if it is still as it was shown, and writes down who did.
-async fn promote(opened: &Opened, subject: &Subject, rehearsed: &Rehearsed) -> Result<(), Failure> {
+async fn promote(opened: &Opened, subject: &Subject, rehearsed: &Rehearsed) -> Result<Verdict, Failure> {
     let changed = || Failure::new("it was changed since it was looked at: look again");
     let busy = || Failure::new("it is being changed: wait until that has ended, and look again");
     let mut tx = opened.store.begin().await?;
     let name = subject.policy.as_ref().map(|policy| policy.id.to_string());
     let found = find_gateway(&mut tx, subject.gateway.id.as_str()).await?;
     let mut present = Subject::find(&mut tx, found, name.as_deref()).await?;
+    let problems = present.problems(&mut tx).await?;
+    if !problems.is_empty() {
+        return Ok(Verdict::Bad(present.unfit(&problems)));
+    }
     let (action, resource, from_to) = match &mut present.policy {
         Some(policy) => {
             if Some(&policy.statement) != subject.policy.as_ref().map(|it| &it.statement) {
@@ -276,12 +340,18 @@ async fn promote(opened: &Opened, subject: &Subject, rehearsed: &Rehearsed) -> R
         reason: Some(told),
         ..event(action, &scope.account, &*opened.clock, &*opened.random)
     };
-    Ok(tx.commit(&promoted).await?)
+    tx.commit(&promoted).await?;
+    Ok(Verdict::Good)
 }
 
 /// Says what became of it.
-fn done(arguments: &Arguments, rehearsed: &Rehearsed, subject: &Subject, what: &str) -> Result<(), Failure> {
-    match Shown::of(arguments.json) {
+fn done(
+    arguments: &Arguments,
+    rehearsed: &Rehearsed,
+    subject: &Subject,
+    what: &str,
+) -> Result<Verdict, Failure> {
+    let said = match Shown::of(arguments.json) {
         Shown::Text => {
             let name = subject.name();
             let mut letters = name.chars();
@@ -303,10 +373,13 @@ fn done(arguments: &Arguments, rehearsed: &Rehearsed, subject: &Subject, what: &
                 "policyEngineId": subject.engine.to_string(),
                 "policyId": subject.policy.as_ref().map(|policy| policy.id.to_string()),
                 "calls": rehearsed.calls,
+                "since": rehearsed.since.to_string(),
+                "sinceBecause": rehearsed.cut,
                 "changed": rehearsed.changed.times(),
                 "changes": changed.collect::<Vec<_>>(),
                 "result": what,
             }))
         }
-    }
+    };
+    said.map(|()| Verdict::Good)
 }

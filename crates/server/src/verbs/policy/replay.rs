@@ -11,6 +11,7 @@ use super::period::Since;
 use super::sources::{Guarded, Standing, of_gateway};
 use super::tally::{Count, Tally};
 use super::traffic::{Traffic, Who, is_passage, was_allowed};
+use super::verdict::Verdict;
 use crate::command_line::Settings;
 use crate::terminal::{Failure, Shown, remark, say, table, visible};
 use crate::verbs::open::block_on;
@@ -33,16 +34,16 @@ pub(super) struct Arguments {
 }
 
 /// Decides calls again. Fails with 1 when any would be decided differently, with 2 when that could not be found out.
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let found = block_on(replay(arguments)).map_err(Failure::into_trouble)?;
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let found = block_on(replay(arguments))?;
     match Shown::of(arguments.json) {
-        Shown::Json => say(found.json(arguments)).map_err(Failure::into_trouble)?,
-        Shown::Text => found.show().map_err(Failure::into_trouble)?,
+        Shown::Json => say(found.json(arguments))?,
+        Shown::Text => found.show()?,
     }
     match found.changed.times() {
-        0 => Ok(()),
-        1 => Err(Failure::new("1 call would be decided differently")),
-        many => Err(Failure::new(format!("{many} calls would be decided differently"))),
+        0 => Ok(Verdict::Good),
+        1 => Ok(Verdict::Bad("1 call would be decided differently".to_owned())),
+        many => Ok(Verdict::Bad(format!("{many} calls would be decided differently"))),
     }
 }
 

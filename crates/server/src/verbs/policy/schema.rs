@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::sources::Sources;
+use super::verdict::Verdict;
 use crate::terminal::{Failure, remark, say, visible};
 use crate::verbs::open::block_on;
 
@@ -15,7 +16,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let schema = block_on(arguments.sources.ground())?.schema()?;
     if arguments.json {
         let json = schema.to_json().map_err(|error| Failure::new(error.to_string()))?;
@@ -33,5 +34,5 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             unreadable.tool, unreadable.why
         )));
     }
-    Ok(())
+    Ok(Verdict::Good)
 }

@@ -11,9 +11,9 @@ use policy::{Engine, GatewayTools, Offered, Schema, named_gateways};
 use serde_json::Value;
 use store::{Page, Tx};
 
-use super::files;
 use crate::command_line::Settings;
 use crate::terminal::Failure;
+use crate::verbs::input;
 use crate::verbs::open::{Opened, open};
 use crate::verbs::target::find_gateway;
 
@@ -109,7 +109,7 @@ impl Sources {
     }
 
     fn of_schema(&self, file: &Path) -> Result<Ground, Failure> {
-        let text = files::read(file)?;
+        let text = input::read(file)?;
         let schema = Schema::read(&text).map_err(|error| in_file(file, &error.to_string()))?;
         let tools = schema.tools().map(|name| (name.to_owned(), String::new()));
         let offered = Offered::by_tools(self.arn.clone().unwrap_or_default(), tools);
@@ -117,7 +117,7 @@ impl Sources {
     }
 
     fn of_tools(&self, file: &Path) -> Result<Ground, Failure> {
-        let text = files::read(file)?;
+        let text = input::read(file)?;
         let tools = listed(&text).ok_or_else(|| {
             in_file(file, "it is no answer to tools/list: a JSON object with `tools`, each with `name` and `inputSchema`")
         })?;

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::caller::{document, of_claims, of_role};
-use super::files;
 use crate::terminal::Failure;
+use crate::verbs::input;
 
 /// A suite.
 #[derive(Deserialize)]
@@ -86,7 +86,7 @@ impl Suite {
     /// Reads a suite. Its policies are found from where it is.
     pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let name = file.display().to_string();
-        let value = document(&name, &files::read(file)?)?;
+        let value = document(&name, &input::read(file)?)?;
         let mut suite: Self = serde_json::from_value(value)
             .map_err(|error| Failure::usage(format!("{name} is no suite of tests: {error}")))?;
         if let Some(folder) = file.parent() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use domain::{Clock as _, SystemClock};
-use policy::{Call, Engine, Explanation};
+use policy::{Call, Engine, Explanation, Reason};
 use serde_json::{Value, json};
 
 use super::explain::Candidates;
@@ -14,6 +14,7 @@ use super::files::read_statements;
 use super::junit;
 use super::sources::{Ground, Sources, Standing};
 use super::suite::{Case, Expected, Suite};
+use super::verdict::Verdict;
 use crate::terminal::{Failure, say, visible};
 use crate::verbs::open::block_on;
 
@@ -44,7 +45,8 @@ pub(super) struct Arguments {
 pub(super) struct Outcome {
     pub(super) label: String,
     tool: String,
-    decided: Expected,
+    /// What the policies decided; nothing where they could not be asked.
+    decided: Option<Expected>,
     listed: bool,
     /// The policies that decided, by name.
     determining: Vec<String>,
@@ -59,7 +61,7 @@ struct Coverage {
     missed: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let suite = Suite::read(&arguments.suite)?;
     let ground = block_on(arguments.sources.ground())?;
     let policies = policies(arguments, &suite, &ground)?;
@@ -99,10 +101,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match (outcomes.len(), failed) {
         (0, _) => return Err(Failure::usage("the suite has no tests")),
         (_, 0) => {}
-        (all, failed) => return Err(Failure::new(format!("{failed} of {all} tests failed"))),
+        (all, failed) => return Ok(Verdict::Bad(format!("{failed} of {all} tests failed"))),
     }
-    of_policies.is_at_least(arguments.min_coverage, "the policies")?;
-    of_tools.is_at_least(arguments.min_tool_coverage, "the tools")
+    let short = of_policies.falls_short_of(arguments.min_coverage, "the policies");
+    let short = short.or_else(|| of_tools.falls_short_of(arguments.min_tool_coverage, "the tools"));
+    Ok(short.map_or(Verdict::Good, Verdict::Bad))
 }
 
 /// The policies under test: those of the command line, those that the suite names, or those in force.
@@ -115,9 +118,18 @@ fn policies(arguments: &Arguments, suite: &Suite, ground: &Ground) -> Result<Vec
 
 fn judge(case: &Case, engine: &Engine, explanation: &Explanation, policies: &[Standing]) -> Outcome {
     let decision = &explanation.decision;
-    let decided = Expected::of(decision.allow);
     let mut faults = Vec::new();
-    if decided != case.expect {
+    // A call that could not be put before the policies says nothing about them, whatever was expected.
+    let decided = match &decision.reason {
+        Reason::Arguments(_) => None,
+        _ => Some(Expected::of(decision.allow)),
+    };
+    if let Reason::Arguments(unfit) = &decision.reason {
+        faults.push(format!(
+            "the arguments do not fit the tool's input schema, and no policy was asked: {unfit}"
+        ));
+    }
+    if let Some(decided) = decided.filter(|decided| *decided != case.expect) {
         faults.push(format!(
             "expected {}, and it is {}: {}",
             case.expect.as_str(),
@@ -131,7 +143,7 @@ fn judge(case: &Case, engine: &Engine, explanation: &Explanation, policies: &[St
     let standing: Vec<&Standing> =
         policies.iter().filter(|it| decision.determining.contains(&it.id)).collect();
     let determining: Vec<String> = standing.iter().map(|it| it.name.clone()).collect();
-    if let Some(expected) = &case.policies {
+    if let (Some(expected), Some(_)) = (&case.policies, decided) {
         let is = |it: &Standing, name: &String| it.name == *name || it.id.as_str() == name;
         let all_found = expected.iter().all(|name| standing.iter().any(|it| is(it, name)));
         let all_expected = standing.iter().all(|it| expected.iter().any(|name| is(it, name)));
@@ -175,7 +187,7 @@ impl Outcome {
             "name": self.label,
             "tool": self.tool,
             "passed": self.faults.is_empty(),
-            "decision": self.decided.as_str(),
+            "decision": self.decided.map(Expected::as_str),
             "listed": self.listed,
             "policies": self.determining,
             "faults": self.faults,
@@ -209,13 +221,9 @@ impl Coverage {
         json!({ "reached": self.reached, "all": self.all, "percent": self.percent(), "missed": self.missed })
     }
 
-    fn is_at_least(&self, wanted: Option<u8>, what: &str) -> Result<(), Failure> {
-        match wanted {
-            Some(wanted) if self.percent() < usize::from(wanted) => Err(Failure::new(format!(
-                "the suite covers {} % of {what}, and {wanted} % are wanted",
-                self.percent()
-            ))),
-            _ => Ok(()),
-        }
+    /// What is missing, where more is wanted.
+    fn falls_short_of(&self, wanted: Option<u8>, what: &str) -> Option<String> {
+        let wanted = wanted.filter(|wanted| self.percent() < usize::from(*wanted))?;
+        Some(format!("the suite covers {} % of {what}, and {wanted} % are wanted", self.percent()))
     }
 }

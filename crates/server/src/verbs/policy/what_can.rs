@@ -5,9 +5,9 @@ use policy::{Access, Outlook, Prospect};
 use serde_json::{Value, json};
 
 use super::caller::{Caller, described};
-use super::check::effect;
 use super::explain::Candidates;
 use super::sources::{Sources, Standing};
+use super::verdict::Verdict;
 use crate::terminal::{Failure, say, visible};
 use crate::verbs::open::block_on;
 
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     let principal = arguments.caller.principal()?;
     let ground = block_on(arguments.sources.ground())?;
     let policies = arguments.candidates.of(&ground)?;
@@ -37,11 +37,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     outlooks.retain(|outlook| arguments.all || outlook.listed);
     if arguments.json {
         let tools: Vec<Value> = outlooks.iter().map(|it| outlook_json(it, &policies)).collect();
-        return say(json!({ "caller": caller, "tools": tools }));
+        say(json!({ "caller": caller, "tools": tools }))?;
+        return Ok(Verdict::Good);
     }
     let seen = outlooks.iter().filter(|it| it.listed).count();
     say(format!("{} sees {seen} of {all} tools.", visible(&caller)))?;
-    outlooks.iter().try_for_each(|outlook| show(outlook, &policies))
+    outlooks.iter().try_for_each(|outlook| show(outlook, &policies))?;
+    Ok(Verdict::Good)
 }
 
 fn show(outlook: &Outlook, policies: &[Standing]) -> Result<(), Failure> {
@@ -55,9 +57,9 @@ fn show(outlook: &Outlook, policies: &[Standing]) -> Result<(), Failure> {
     outlook.prospects.iter().try_for_each(|prospect| {
         let name = name_of(policies, prospect);
         match &prospect.condition {
-            None => say(format!("  {} {}", effect(prospect.effect), visible(&name))),
+            None => say(format!("  {} {}", prospect.effect.as_str(), visible(&name))),
             Some(condition) => {
-                let effect = effect(prospect.effect);
+                let effect = prospect.effect.as_str();
                 say(format!("  {effect} {} when {{ {} }}", visible(&name), visible(condition)))
             }
         }
@@ -72,7 +74,7 @@ fn outlook_json(outlook: &Outlook, policies: &[Standing]) -> Value {
             json!({
                 "policy": prospect.policy.as_str(),
                 "name": name_of(policies, prospect),
-                "effect": effect(prospect.effect),
+                "effect": prospect.effect.as_str(),
                 "condition": prospect.condition,
             })
         })

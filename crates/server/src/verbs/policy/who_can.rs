@@ -6,10 +6,11 @@ use policy::{Access, Effect, Engine, PrincipalKind, Requirement};
 use serde_json::{Value, json};
 
 use super::caller::of_claims;
-use super::check::effect;
 use super::explain::Candidates;
 use super::population;
 use super::sources::{Ground, Sources, Standing};
+use super::unconsidered::unconsidered;
+use super::verdict::Verdict;
 use super::what_can::access;
 use crate::terminal::{Failure, say, visible};
 use crate::verbs::open::block_on;
@@ -31,14 +32,15 @@ pub(super) struct Arguments {
 /// The clients of the pool with what they could do, or why nothing is known of them.
 type Clients = Result<Vec<(String, Access)>, String>;
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (ground, clients) = block_on(async {
+pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+    let (ground, clients, unconsidered) = block_on(async {
         let ground = arguments.sources.ground().await?;
         let clients = match &ground.store {
             Some(found) => population::clients(found).await?,
             None => Err("there is no user pool beside files".to_owned()),
         };
-        Ok((ground, clients))
+        let unconsidered = unconsidered(ground.store.as_ref()).await?;
+        Ok((ground, clients, unconsidered))
     })?;
     let policies = arguments.candidates.of(&ground)?;
     let engine = engine_with(&ground, &policies, &arguments.tool)?;
@@ -56,7 +58,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Err(why) => Err(why),
     };
     if arguments.json {
-        return say(report(&arguments.tool, &requirements, &policies, &clients));
+        say(report(&arguments.tool, &requirements, &policies, &clients, &unconsidered))?;
+        return Ok(Verdict::Good);
     }
     let (permits, forbids): (Vec<_>, Vec<_>) =
         requirements.iter().partition(|requirement| requirement.effect == Effect::Permit);
@@ -71,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         forbids.iter().try_for_each(|forbid| show(forbid, &policies))?;
     }
     match clients {
-        Err(why) => say(format!("\nWhich clients could is not told: {why}.")),
+        Err(why) => say(format!("\nWhich clients could is not told: {why}."))?,
         Ok(clients) => {
             let able: Vec<_> = clients.iter().filter(|(_, access)| *access != Access::Denied).collect();
             say(format!(
@@ -82,9 +85,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             able.into_iter().try_for_each(|(name, could)| match could {
                 Access::Conditional => say(format!("  {}, depending on the call", visible(name))),
                 _ => say(format!("  {}", visible(name))),
-            })
+            })?;
         }
     }
+    unconsidered.iter().try_for_each(|who| say(format!("Not considered: {who}.")))?;
+    Ok(Verdict::Good)
 }
 
 /// The engine; it must know the tool.
@@ -113,7 +118,13 @@ fn who(requirement: &Requirement) -> &'static str {
     }
 }
 
-fn report(tool: &str, requirements: &[Requirement], policies: &[Standing], clients: &Clients) -> Value {
+fn report(
+    tool: &str,
+    requirements: &[Requirement],
+    policies: &[Standing],
+    clients: &Clients,
+    unconsidered: &[String],
+) -> Value {
     let told: Vec<Value> = requirements
         .iter()
         .map(|requirement| {
@@ -122,7 +133,7 @@ fn report(tool: &str, requirements: &[Requirement], policies: &[Standing], clien
             json!({
                 "policy": requirement.policy.as_str(),
                 "name": name_of(requirement, policies),
-                "effect": effect(requirement.effect),
+                "effect": requirement.effect.as_str(),
                 "principals": requirement.principals.iter().map(|it| it.entity_type()).collect::<Vec<_>>(),
                 "conditions": conditions.collect::<Vec<_>>(),
             })
@@ -136,7 +147,13 @@ fn report(tool: &str, requirements: &[Requirement], policies: &[Standing], clien
         }
         Err(why) => (None, Some(why)),
     };
-    json!({ "tool": tool, "policies": told, "clients": known, "clientsUnknown": unknown })
+    json!({
+        "tool": tool,
+        "policies": told,
+        "clients": known,
+        "clientsUnknown": unknown,
+        "notConsidered": unconsidered,
+    })
 }
 
 fn name_of(requirement: &Requirement, policies: &[Standing]) -> String {

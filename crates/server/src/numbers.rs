@@ -1,0 +1,52 @@
+//! Everything that is counted, for those who ask for it and for those to whom it is sent.
+
+use gateway::Lane;
+use store::AuditLog;
+use telemetry::{Family, Fetches, Kind, Namespace, Point, PointValue, Telemetry};
+
+/// Where the numbers are.
+#[derive(Clone)]
+pub(crate) struct Numbers {
+    pub(crate) lane: Lane,
+    pub(crate) fetches: Fetches,
+    pub(crate) audit: AuditLog,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl Numbers {
+    /// As they stand now.
+    pub(crate) fn read(&self) -> Vec<Family> {
+        let mut families = self.lane.metrics();
+        families.push(self.lane.runtimes().requests());
+        families.extend(self.fetches.families());
+        families.extend(self.telemetry.families());
+        families.extend(trail(&self.audit));
+        families
+    }
+}
+
+/// How the audit trail is.
+fn trail(audit: &AuditLog) -> [Family; 2] {
+    let family = |name, help, kind, number| Family {
+        namespace: Namespace::Audit,
+        name,
+        aws_name: "",
+        help,
+        kind,
+        points: vec![Point { labels: Vec::new(), value: PointValue::Number(number) }],
+    };
+    [
+        family(
+            "dropped_events_total",
+            "Audit events that found no room while the trail failed",
+            Kind::Counter,
+            audit.dropped(),
+        ),
+        family(
+            "failing",
+            "Whether a part of the audit trail cannot be kept",
+            Kind::Gauge,
+            u64::from(audit.is_failing()),
+        ),
+    ]
+}

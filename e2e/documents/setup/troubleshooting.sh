@@ -1,0 +1,3 @@
+# AgentCore samples, authentication and authorization setup, as printed.
+
+# If your token has client_id but no aud claim (Cognito) python main.py "Gateway" --allowed-clients "your-client-id" ... # If your token has aud claim (Auth0/Okta) python main.py "Gateway" --allowed-audience "your-audience" ...
