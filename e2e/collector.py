@@ -80,6 +80,15 @@ class Collector:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_address[1]}"
 
+    @property
+    def environment(self) -> dict:
+        """What has a server send here, often."""
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            "OTEL_METRIC_EXPORT_INTERVAL": "500",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+        }
+
     def close(self):
         self.server.shutdown()
         self.server.server_close()

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 REGION = "us-west-2"
 ACCOUNT = "000000000000"
 PATIENCE = 60.0
+MASTER_KEY = "PORTCULLIS_MASTER_KEY"
 
 # No retries: an error that a client swallows is an error that no test sees.
 ONCE = botocore.config.Config(retries={"total_max_attempts": 1}, connect_timeout=20, read_timeout=60)
@@ -103,12 +104,14 @@ def _connect(url: str):
 class Server:
     """One `portcullis serve`, with the folder it keeps its data in."""
 
-    def __init__(self, folder: Path, *, settings: str = "", environment: dict | None = None, arguments=()):
+    def __init__(
+        self, folder: Path, *, settings: str = "", environment: dict | None = None, arguments=(), database=None
+    ):
         self.folder = folder
         self.data_dir = folder / "data"
         self.log_file = folder / "server.log"
         self.config_file = folder / "portcullis.toml"
-        self.database = Database.fresh()
+        self.database = database or Database.fresh()
         self.arguments = list(arguments)
         self.environment = environment or {}
         self.process = None
@@ -211,6 +214,11 @@ class Server:
     # --- its clients -----------------------------------------------------------------------------------------------
 
     @property
+    def public_url(self) -> str:
+        """What it calls itself."""
+        return self.endpoint
+
+    @property
     def root_key(self) -> tuple:
         """The access key of the account's root user."""
         file = configparser.ConfigParser(interpolation=None)
@@ -255,8 +263,10 @@ class Server:
         command = [binary(), *arguments, "--data-dir", str(self.data_dir)]
         if self.database.url:
             command += ["--database", self.database.url]
+        # What is told to a server about its traffic is not for a verb; the key to its data is.
+        environment = {**plain_environment(), **{it: self.environment[it] for it in self.environment if it == MASTER_KEY}}
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=plain_environment(), check=False
+            command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
         )
         assert not check or done.returncode == 0, f"{command} ended with {done.returncode}: {done.stderr}"
         return done

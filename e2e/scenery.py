@@ -153,7 +153,7 @@ class Pool:
 
     @property
     def issuer(self) -> str:
-        return f"{self.server.endpoint}/{self.id}"
+        return f"{self.server.public_url}/{self.id}"
 
     @property
     def discovery_url(self) -> str:

@@ -16,7 +16,8 @@ import requests
 from botocore.exceptions import ClientError
 
 from portcullis import ACCOUNT, REGION, Server, binary, plain_environment
-from scenery import Scenery, allow, audited, name, tool
+from runtimes import by_url, runtime
+from scenery import Scenery, allow, audited, name, refusal, tool
 from scenery import until as looked_until
 
 
@@ -413,26 +414,68 @@ def test_a_full_disk_refuses_changes_buffers_events_and_then_refuses_requests(st
     assert verify(server)["intact"]
 
 
+class Endpoint:
+    """A log endpoint, which can be told to refuse what it is sent."""
+
+    def __init__(self):
+        self.taken, self.refuses = [], threading.Event()
+        endpoint = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                refused = endpoint.refuses.is_set()
+                if not refused:
+                    endpoint.taken.append((self.path, dict(self.headers), json.loads(body)))
+                self.send_response(503 if refused else 200)
+                self.send_header("content-length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/logs"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+
+
+def test_nothing_is_served_while_a_trail_fails_that_must_not(start_server):
+    endpoint = Endpoint()
+    settings = f"""
+[audit]
+when-failing = "refuse-traffic"
+grace-seconds = 1
+[audit.otlp]
+url = "{endpoint.url}"
+"""
+    server = start_server(settings=settings)
+    try:
+        make = Scenery(server)
+        gateway = make.gateway()
+        agent = runtime(make, by_url("http://127.0.0.1:9"))
+        data, models = server.client("bedrock-agentcore"), server.client("bedrock-runtime")
+        said = {"modelId": "m.m", "messages": [{"role": "user", "content": [{"text": "x"}]}]}
+        call = lambda: refusal(agent.invoke, data, {})[0], lambda: refusal(models.converse, **said)[0]
+        assert ping(gateway.url) == 200 and [it() for it in call] == [424, 404]
+        endpoint.refuses.set()
+        ping(gateway.url)
+        until(lambda: ping(gateway.url) == 503)
+        began = time.monotonic()
+        assert [it() for it in call] == [503, 503]
+        assert time.monotonic() - began < 5, "what is refused waits for nothing"
+        endpoint.refuses.clear()
+        until(lambda: ping(gateway.url) == 200)
+        assert [it() for it in call] == [424, 404]
+    finally:
+        endpoint.close()
+
+
 def test_events_go_to_a_file_that_is_rotated_to_a_bucket_and_to_a_log_endpoint(start_server, tmp_path):
-    taken, refuse = [], threading.Event()
-
-    class Collector(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if refuse.is_set():
-                self.send_response(503)
-            else:
-                taken.append((self.path, dict(self.headers), json.loads(body)))
-                self.send_response(200)
-            self.send_header("content-length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_):
-            pass
-
-    collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
-    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    collector = Endpoint()
     file = tmp_path / "events.jsonl"
     store = start_server()
     store.client("s3").create_bucket(Bucket="our-audit", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -451,7 +494,7 @@ prefix = "of/this/"
 endpoint = "{store.endpoint}"
 seconds = 1
 [audit.otlp]
-url = "http://127.0.0.1:{collector.server_port}/v1/logs"
+url = "{collector.url}"
 """,
         environment={
             "PORTCULLIS_AUDIT_S3_ACCESS_KEY_ID": key,
@@ -480,7 +523,7 @@ url = "http://127.0.0.1:{collector.server_port}/v1/logs"
         def records():
             return [
                 record
-                for _, _, body in taken
+                for _, _, body in collector.taken
                 for record in body["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
             ]
 
@@ -490,24 +533,24 @@ url = "http://127.0.0.1:{collector.server_port}/v1/logs"
         for looked in (in_file, in_bucket, at_endpoint):
             until(lambda looked=looked: wanted <= looked())
         until(lambda: [it for it in records() if it.get("traceId") == trace and it["spanId"] == "cd" * 8])
-        path, headers, _ = taken[0]
+        path, headers, _ = collector.taken[0]
         assert path == "/v1/logs" and headers["x-collector-key"] == "the-collectors-key"
         assert "the-collectors-key" not in server.log()
         # What was not taken comes later, and a sink that fails for long refuses changes.
-        refuse.set()
+        collector.refuses.set()
         some_changes(server, 1)
         until(lambda: "does not take audit events" in server.log())
         with pytest.raises(ClientError) as refused:
             server.client("iam").create_user(UserName=name("refused"))
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
         server.kill()
-        refuse.clear()
+        collector.refuses.clear()
         server.start()
         everything = {event["eventId"] for event in audited(server, lambda event: True)}
         for looked in (in_file, in_bucket, at_endpoint):
             until(lambda looked=looked: everything <= looked())
     finally:
-        collector.shutdown()
+        collector.close()
 
 
 CRASHES = """

@@ -46,11 +46,9 @@ def canaries():
 def server(tmp_path_factory, collector, canaries):
     key = canaries.plant("the collector's key")
     environment = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        **collector.environment,
         "OTEL_EXPORTER_OTLP_HEADERS": f"x-collector-key={key}",
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=tests",
-        "OTEL_METRIC_EXPORT_INTERVAL": "500",
-        "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
     with Server(
         tmp_path_factory.mktemp("telemetry"), environment=environment, settings='[log]\nfilter = "trace"\n'

@@ -45,12 +45,7 @@ def collector():
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory, collector):
     """A server with a collector."""
-    environment = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
-        "OTEL_METRIC_EXPORT_INTERVAL": "500",
-        "OTEL_BSP_SCHEDULE_DELAY": "100",
-    }
-    with Server(tmp_path_factory.mktemp("traces"), environment=environment) as own:
+    with Server(tmp_path_factory.mktemp("traces"), environment=collector.environment) as own:
         yield own
 
 

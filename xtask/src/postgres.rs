@@ -16,14 +16,7 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(chore: &Chore) -> Result<Self, Failure> {
-        let binaries = match find_binaries() {
-            Some(binaries) => binaries,
-            None => {
-                install_package(chore, "postgresql")?;
-                find_binaries()
-                    .ok_or_else(|| Failure::new("PostgreSQL is installed and its binaries are not found"))?
-            }
-        };
+        let binaries = install(chore)?;
         chore.say("starting a PostgreSQL cluster of its own");
         // PostgreSQL refuses to run as root, and its user cannot enter every folder.
         let folder = std::env::temp_dir().join(format!("portcullis-postgres-{}", std::process::id()));
@@ -81,6 +74,15 @@ impl Drop for Cluster {
             let _ = std::fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// Sees to it that PostgreSQL's binaries are there; gives their folder.
+pub(crate) fn install(chore: &Chore) -> Result<PathBuf, Failure> {
+    if let Some(binaries) = find_binaries() {
+        return Ok(binaries);
+    }
+    install_package(chore, "postgresql")?;
+    find_binaries().ok_or_else(|| Failure::new("PostgreSQL is installed and its binaries are not found"))
 }
 
 /// Where `initdb` is: on the search path's `pg_config` word, or where Debian keeps it.

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, project};
-use crate::postgres::Cluster;
+use crate::postgres::{self, Cluster};
 use crate::{chromium, codegen, node, python, solver, tidy};
 
 /// What tells most about a database: every operation once, and what is kept, bound, counted, searched and recovered. These
 /// run on PostgreSQL, too; with `--full` all do.
-const ABOUT_DATABASES: [&str; 36] = [
+const ABOUT_DATABASES: [&str; 38] = [
     "test_adversity_start.py",
     "test_audit.py",
     "test_canaries.py",
     "test_crash.py",
     "test_credential_providers.py",
     "test_demo.py",
+    "test_faults.py",
     "test_iam.py",
     "test_iam_tags.py",
     "test_kms.py",
@@ -34,6 +35,7 @@ const ABOUT_DATABASES: [&str; 36] = [
     "test_pool_users.py",
     "test_quotas.py",
     "test_rate_limits.py",
+    "test_replicas.py",
     "test_rollout.py",
     "test_runtime_control.py",
     "test_runtimes.py",
@@ -66,29 +68,81 @@ impl Extent {
 }
 
 pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
+    let clients = if extent.only.is_some() {
+        Clients::install(chore)?
+    } else {
+        // The one waits for the network while the other computes.
+        let installed = std::thread::scope(|scope| {
+            let installing = scope.spawn(|| Clients::install(chore));
+            let written = written_well(chore);
+            let installed = installing.join().map_err(|_| Failure::new("lost what installs the clients"));
+            written.and(installed?)
+        });
+        installed?
+    };
     if extent.only.is_none() {
-        written_well(chore)?;
+        chore.run(Command::new(&clients.python).args([
+            "-m",
+            "ruff",
+            "check",
+            "--no-cache",
+            "--quiet",
+            "e2e",
+        ]))?;
     }
     let cluster = Cluster::start(chore)?;
-    solver::install(chore)?;
-    let node = node::environment(chore)?;
-    let path = with_node(&node)?;
+    let path = with_node(&clients.node)?;
+    // Tests and programs at once, so that nothing is compiled twice for them.
+    chore.say("building");
+    chore.run(cargo().args(["build", "--workspace", "--all-targets", "--quiet"]))?;
     if extent.only.is_none() {
         chore.say("unit and integration tests, on SQLite and PostgreSQL");
         let mut tests = cargo();
         tests
             .args(["test", "--workspace", "--quiet"])
             .env("PORTCULLIS_TEST_POSTGRES", cluster.url())
-            .env("PORTCULLIS_TEST_AGENT_PYTHON", python::environment(chore, "mcp1")?)
+            .env("PORTCULLIS_TEST_AGENT_PYTHON", &clients.python)
+            // Many wait for a process or for the network.
+            .env("RUST_TEST_THREADS", (2 * cores()).to_string())
             .env("PATH", &path);
         if !extent.full {
             tests.env("PROPTEST_RNG_SEED", CASES);
         }
         chore.run(&mut tests)?;
     }
-    end_to_end(chore, extent, &cluster, &node, &path)?;
+    end_to_end(chore, extent, &cluster, &clients, &path)?;
     chore.say("everything holds");
     Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+/// What tests use that is not Rust's, installed where it is not there.
+struct Clients {
+    python: PathBuf,
+    modern: PathBuf,
+    upstreams: PathBuf,
+    converter: PathBuf,
+    node: PathBuf,
+    browser: PathBuf,
+}
+
+impl Clients {
+    fn install(chore: &Chore) -> Result<Self, Failure> {
+        let python = python::environment(chore, "mcp1")?;
+        postgres::install(chore)?;
+        solver::install(chore)?;
+        Ok(Self {
+            python,
+            modern: python::environment(chore, "mcp2")?,
+            upstreams: python::environment(chore, "upstreams")?,
+            converter: python::environment(chore, "openapi")?,
+            node: node::environment(chore)?,
+            browser: chromium::program(chore)?,
+        })
+    }
 }
 
 /// The search path with Node's folder behind everything else: functions of `nodejs*` find the machine's own where it has
@@ -111,14 +165,6 @@ fn written_well(chore: &Chore) -> Result<(), Failure> {
     codegen::run(chore, codegen::Mode::Check)?;
     tidy::run(chore)?;
     chore.say("lints");
-    chore.run(Command::new(python::environment(chore, "mcp1")?).args([
-        "-m",
-        "ruff",
-        "check",
-        "--no-cache",
-        "--quiet",
-        "e2e",
-    ]))?;
     let mut lints = cargo();
     lints.args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
     chore.run(&mut lints)
@@ -129,30 +175,22 @@ fn end_to_end(
     chore: &Chore,
     extent: &Extent,
     cluster: &Cluster,
-    node: &Path,
+    clients: &Clients,
     path: &OsStr,
 ) -> Result<(), Failure> {
-    chore.say("building the binary");
-    chore.run(cargo().args(["build", "--package", "portcullis"]))?;
-    chore.run(cargo().args(["build", "--package", "portcullis-openapi", "--example", "import"]))?;
-    let python = python::environment(chore, "mcp1")?;
-    let modern = python::environment(chore, "mcp2")?;
-    let upstreams = python::environment(chore, "upstreams")?;
-    let converter = python::environment(chore, "openapi")?;
-    let browser = chromium::program(chore)?;
     let binary = project().join("target/debug/portcullis");
     let on = |database: &str| {
-        let mut tests = Command::new(&python);
+        let mut tests = Command::new(&clients.python);
         tests
             .args(["-m", "pytest", "-q", "-p", "no:cacheprovider"])
             .env("PORTCULLIS_BINARY", &binary)
             .env("PORTCULLIS_E2E_DATABASE", database)
-            .env("PORTCULLIS_E2E_MODERN_PYTHON", &modern)
-            .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
-            .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
+            .env("PORTCULLIS_E2E_MODERN_PYTHON", &clients.modern)
+            .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &clients.upstreams)
+            .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &clients.converter)
             .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
-            .env("PORTCULLIS_E2E_NODE", node)
-            .env("PORTCULLIS_E2E_CHROMIUM", &browser)
+            .env("PORTCULLIS_E2E_NODE", &clients.node)
+            .env("PORTCULLIS_E2E_CHROMIUM", &clients.browser)
             .env("PATH", path)
             .env("PORTCULLIS_E2E_FULL", if extent.full { "1" } else { "" })
             .env("PYTHONDONTWRITEBYTECODE", "1");

@@ -54,7 +54,7 @@ impl From<StoreError> for Failure {
                 "The resource was changed by another request at the same time. Read it again and retry.",
             )),
             StoreError::KeyUnusable(why) => Self::Fault(Fault::new("ValidationException", sentence(&why))),
-            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_)) => {
+            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_) | StoreError::CutOff) => {
                 tracing::error!(%error, "A change is refused.");
                 let message = sentence(&error.to_string());
                 Self::Fault(Fault::new("ServiceUnavailableException", message).with_status(503))

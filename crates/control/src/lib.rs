@@ -16,6 +16,7 @@ mod fault;
 mod fetched;
 mod iam;
 mod idempotency;
+mod in_force;
 mod kms;
 mod lambda;
 mod logs;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws::sigv4::{PathStyle, Signed};
 use aws::{Answer, Fault, Routed};
@@ -23,7 +23,7 @@ use identity::provider::{Names, Provider};
 use objects::Objects;
 use prover::Prover;
 use serde_json::Value;
-use store::{AuditLog, Store};
+use store::{AuditLog, CUT_OFF, Replica, Store};
 use telemetry::TraceContext;
 use tokio::sync::{Semaphore, watch};
 
@@ -35,6 +35,7 @@ use crate::context::Context;
 use crate::fault::Failure;
 use crate::fetched;
 use crate::iam;
+use crate::in_force;
 use crate::kms;
 use crate::lambda;
 use crate::logs;
@@ -47,8 +48,6 @@ use crate::telling::{Notes, Telling};
 use crate::told;
 use crate::xray;
 
-/// How long an answer waits for the data plane to have in force what the control plane wrote.
-const IN_FORCE_PATIENCE: Duration = Duration::from_secs(5);
 /// How much of an unknown path the audit trail keeps, in characters.
 const LONGEST_PATH: usize = 256;
 /// How much of a refusal the audit trail keeps, in characters: a stranger's text may be in it.
@@ -104,6 +103,8 @@ pub struct Setup {
     pub pins: Pins,
     /// The place in the change feed up to which the data plane serves. An answer does not run ahead of it.
     pub in_force: watch::Receiver<i64>,
+    /// This process among those that share its database, if it can be shared.
+    pub replica: Option<Arc<Replica>>,
     /// Where background work is done.
     pub runtime: tokio::runtime::Handle,
 }
@@ -209,6 +210,11 @@ impl ControlPlane {
     ) -> Result<(Routed, Value), Failure> {
         let service = find_service(request)?;
         progress.service = Some(service);
+        if !self.setup.store.standing().is_current() {
+            return Err(Fault::new("ServiceUnavailableException", format!("{CUT_OFF}."))
+                .with_status(503)
+                .into());
+        }
         progress.notes.service(service);
         let (identity, scope) = if sts::is_open(service, &request.headers, &request.body) {
             (None, Scope::global(&domain::AccountId::first()))
@@ -247,7 +253,7 @@ impl ControlPlane {
         let context = context.telling(progress.told.clone(), progress.notes.clone(), place.cloned());
         let answer = dispatch(service, &context, &routed, value).await?;
         // Of what was read, too: it may have been written a moment ago, by work behind the scenes.
-        self.until_in_force().await;
+        in_force::until(&self.setup).await?;
         Ok((routed, answer))
     }
 
@@ -280,17 +286,6 @@ impl ControlPlane {
         let region = signed.region().clone();
         self.setup.principals.note_use(&identity, now, service.signing_name, &region).await;
         Ok((identity, region))
-    }
-
-    /// Waits until the data plane serves everything that was written before: whoever was told that a tool is there, or
-    /// that a permission is gone, finds it so.
-    async fn until_in_force(&self) {
-        let written = *self.setup.store.changed().borrow();
-        let mut in_force = self.setup.in_force.clone();
-        let waiting = in_force.wait_for(|reached| *reached >= written);
-        if tokio::time::timeout(IN_FORCE_PATIENCE, waiting).await.is_err() {
-            tracing::warn!(change.seq = written, "The data plane has not caught up with the control plane.");
-        }
     }
 
     /// The audit event of a request that came to nothing. What succeeded left its event with what it changed.

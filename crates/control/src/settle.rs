@@ -32,25 +32,64 @@ pub(crate) async fn begin(plane: &ControlPlane, work: Work) {
     let _ = tokio::time::timeout(GRACE, doing).await;
 }
 
+impl Work {
+    /// Its name among the works of all replicas.
+    fn name(&self) -> String {
+        let of = |scope: &Scope| format!("{}/{}", scope.account, scope.region);
+        match self {
+            Self::Gateway(scope, id) => format!("gateway/{}/{id}", of(scope)),
+            Self::Target(scope, gateway, id) => format!("target/{}/{gateway}/{id}", of(scope)),
+            Self::Engine(scope, id) => format!("policy-engine/{}/{id}", of(scope)),
+            Self::Policy(scope, engine, id) => format!("policy/{}/{engine}/{id}", of(scope)),
+            Self::Generation(scope, engine, id) => format!("policy-generation/{}/{engine}/{id}", of(scope)),
+            Self::AgentRuntime(scope, id) => format!("agent-runtime/{}/{id}", of(scope)),
+            Self::AgentRuntimeEndpoint(scope, id, name) => {
+                format!("agent-runtime-endpoint/{}/{id}/{name}", of(scope))
+            }
+        }
+    }
+}
+
+/// Does the work, unless another replica does it.
 async fn perform(plane: ControlPlane, work: Work) {
-    let done = match &work {
-        Work::Gateway(scope, id) => agentcore::settle_gateway(&plane, scope, id).await,
-        Work::Target(scope, gateway, id) => agentcore::settle_target(&plane, scope, gateway, id).await,
-        Work::Engine(scope, id) => agentcore::settle_engine(&plane, scope, id).await,
-        Work::Policy(scope, engine, id) => agentcore::settle_policy(&plane, scope, engine, id).await,
-        Work::Generation(scope, engine, id) => agentcore::settle_generation(&plane, scope, engine, id).await,
-        Work::AgentRuntime(scope, id) => agentcore::settle_agent_runtime(&plane, scope, id).await,
+    let Some(replica) = plane.setup.replica.clone() else { return settle(&plane, &work).await };
+    match replica.take_up(&work.name()).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(error) => {
+            tracing::error!(?work, %error, "Background work is not begun; it is done when the database is reached.");
+            return;
+        }
+    }
+    settle(&plane, &work).await;
+    if let Err(error) = replica.put_down(&work.name()).await {
+        tracing::warn!(?work, %error, "It is not noted that background work was done.");
+    }
+}
+
+async fn settle(plane: &ControlPlane, work: &Work) {
+    let done = match work {
+        Work::Gateway(scope, id) => agentcore::settle_gateway(plane, scope, id).await,
+        Work::Target(scope, gateway, id) => agentcore::settle_target(plane, scope, gateway, id).await,
+        Work::Engine(scope, id) => agentcore::settle_engine(plane, scope, id).await,
+        Work::Policy(scope, engine, id) => agentcore::settle_policy(plane, scope, engine, id).await,
+        Work::Generation(scope, engine, id) => agentcore::settle_generation(plane, scope, engine, id).await,
+        Work::AgentRuntime(scope, id) => agentcore::settle_agent_runtime(plane, scope, id).await,
         Work::AgentRuntimeEndpoint(scope, id, name) => {
-            agentcore::settle_agent_runtime_endpoint(&plane, scope, id, name).await
+            agentcore::settle_agent_runtime_endpoint(plane, scope, id, name).await
         }
     };
     if let Err(failure) = done {
-        tracing::error!(?work, ?failure, "Background work failed; it is done again at the next start.");
+        tracing::error!(
+            ?work,
+            ?failure,
+            "Background work failed; it is done again at the next start, or when a replica goes away."
+        );
     }
 }
 
 impl ControlPlane {
-    /// Does what an earlier run of this server, or another one, left half done.
+    /// Does what an earlier run of this server, or a replica that went away, left half done; not what another one is doing.
     ///
     /// # Errors
     /// When the store cannot be read.

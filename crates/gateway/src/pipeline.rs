@@ -137,8 +137,8 @@ impl Lane {
         };
         let gate = Arc::clone(gate);
         drop(snapshot);
-        if setup.audit.refuses() {
-            return answer::finish(Reply::unaudited(), &request_id);
+        if let Some(why) = setup.audit.refuses() {
+            return answer::finish(Reply::unavailable(why), &request_id);
         }
         let mut record =
             Record::begin(&self.plane, &gate, request.headers(), peer, began, request_id.clone());

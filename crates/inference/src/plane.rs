@@ -20,7 +20,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use identity::principal::{Identity, Principals};
 use percent_encoding::percent_decode_str;
-use store::{AuditLog, UNAUDITED};
+use store::AuditLog;
 use telemetry::TraceContext;
 use tokio::sync::mpsc;
 
@@ -134,8 +134,8 @@ impl Inference {
         let request_id = RequestId::mint(&*self.0.random);
         let (head, body) = request.into_parts();
         let mut progress = Progress::default();
-        if self.0.audit.refuses() {
-            return refused(&head, &unavailable(format!("{UNAUDITED}.")), &request_id);
+        if let Some(why) = self.0.audit.refuses() {
+            return refused(&head, &unavailable(format!("{why}.")), &request_id);
         }
         let performed = self.perform(&head, body, peer, began, &mut progress).await;
         let fault = performed.as_ref().err().map(|failure| match failure {

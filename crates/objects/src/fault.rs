@@ -137,7 +137,7 @@ impl From<StoreError> for Failure {
                 "OperationAborted",
                 "Another request changed the same thing at the same time, or this one took too long. Try again.",
             ),
-            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_)) => {
+            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_) | StoreError::CutOff) => {
                 tracing::error!(%error, "A change is refused.");
                 Self::new("ServiceUnavailable", format!("Nothing was changed: {error}"))
             }

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt as _;
 use identity::principal::{Identity, Principals};
-use store::{AuditLog, Store};
+use store::{AuditLog, CUT_OFF, Store};
 
 use crate::audit::{Refusal, bounded, denies};
 use crate::authenticate::{Caller, authenticate};
@@ -124,6 +124,9 @@ impl Objects {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
+        if !self.setup.store.standing().is_current() {
+            return Err(Failure::new("ServiceUnavailable", format!("{CUT_OFF}.")));
+        }
         let target = Target::of(head, &self.setup.hosts)?;
         let Caller { identity, region, payload } = authenticate(&self.setup, head, &target).await?;
         let region = region.unwrap_or_else(|| self.setup.region.clone());

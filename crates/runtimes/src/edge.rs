@@ -17,7 +17,7 @@ use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::Names;
 use identity::workload;
-use store::{AuditLog, Change, ChangeKind, Store, UNAUDITED};
+use store::{AuditLog, Change, ChangeKind, Store};
 use telemetry::Telemetry;
 use tokio::sync::Semaphore;
 
@@ -154,9 +154,9 @@ impl Runtimes {
     pub async fn answer(&self, place: &Place, arrival: Arrival) -> Response<Body> {
         let Arrival { head, payload, peer, through } = arrival;
         let request_id = RequestId::mint(&*self.house.setup.random);
-        if self.house.setup.audit.refuses() {
+        if let Some(why) = self.house.setup.audit.refuses() {
             let response =
-                Refusal::new(Kind::Unavailable, format!("{UNAUDITED}.")).into_response(AgentProtocol::Http);
+                Refusal::new(Kind::Unavailable, format!("{why}.")).into_response(AgentProtocol::Http);
             return headers::identify(response.map(Body::whole), &request_id, None);
         }
         let telling = Telling::begin(&self.house.setup, &head.headers, place.asked, &request_id);

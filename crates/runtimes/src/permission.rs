@@ -59,16 +59,16 @@ pub(crate) fn signed(identity: &Identity, request: &Request<'_>) -> Result<Optio
     if let Some((part, verdict)) = verdicts.iter().find(denied) {
         return Err(request.refused(*part, requester, verdict));
     }
-    let lets_in = |(_, verdict): &&(Part<'_>, Verdict)| verdict.is_allowed();
-    let Some((part, lacking)) = verdicts.iter().find(|it| !lets_in(it)) else {
+    let Some((part, lacking)) = verdicts.iter().find(|(_, verdict)| !verdict.is_allowed()) else {
         return Ok(verdicts.iter().find_map(|(_, verdict)| deciding(verdict)));
     };
-    let is_own = identity.caller.account == request.subject.scope.account;
-    let own = request.subject.parts.map(|part| judged(part, None));
-    match own.iter().find(|verdict| is_own && verdict.is_allowed()) {
-        Some(verdict) => Ok(deciding(verdict)),
-        None => Err(request.refused(*part, requester, lacking)),
+    if identity.caller.account == request.subject.scope.account {
+        let own = request.subject.parts.map(|part| judged(part, None));
+        if let Some(verdict) = own.iter().find(|verdict| verdict.is_allowed()) {
+            return Ok(deciding(verdict));
+        }
     }
+    Err(request.refused(*part, requester, lacking))
 }
 
 /// Decides about a caller whom no account knows; gives what allowed it, where a statement did.

@@ -35,6 +35,7 @@ use crate::master_key;
 use crate::numbers::Numbers;
 use crate::proxies::Proxies;
 use crate::recordings;
+use crate::replica::{self, Membership};
 use crate::terminal::Failure;
 
 /// How long functions and agents have to end when the server does.
@@ -62,6 +63,8 @@ pub(crate) struct House {
     functions: Functions,
     agents: Arc<Agents>,
     audit: AuditLog,
+    /// Its part among those who share the database, if it can be shared.
+    membership: Option<Membership>,
     checkpointer: Checkpointer,
     logs: LogWriter,
     numbers: Numbers,
@@ -170,6 +173,7 @@ impl House {
         };
         loader.load().await?;
         runtime.spawn(loader.follow());
+        let replica = replica::join(&store, configuration.lease, &*random).await?;
 
         let objects = Objects::new(objects::Setup {
             store: store.clone(),
@@ -222,9 +226,14 @@ impl House {
             largest_payload: configuration.largest_payload,
             guard_role: configuration.guard_role,
             pins: configuration.pins,
-            in_force: reached,
+            in_force: reached.clone(),
+            replica: replica.clone(),
             runtime: runtime.clone(),
         });
+        let membership = match replica {
+            Some(replica) => Some(Membership::begin(replica, control.clone(), reached, &runtime).await?),
+            None => None,
+        };
         control.resume().await?;
         runtime.spawn(control.clone().sweep_for_ever());
         runtime.spawn(recordings::prune_for_ever(
@@ -260,7 +269,8 @@ impl House {
             client,
             runtimes,
         );
-        let numbers = Numbers { lane: lane.clone(), fetches, audit: audit.clone(), telemetry };
+        let numbers =
+            Numbers { lane: lane.clone(), fetches, audit: audit.clone(), telemetry, store: store.clone() };
         if let Some(exporter) = &mut exporter {
             let numbers = numbers.clone();
             exporter.export_metrics(Arc::clone(&clock), move || numbers.read());
@@ -283,6 +293,7 @@ impl House {
             functions,
             agents,
             audit,
+            membership,
             checkpointer,
             logs,
             numbers,
@@ -300,8 +311,19 @@ impl House {
         self.audit.flush().await;
     }
 
+    /// Waits until this server must end, because it knows what the database does not.
+    pub(crate) async fn broken(&self) -> Failure {
+        match &self.membership {
+            Some(membership) => membership.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Ends the functions, writes what waits, closes the database.
     pub(crate) async fn close(&self) {
+        if let Some(membership) = &self.membership {
+            membership.leave().await;
+        }
         tokio::join!(self.functions.shutdown(FUNCTION_GRACE), self.agents.shutdown(FUNCTION_GRACE));
         self.audit.flush().await;
         if let Err(error) = self.checkpointer.write().await {

@@ -24,6 +24,7 @@ use runtimes::{Arrival, Payload, Place};
 #[cfg(target_os = "linux")]
 use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
+use store::CUT_OFF;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
@@ -219,11 +220,11 @@ impl Worker {
             return refusal.map(|body| Either::Left(Either::Left(body)));
         }
         let route = route::of(&head);
-        let may_refuse_unread =
+        let ends_if_refused =
             may_refuse_unread(&route) && head.version < Version::HTTP_2 && !body.is_end_stream();
         let request = Request::from_parts(head, body);
         let mut answer = self.take(route, request, peer).await;
-        if may_refuse_unread && answer.status().as_u16() >= 400 {
+        if ends_if_refused && answer.status().as_u16() >= 400 {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer
@@ -231,6 +232,10 @@ impl Worker {
 
     async fn take(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Answered> {
         match route {
+            route if is_told_by_what_is_known(&route) && !self.house.store.standing().is_current() => {
+                let refusal = response::text(StatusCode::SERVICE_UNAVAILABLE, CUT_OFF);
+                refusal.map(|body| Either::Left(Either::Left(body)))
+            }
             Route::Objects => {
                 let answer = Box::pin(self.house.objects.answer(request, peer)).await;
                 answer.map(|body| Either::Left(Either::Right(body)))
@@ -290,11 +295,33 @@ impl Worker {
     }
 
     async fn ready(&self) -> Response<Body> {
+        let standing = self.house.store.standing();
+        let unavailable = |why| response::text(StatusCode::SERVICE_UNAVAILABLE, why);
         match self.house.store.read().await {
-            Ok(_) if !*self.stop.borrow() => response::text(StatusCode::OK, "ready\n"),
-            Ok(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
-            Err(_) => response::text(StatusCode::SERVICE_UNAVAILABLE, "the database is not available\n"),
+            _ if *self.stop.borrow() => unavailable("stopping\n"),
+            Ok(_) if standing.is_current() => response::text(StatusCode::OK, "ready\n"),
+            Ok(_) => unavailable(
+                "the lease of this replica is over: no request is served until it has caught up\n",
+            ),
+            Err(_) if standing.is_current() => unavailable(
+                "the database is not available: what is known is served until the lease is over\n",
+            ),
+            Err(_) => {
+                unavailable("the database is not available, and the lease is over: no request is served\n")
+            }
         }
+    }
+}
+
+/// Whether an answer is made of what the server knows, in words of its own. The planes say in theirs that they are cut off.
+fn is_told_by_what_is_known(route: &Route) -> bool {
+    match route {
+        Route::Mcp(_) | Route::Http(..) | Route::Runtime(_) | Route::Inference => false,
+        Route::Control | Route::Objects => false,
+        Route::Health | Route::Ready | Route::Metrics | Route::Welcome => false,
+        Route::ResourceMetadata(_) | Route::Token(_) | Route::Provider(..) | Route::Consent(_) => true,
+        Route::PoolMetadata(_) | Route::PoolKeys(_) | Route::ClientKeys(..) => true,
+        Route::WebIdentityMetadata(_) | Route::WebIdentityKeys(_) => true,
     }
 }
 

@@ -19,6 +19,7 @@ mod numbers;
 mod oidc;
 mod proxies;
 mod recordings;
+mod replica;
 mod response;
 mod route;
 mod sign_in;

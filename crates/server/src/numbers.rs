@@ -1,8 +1,10 @@
 //! Everything that is counted, for those who ask for it and for those to whom it is sent.
 
 use gateway::Lane;
-use store::AuditLog;
+use store::{AuditLog, Store};
 use telemetry::{Family, Fetches, Kind, Namespace, Point, PointValue, Telemetry};
+
+use crate::replica;
 
 /// Where the numbers are.
 #[derive(Clone)]
@@ -11,6 +13,7 @@ pub(crate) struct Numbers {
     pub(crate) fetches: Fetches,
     pub(crate) audit: AuditLog,
     pub(crate) telemetry: Telemetry,
+    pub(crate) store: Store,
 }
 
 impl Numbers {
@@ -21,6 +24,7 @@ impl Numbers {
         families.extend(self.fetches.families());
         families.extend(self.telemetry.families());
         families.extend(trail(&self.audit));
+        families.extend(replica::numbers(self.store.standing()));
         families
     }
 }

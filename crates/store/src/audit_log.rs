@@ -13,10 +13,11 @@ use domain::{AuditEvent, Recording};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::standing::CUT_OFF;
 use crate::{Recorded, Store, WhenFailing};
 
-/// What a caller is told of whose request nothing could be said ([`AuditLog::refuses`]).
-pub const UNAUDITED: &str =
+/// What a caller is told of whose request nothing could be said.
+const UNAUDITED: &str =
     "The audit trail cannot be kept at the moment, so no request is served. Try again later";
 /// How many events may wait to be written, when it is not said.
 const WAITING: usize = 8_192;
@@ -64,16 +65,21 @@ impl AuditLog {
         Self { sender, store, waiting }
     }
 
-    /// Whether a request must be refused, because nothing could be said of it: the trail fails, and there is no more room
-    /// or the operator chose not to wait for that.
+    /// Why a request must be refused, in a caller's words, if it must: what this replica knows may be out of date; or nothing
+    /// could be said of the request, because the trail fails, and there is no more room or the operator chose not to wait
+    /// for that.
     #[must_use]
-    pub fn refuses(&self) -> bool {
+    pub fn refuses(&self) -> Option<&'static str> {
+        if !self.store.standing().is_current() {
+            return Some(CUT_OFF);
+        }
         let health = self.store.audit_health();
-        match health.when_failing() {
+        let refused = match health.when_failing() {
             WhenFailing::Drop => false,
             WhenFailing::RefuseControlChanges => self.sender.capacity() == 0 && health.trouble().is_some(),
             WhenFailing::RefuseTraffic => health.trouble().is_some(),
-        }
+        };
+        refused.then_some(UNAUDITED)
     }
 
     /// Hands an event over of a request that was refused and did nothing: when there is no room while the trail fails, it is

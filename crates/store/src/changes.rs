@@ -107,16 +107,22 @@ impl Store {
     /// The changes after `seq`, in order, at most 1,000 of them.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails.
+    /// [`StoreError`] when the database fails, [`StoreError::Lost`] when `seq` itself is not in the feed any more: then what
+    /// comes after it is not all that changed.
     pub async fn changes_since(&self, seq: i64) -> Result<Vec<Change>, StoreError> {
         let mut tx = self.read().await?;
         let rows = tx
             .fetch(
-                "SELECT seq, account, region, kind, id FROM changes WHERE seq > $1 ORDER BY seq LIMIT 1000",
+                "SELECT seq, account, region, kind, id FROM changes WHERE seq >= $1 ORDER BY seq LIMIT 1001",
                 params![seq],
             )
             .await?;
+        let known = usize::from(seq > 0);
+        if known == 1 && rows.first().map(|row| row.int(0)).transpose()? != Some(seq) {
+            return Err(StoreError::Lost);
+        }
         rows.iter()
+            .skip(known)
             .map(|row| {
                 let corrupt = |error: domain::InvalidScope| StoreError::Corrupt {
                     table: "changes",

@@ -6,6 +6,14 @@ pub enum StoreError {
     /// The database cannot be opened or reached.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database could not be reached a moment ago, and is not waited for.
+    #[error(
+        "the database cannot be reached at the moment: nothing is read or changed. Try again, or ask another replica"
+    )]
+    CutOff,
+    /// The database does not have what it had: it went back in its history.
+    #[error("the database lost changes that it had committed")]
+    Lost,
     /// A row with this key exists already.
     #[error("a row with this key exists already")]
     Exists,

@@ -13,6 +13,7 @@ mod policies;
 mod pool_users;
 mod principals;
 mod recordings;
+mod replicas;
 mod runtimes;
 mod third_parties;
 mod web_identity;
@@ -26,6 +27,7 @@ use policies::{POLICY_GENERATIONS, POLICY_SUMMARIES};
 use pool_users::POOL_USERS;
 use principals::PRINCIPALS;
 use recordings::RECORDINGS;
+use replicas::REPLICAS;
 use runtimes::AGENT_RUNTIMES;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
@@ -54,6 +56,7 @@ const SCRIPTS: &[&str] = &[
     PRINCIPALS,
     AGENT_RUNTIMES,
     LOGS,
+    REPLICAS,
 ];
 
 /// The version that this Portcullis writes.

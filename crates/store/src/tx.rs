@@ -14,7 +14,9 @@ use crate::backend::{Connection, Param, Row, params};
 use crate::database::Database;
 use crate::master::{self, Master};
 use crate::recorded_calls::TABLE;
+use crate::replicas::CHANNEL;
 use crate::seal::{MasterKey, RowKeys, Sealer};
+use crate::standing::Standing;
 
 /// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
 const WRITE_LOCK: i64 = 0x5043_4C53;
@@ -38,6 +40,7 @@ struct Inner {
     changed: watch::Sender<i64>,
     appended: watch::Sender<()>,
     health: AuditHealth,
+    standing: Standing,
 }
 
 impl Store {
@@ -84,6 +87,7 @@ impl Store {
                 changed,
                 appended,
                 health: AuditHealth::default(),
+                standing: Standing::default(),
             }),
             chain,
         })
@@ -93,6 +97,16 @@ impl Store {
     #[must_use]
     pub fn audit_health(&self) -> &AuditHealth {
         &self.inner.health
+    }
+
+    /// Whether this process may serve what it knows.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.inner.standing
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.inner.database
     }
 
     pub(crate) fn with_chain(&self, chain: Arc<Chain>) -> Self {
@@ -119,8 +133,9 @@ impl Store {
     /// A transaction that only reads, at one moment of the database.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails.
+    /// [`StoreError`] when the database fails, [`StoreError::CutOff`] at once while it cannot be reached.
     pub async fn read(&self) -> Result<Tx, StoreError> {
+        self.must_be_reached()?;
         let open = match &self.inner.database {
             Database::Sqlite { read, .. } => Open::Sqlite(read.begin().await?),
             Database::Postgres(pool) => Open::Postgres(
@@ -133,8 +148,9 @@ impl Store {
     /// A transaction that writes. Writers take turns.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails.
+    /// [`StoreError`] when the database fails, [`StoreError::CutOff`] at once while it cannot be reached.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.must_be_reached()?;
         let open = match &self.inner.database {
             Database::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Database::Postgres(pool) => Open::Postgres(pool.begin().await?),
@@ -195,7 +211,11 @@ impl Store {
         }
     }
 
-    fn tell(&self, last: i64) {
+    fn must_be_reached(&self) -> Result<(), StoreError> {
+        if self.standing().is_cut_off() { Err(StoreError::CutOff) } else { Ok(()) }
+    }
+
+    pub(crate) fn tell(&self, last: i64) {
         self.inner.changed.send_if_modified(|known| {
             let newer = last > *known;
             *known = last.max(*known);
@@ -232,6 +252,10 @@ impl Tx {
         }
         self.append_event(event).await?;
         let last = if self.wrote_change { Some(self.last_change().await?) } else { None };
+        if let (Some(last), Open::Postgres(_)) = (last, &self.open) {
+            // Told when it is committed, and not before.
+            self.fetch("SELECT pg_notify($1, $2)", params![CHANNEL, &last.to_string()]).await?;
+        }
         let store = self.store.clone();
         self.end().await?;
         if let Some(last) = last {

@@ -15,9 +15,8 @@ use domain::{
 use store::{StoreError, Tx};
 
 use super::generation_wire::{describe, describe_asset, summarise};
-use super::policy_engine::{PAGE, find as find_engine, page_of_engine};
+use super::policy_engine::{PAGE, find as find_engine, page_of_engine, read_part};
 use super::{AgentCore, bad_token, conflict, name_taken, not_found, over_quota};
-use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::{Failure, invalid};
 use crate::idempotency::Attempt;
@@ -90,7 +89,8 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<GetPolicyGenerationResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyGenerationId::from_text(input.policy_generation_id);
-        let mut tx = read_about(context, &engine, &id).await?;
+        let mut tx =
+            read_part(context, &engine, &Arn::policy_generation(&context.scope, &engine, &id)).await?;
         Ok(describe(&find(context, &mut tx, &engine, &id).await?))
     }
 
@@ -115,7 +115,8 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<GetPolicyGenerationSummaryResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyGenerationId::from_text(input.policy_generation_id);
-        let mut tx = read_about(context, &engine, &id).await?;
+        let mut tx =
+            read_part(context, &engine, &Arn::policy_generation(&context.scope, &engine, &id)).await?;
         let found = tx.generation_summary(&context.scope, &engine, &id, context.now).await?;
         Ok(summarise(&found.ok_or_else(|| not_found("Policy generation", &id))?))
     }
@@ -141,7 +142,8 @@ impl PolicyGenerationOperations<Context> for AgentCore {
     ) -> Result<ListPolicyGenerationAssetsResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyGenerationId::from_text(input.policy_generation_id);
-        let mut tx = read_about(context, &engine, &id).await?;
+        let mut tx =
+            read_part(context, &engine, &Arn::policy_generation(&context.scope, &engine, &id)).await?;
         let paging =
             Paging::new(input.next_token.as_deref(), input.max_results, PAGE).ok_or_else(bad_token)?;
         let assets = find(context, &mut tx, &engine, &id).await?.assets;
@@ -189,29 +191,6 @@ async fn find(
 ) -> Result<PolicyGeneration, Failure> {
     let found = tx.generation(&context.scope, engine, id, context.now).await?;
     found.ok_or_else(|| not_found("Policy generation", id))
-}
-
-/// Some operations are about the engine and about the generation, and both must be allowed.
-async fn authorize<'a>(
-    context: &'a Context,
-    engine: &PolicyEngineId,
-    id: &PolicyGenerationId,
-) -> Result<Authorized<'a>, Failure> {
-    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, engine)).await?;
-    let generation = Arn::policy_generation(&context.scope, engine, id);
-    context.authorize_tagged(&generation).await?;
-    Ok(allowed)
-}
-
-/// A transaction for reading a generation of an engine that is there.
-async fn read_about(
-    context: &Context,
-    engine: &PolicyEngineId,
-    id: &PolicyGenerationId,
-) -> Result<Tx, Failure> {
-    let mut tx = authorize(context, engine, id).await?.read().await?;
-    find_engine(&mut tx, &context.scope, engine).await?;
-    Ok(tx)
 }
 
 /// The gateway that policies are to be about: one of the caller's account and of the region.

@@ -9,11 +9,10 @@ use aws_shapes::bedrock_agentcore_control::{
 use domain::{Arn, Policy, PolicyEnforcement, PolicyEngineId, PolicyId, PolicyStatus, Scope, Settled};
 use store::{Page, StoreError, Tx};
 
-use super::policy_engine::{find as find_engine, page_of_engine};
+use super::policy_engine::{authorize_part, find as find_engine, page_of_engine, read_part};
 use super::policy_settle::settle_later;
 use super::policy_wire::{describe, read_enforcement, read_validation, summarise};
 use super::{AgentCore, generation, name_taken, not_found, over_quota, policy_permission};
-use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::idempotency::Attempt;
@@ -80,7 +79,7 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<GetPolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let mut tx = read_about(context, &engine, &id).await?;
+        let mut tx = read_part(context, &engine, &Arn::policy(&context.scope, &engine, &id)).await?;
         Ok(describe(&find(&mut tx, &context.scope, &engine, &id).await?))
     }
 
@@ -92,7 +91,8 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<UpdatePolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let allowed = authorize(context, &engine, &id).await?;
+        let part = Arn::policy(&context.scope, &engine, &id);
+        let allowed = authorize_part(context, &engine, &part).await?;
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
         let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
@@ -131,7 +131,8 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<DeletePolicyResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let allowed = authorize(context, &engine, &id).await?;
+        let part = Arn::policy(&context.scope, &engine, &id);
+        let allowed = authorize_part(context, &engine, &part).await?;
         let mut tx = allowed.begin().await?;
         find_engine(&mut tx, &context.scope, &engine).await?;
         let mut policy = find(&mut tx, &context.scope, &engine, &id).await?;
@@ -165,7 +166,7 @@ impl PolicyOperations<Context> for AgentCore {
     ) -> Result<GetPolicySummaryResponse, Failure> {
         let engine = PolicyEngineId::from_text(input.policy_engine_id);
         let id = PolicyId::from_text(input.policy_id);
-        let mut tx = read_about(context, &engine, &id).await?;
+        let mut tx = read_part(context, &engine, &Arn::policy(&context.scope, &engine, &id)).await?;
         let found = tx.policy_summary(&context.scope, &engine, &id).await?;
         Ok(summarise(&found.ok_or_else(|| not_found("Policy", &id))?))
     }
@@ -196,25 +197,6 @@ async fn find(tx: &mut Tx, scope: &Scope, engine: &PolicyEngineId, id: &PolicyId
 
 fn arn(policy: &Policy) -> Arn {
     Arn::policy(&policy.scope, &policy.engine, &policy.id)
-}
-
-/// Some operations are about the engine and about the policy, and both must be allowed.
-async fn authorize<'a>(
-    context: &'a Context,
-    engine: &PolicyEngineId,
-    id: &PolicyId,
-) -> Result<Authorized<'a>, Failure> {
-    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, engine)).await?;
-    let policy = Arn::policy(&context.scope, engine, id);
-    context.authorize_tagged(&policy).await?;
-    Ok(allowed)
-}
-
-/// A transaction for reading a policy of an engine that is there.
-async fn read_about(context: &Context, engine: &PolicyEngineId, id: &PolicyId) -> Result<Tx, Failure> {
-    let mut tx = authorize(context, engine, id).await?.read().await?;
-    find_engine(&mut tx, &context.scope, engine).await?;
-    Ok(tx)
 }
 
 /// A statement that was written, or one that a generation of this engine made.

@@ -14,6 +14,7 @@ use store::{Page, StoreError, Tx};
 use super::gateway_settings::read_kms_key;
 use super::tag::check_tags;
 use super::{AgentCore, all_engines, bad_token, conflict, name_taken, not_found, over_quota};
+use crate::authorized::Authorized;
 use crate::context::Context;
 use crate::fault::Failure;
 use crate::idempotency::Attempt;
@@ -180,6 +181,24 @@ async fn page_of_engines(
     let paging = Paging::new(token.as_deref(), size, PAGE).ok_or_else(bad_token)?;
     let found = allowed.read().await?.policy_engines(&context.scope, paging.page()).await?;
     Ok(paging.cut(found, |engine| engine.id.to_string()))
+}
+
+/// Some operations are about the engine and about a part of it, and both must be allowed.
+pub(super) async fn authorize_part<'a>(
+    context: &'a Context,
+    engine: &PolicyEngineId,
+    part: &Arn,
+) -> Result<Authorized<'a>, Failure> {
+    let allowed = context.authorize_tagged(&Arn::policy_engine(&context.scope, engine)).await?;
+    context.authorize_tagged(part).await?;
+    Ok(allowed)
+}
+
+/// A transaction for reading a part of an engine that is there.
+pub(super) async fn read_part(context: &Context, engine: &PolicyEngineId, part: &Arn) -> Result<Tx, Failure> {
+    let mut tx = authorize_part(context, engine, part).await?.read().await?;
+    find(&mut tx, &context.scope, engine).await?;
+    Ok(tx)
 }
 
 /// How every list of what an engine holds begins: the caller may see the engine, the page is one, the engine is there.

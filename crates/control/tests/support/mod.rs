@@ -172,6 +172,7 @@ impl World {
             guard_role: credentials::GuardRole::default(),
             pins: control::pinning::Pins::default(),
             in_force,
+            replica: None,
             runtime,
         });
         let mut tx = store.begin().await.unwrap();

@@ -74,11 +74,6 @@ impl Reply {
         }
     }
 
-    /// Nothing could be said of what the request did.
-    pub(crate) fn unaudited() -> Self {
-        Self::unavailable(store::UNAUDITED)
-    }
-
     pub(crate) fn too_large(largest: usize) -> Self {
         let detail = format!("The request is larger than {} MB", largest / MEGABYTE);
         Self::refused(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &detail)

@@ -48,8 +48,8 @@ impl Lane {
             return answer::finish(Reply::no_gateway(id), &request_id);
         };
         drop(snapshot);
-        if setup.audit.refuses() {
-            return answer::finish(Reply::unaudited(), &request_id);
+        if let Some(why) = setup.audit.refuses() {
+            return answer::finish(Reply::unavailable(why), &request_id);
         }
         let mut record =
             Record::begin(&self.plane, &gate, request.headers(), peer, began, request_id.clone());

@@ -54,6 +54,7 @@ pub(crate) struct File {
     pub(crate) telemetry: Telemetry,
     pub(crate) vault: Vault,
     pub(crate) audit: super::audit::Section,
+    pub(crate) replica: Replica,
 }
 
 /// A value that is written as text and read by its own type, so that what is wrong with it is shown with its line too.
@@ -73,6 +74,25 @@ pub(crate) struct Server {
     pub(crate) max_connections: Option<NonZeroUsize>,
     pub(crate) metrics: Metrics,
     pub(crate) trusted_proxies: Vec<Written<Network>>,
+}
+
+/// How this server shares its database with others.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Replica {
+    lease_seconds: Option<NonZeroU64>,
+}
+
+impl Replica {
+    /// How long a lease is: 5 seconds, or 2 to 300 as the file says.
+    pub(crate) fn lease(&self) -> Result<Duration, Failure> {
+        match self.lease_seconds.map_or(5, NonZeroU64::get) {
+            seconds @ 2..=300 => Ok(Duration::from_secs(seconds)),
+            seconds => Err(Failure::usage(format!(
+                "replica.lease-seconds is {seconds}: give a number from 2 to 300"
+            ))),
+        }
+    }
 }
 
 /// Who may read `/metrics`.

@@ -82,6 +82,8 @@ pub(crate) struct Configuration {
     /// What becomes of prompts and resources where policies guard.
     pub(crate) prompts_and_resources: PromptsAndResources,
     pub(crate) metrics: Metrics,
+    /// How long a replica may serve without having reached the database.
+    pub(crate) lease: Duration,
     /// The proxies whose word for the client's address is taken.
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) guard_role: GuardRole,
@@ -199,6 +201,7 @@ impl Configuration {
                 .map(|it| it.0)
                 .unwrap_or_default(),
             metrics: file.server.metrics,
+            lease: file.replica.lease()?,
             trusted_proxies: file.server.trusted_proxies.into_iter().map(|network| network.0).collect(),
             pins: file.gateway.pin_tools.map(|pins| pins.0).unwrap_or_default(),
             guard_role: file.gateway.guard_role.map(|role| role.0).unwrap_or_default(),

@@ -23,12 +23,21 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             version = env!("CARGO_PKG_VERSION"),
             "Portcullis listens. `portcullis env` prints what points AWS's clients here.",
         );
-        tokio::spawn(async move {
-            told_to_end().await;
+        let house = Arc::clone(&running.house);
+        let ending = tokio::spawn(async move {
+            let broken = tokio::select! {
+                () = told_to_end() => None,
+                failure = house.broken() => Some(failure),
+            };
             tracing::info!("Ending: open requests are finished first.");
             stop.send_replace(true);
+            broken
         });
-        running.until_ended().await
+        running.until_ended().await?;
+        match ending.await {
+            Ok(Some(failure)) => Err(failure),
+            Ok(None) | Err(_) => Ok(()),
+        }
     })
 }
 

@@ -1,0 +1,145 @@
+//! This server as one of those that share its database: its lease, what it confirms, and what becomes of those who are gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::ControlPlane;
+use store::{Beat, Replica, StoreError};
+use telemetry::{Family, Kind, Namespace, Point, PointValue};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::terminal::Failure;
+
+/// How often at least it is looked at the start whether everything was read.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The tasks of a replica, until it leaves.
+pub(crate) struct Membership {
+    replica: Arc<Replica>,
+    tasks: Vec<JoinHandle<()>>,
+    lost: watch::Receiver<bool>,
+}
+
+impl Membership {
+    /// Gets the first lease, for what is served up to `in_force`, and keeps it from then on.
+    pub(crate) async fn begin(
+        replica: Arc<Replica>,
+        control: ControlPlane,
+        in_force: watch::Receiver<i64>,
+        runtime: &Handle,
+    ) -> Result<Self, Failure> {
+        let mut reached = in_force.clone();
+        loop {
+            let confirmed = *reached.borrow_and_update();
+            match replica.beat(confirmed).await? {
+                Beat::Current { .. } => break,
+                Beat::Behind => {
+                    let _ = tokio::time::timeout(PAUSE, reached.changed()).await;
+                }
+                Beat::Lost => return Err(lost_history()),
+            }
+        }
+        let (tell_lost, lost) = watch::channel(false);
+        let listening = Arc::clone(&replica);
+        let tasks = vec![
+            runtime.spawn(async move { listening.listen().await }),
+            runtime.spawn(confirm(Arc::clone(&replica), in_force.clone())),
+            runtime.spawn(beat(Arc::clone(&replica), control, in_force, tell_lost)),
+        ];
+        Ok(Self { replica, tasks, lost })
+    }
+
+    /// Waits until the database turns out to have lost what this replica has served.
+    pub(crate) async fn lost(&self) -> Failure {
+        if self.lost.clone().wait_for(|lost| *lost).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        lost_history()
+    }
+
+    /// Ends the tasks and gives the lease back.
+    pub(crate) async fn leave(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.replica.leave().await;
+    }
+}
+
+fn lost_history() -> Failure {
+    Failure::new(
+        "the database lost changes that this replica has served, as after a failover to a standby that was behind\n\
+         Start the server again: it reads everything anew. Synchronous replication keeps this from happening",
+    )
+}
+
+/// Renews the lease for ever.
+async fn beat(
+    replica: Arc<Replica>,
+    control: ControlPlane,
+    mut in_force: watch::Receiver<i64>,
+    lost: watch::Sender<bool>,
+) {
+    loop {
+        let confirmed = *in_force.borrow_and_update();
+        let pause = match replica.beat(confirmed).await {
+            Ok(Beat::Current { left }) => {
+                if left && let Err(error) = control.resume().await {
+                    tracing::warn!(%error, "What a replica left half done is not taken up.");
+                }
+                replica.interval()
+            }
+            Ok(Beat::Behind) => {
+                let _ = tokio::time::timeout(replica.interval(), in_force.changed()).await;
+                PAUSE
+            }
+            Ok(Beat::Lost) => {
+                lost.send_replace(true);
+                return;
+            }
+            Err(_) => PAUSE,
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Confirms what is served, as soon as it is.
+async fn confirm(replica: Arc<Replica>, mut in_force: watch::Receiver<i64>) {
+    while in_force.changed().await.is_ok() {
+        let reached = *in_force.borrow_and_update();
+        if let Err(error) = replica.confirm(reached).await {
+            tracing::debug!(%error, "It is not confirmed what is served; the next beat says it.");
+        }
+    }
+}
+
+/// Whether this replica is current, and reaches its database.
+pub(crate) fn numbers(standing: &store::Standing) -> [Family; 2] {
+    let family = |name, help, number| Family {
+        namespace: Namespace::Server,
+        name,
+        aws_name: "",
+        help,
+        kind: Kind::Gauge,
+        points: vec![Point { labels: Vec::new(), value: PointValue::Number(u64::from(number)) }],
+    };
+    [
+        family("current", "Whether the lease of this replica runs, so that it serves", standing.is_current()),
+        family(
+            "database_reachable",
+            "Whether the database was reached when last tried",
+            !standing.is_cut_off(),
+        ),
+    ]
+}
+
+/// Joins those who share the store's database.
+pub(crate) async fn join(
+    store: &store::Store,
+    lease: Duration,
+    random: &dyn domain::Random,
+) -> Result<Option<Arc<Replica>>, StoreError> {
+    Ok(Replica::join(store, lease, random).await?.map(Arc::new))
+}

@@ -1,0 +1,161 @@
+//! Replicas on PostgreSQL, when `PORTCULLIS_TEST_POSTGRES` names a server: what one is told the others have confirmed, they
+//! have, or they know themselves out of date.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may fail by panicking, and asks its environment for a server"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::{AccountId, AuditEvent, RequestId, Scope, SystemRandom, Timestamp};
+use store::{Account, Beat, MasterKey, Replica, Store, StoreError};
+
+const LEASE: Duration = Duration::from_millis(1_200);
+const CURRENT: Beat = Beat::Current { left: false };
+
+/// A database of its own for one test.
+async fn place() -> Option<(String, MasterKey)> {
+    let server = std::env::var("PORTCULLIS_TEST_POSTGRES").ok()?;
+    let name = format!("test_{}", RequestId::mint(&SystemRandom).as_str().replace('-', ""));
+    let options: sqlx::postgres::PgConnectOptions = server.parse().unwrap();
+    let pool = sqlx::PgPool::connect_with(options).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&pool).await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    Some((format!("{base}/{name}"), MasterKey::generate(&SystemRandom)))
+}
+
+async fn opened((url, master): &(String, MasterKey)) -> (Store, Replica) {
+    let store = Store::open(url, master, Arc::new(SystemRandom)).await.unwrap();
+    let replica = Replica::join(&store, LEASE, &SystemRandom).await.unwrap().unwrap();
+    (store, replica)
+}
+
+/// Makes an account; gives the place of the change.
+async fn change(store: &Store, number: &str) -> i64 {
+    let id = AccountId::parse(number).unwrap();
+    let now = Timestamp::from_seconds(1_763_717_400);
+    let mut tx = store.begin().await.unwrap();
+    tx.insert_account(&Account { id: id.clone(), name: "one".to_owned(), created_at: now }).await.unwrap();
+    let event = AuditEvent::of_system("test.change", &Scope::global(&id), now, &SystemRandom);
+    tx.commit(&event).await.unwrap();
+    *store.changed().borrow()
+}
+
+#[tokio::test]
+async fn sqlite_is_one_servers_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("test.db").display());
+    let store = Store::open(&url, &MasterKey::generate(&SystemRandom), Arc::new(SystemRandom)).await.unwrap();
+    assert!(Replica::join(&store, LEASE, &SystemRandom).await.unwrap().is_none());
+    assert!(store.standing().is_current());
+}
+
+#[tokio::test]
+async fn a_change_waits_for_those_with_a_lease_and_for_nobody_else() {
+    let Some(place) = place().await else { return };
+    let ((here, one), (there, other)) = (opened(&place).await, opened(&place).await);
+    assert!(!here.standing().is_current(), "who has no lease yet serves nothing");
+    assert_eq!(one.beat(0).await.unwrap(), CURRENT);
+    let first = change(&here, "111111111111").await;
+    assert_eq!(other.beat(0).await.unwrap(), Beat::Behind, "who comes must have read what was before");
+    assert!(!there.standing().is_current());
+    assert_eq!(other.beat(first).await.unwrap(), CURRENT);
+    one.until_confirmed(first).await.unwrap();
+
+    // The other one lives and has not confirmed: it is waited for.
+    let second = change(&here, "222222222222").await;
+    let waiting = one.until_confirmed(second);
+    tokio::pin!(waiting);
+    assert!(tokio::time::timeout(LEASE / 4, &mut waiting).await.is_err());
+    other.confirm(second).await.unwrap();
+    waiting.await.unwrap();
+
+    // It is gone: it is waited for until its lease is over, and by then it knows so itself.
+    let began = Instant::now();
+    assert_eq!(one.beat(second).await.unwrap(), CURRENT);
+    assert_eq!(other.beat(second).await.unwrap(), CURRENT);
+    let third = change(&here, "333333333333").await;
+    one.until_confirmed(third).await.unwrap();
+    assert!(!there.standing().is_current(), "somebody went on without one that believes itself current");
+    assert!(began.elapsed() > LEASE / 2);
+
+    // It comes back when it has read everything, and not before.
+    assert_eq!(other.beat(second).await.unwrap(), Beat::Behind);
+    assert_eq!(other.beat(third).await.unwrap(), CURRENT);
+    assert!(there.standing().is_current());
+    other.leave().await;
+    let fourth = change(&here, "444444444444").await;
+    let began = Instant::now();
+    one.until_confirmed(fourth).await.unwrap();
+    assert!(began.elapsed() < LEASE / 2, "who left is waited for");
+}
+
+#[tokio::test]
+async fn one_that_does_not_keep_up_loses_its_lease() {
+    let Some(place) = place().await else { return };
+    let (store, replica) = opened(&place).await;
+    assert_eq!(replica.beat(0).await.unwrap(), CURRENT);
+    let seq = change(&store, "111111111111").await;
+    assert_eq!(replica.beat(0).await.unwrap(), CURRENT, "it is about to read what it was told of");
+    assert_eq!(replica.beat(0).await.unwrap(), Beat::Behind);
+    assert_eq!(replica.beat(seq).await.unwrap(), CURRENT);
+}
+
+#[tokio::test]
+async fn what_the_database_lost_is_noticed() {
+    let Some(place) = place().await else { return };
+    let (store, replica) = opened(&place).await;
+    let seq = change(&store, "111111111111").await;
+    assert_eq!(replica.beat(seq).await.unwrap(), CURRENT);
+    let pool = sqlx::PgPool::connect(&place.0).await.unwrap();
+    sqlx::raw_sql("DELETE FROM changes").execute(&pool).await.unwrap();
+    assert!(matches!(store.changes_since(seq).await, Err(StoreError::Lost)));
+    assert_eq!(replica.beat(seq).await.unwrap(), Beat::Lost);
+    assert!(!store.standing().is_current());
+}
+
+#[tokio::test]
+async fn a_work_is_one_replicas_until_that_is_gone() {
+    let Some(place) = place().await else { return };
+    let ((_, one), (_, other)) = (opened(&place).await, opened(&place).await);
+    assert_eq!(one.beat(0).await.unwrap(), CURRENT);
+    assert_eq!(other.beat(0).await.unwrap(), CURRENT);
+    assert!(one.take_up("w").await.unwrap() && one.take_up("w").await.unwrap());
+    assert!(!other.take_up("w").await.unwrap());
+    one.put_down("w").await.unwrap();
+    assert!(other.take_up("w").await.unwrap());
+    assert!(!one.take_up("w").await.unwrap());
+    // The other one dies in the middle.
+    let deadline = Instant::now() + LEASE * 5;
+    let mut left = false;
+    while !left && Instant::now() < deadline {
+        tokio::time::sleep(LEASE / 8).await;
+        left = matches!(one.beat(0).await.unwrap(), Beat::Current { left: true });
+    }
+    assert!(left, "nobody is told that a replica is gone");
+    assert!(one.take_up("w").await.unwrap());
+}
+
+#[tokio::test]
+async fn changes_are_told_to_who_listens() {
+    let Some(place) = place().await else { return };
+    let ((here, _one), (there, other)) = (opened(&place).await, opened(&place).await);
+    let other = Arc::new(other);
+    let listening = Arc::clone(&other);
+    let task = tokio::spawn(async move { listening.listen().await });
+    let mut told = there.changed();
+    // It may not listen yet when the first is made.
+    for number in ["111111111111", "222222222222", "333333333333", "444444444444", "555555555555"] {
+        let seq = change(&here, number).await;
+        let heard = told.wait_for(|last| *last >= seq);
+        if tokio::time::timeout(Duration::from_millis(500), heard).await.is_ok() {
+            task.abort();
+            return;
+        }
+    }
+    panic!("nothing was heard");
+}

@@ -1,0 +1,174 @@
+"""Several servers on one PostgreSQL database, each behind a line that can be cut."""
+
+import base64
+import concurrent.futures
+import contextlib
+import itertools
+import os
+import secrets
+import selectors
+import socket
+import threading
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from portcullis import MASTER_KEY, Database, Server
+
+LEASE = 2
+
+
+class Line:
+    """A TCP proxy before the database, which can be cut: nothing passes any more, and nobody is told."""
+
+    def __init__(self, host: str, port: int):
+        self.upstream = (host, port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = self.listener.getsockname()
+        self.whole = threading.Event()
+        self.whole.set()
+        self.pairs = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self._pass, args=(near,), daemon=True).start()
+
+    def _pass(self, near: socket.socket):
+        with near, contextlib.suppress(OSError):
+            self.whole.wait()
+            with socket.create_connection(self.upstream) as far:
+                self.pairs.append((near, far))
+                join(near, far, self.whole.wait)
+
+    def cut(self):
+        """Bytes are held back, as by a network that drops them."""
+        self.whole.clear()
+
+    def mend(self):
+        """What was open is gone, as after the timeouts of a real network; new connections pass."""
+        for pair in self.pairs:
+            for end in pair:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        self.pairs.clear()
+        self.whole.set()
+
+    def close(self):
+        self.mend()
+        self.listener.close()
+
+
+class Balancer:
+    """A load balancer: each connection goes to the next server that takes it."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://{}:{}".format(*self.listener.getsockname())
+        self.backends, self.turns = [], itertools.count()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                threading.Thread(target=self._pass, args=(near,), daemon=True).start()
+
+    def _pass(self, near: socket.socket):
+        with near, contextlib.suppress(OSError):
+            backends, turn = list(self.backends), next(self.turns)
+            for place in range(len(backends)):
+                host, _, port = backends[(turn + place) % len(backends)].rpartition(":")
+                try:
+                    far = socket.create_connection((host, int(port)))
+                except ConnectionRefusedError:
+                    continue
+                with far:
+                    join(near, far)
+                return
+
+    def close(self):
+        self.listener.close()
+
+
+def join(one: socket.socket, other: socket.socket, may_pass=lambda: None):
+    """Passes bytes between two sockets until one of them ends."""
+    with selectors.DefaultSelector() as both:
+        both.register(one, selectors.EVENT_READ, other)
+        both.register(other, selectors.EVENT_READ, one)
+        while True:
+            for key, _ in both.select():
+                data = key.fileobj.recv(65536)
+                if not data:
+                    return
+                may_pass()
+                key.data.sendall(data)
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return "{}:{}".format(*listener.getsockname())
+
+
+class Replica(Server):
+    """A server that shares its database."""
+
+    public_url = None
+
+    def __init__(self, folder: Path, database: Database, public_url: str, **settings):
+        self.public_url = public_url
+        parts = urllib.parse.urlsplit(database.url)
+        self.line = Line(parts.hostname, parts.port or 5432)
+        user = parts.netloc.rpartition("@")[0]
+        netloc = f"{user + '@' if user else ''}127.0.0.1:{self.line.address[1]}"
+        shared = Database(parts._replace(netloc=netloc).geturl())
+        arguments = ["--public-url", public_url]
+        super().__init__(folder, database=shared, arguments=arguments, **settings)
+        self.endpoint = f"http://{free_address()}"
+
+    def at(self, url: str) -> str:
+        """The same place at this server, whatever host the URL names."""
+        return self.endpoint + urllib.parse.urlsplit(url).path
+
+    def is_ready(self) -> bool:
+        return self._answers()
+
+    def dispose(self):
+        self.line.mend()
+        with contextlib.suppress(AssertionError):
+            if self.process is not None and self.process.poll() is None:
+                self.stop()
+        self.line.close()
+
+
+@contextlib.contextmanager
+def replicas(folder: Path, count: int = 3, settings: str = "", at_once: bool = False):
+    """So many servers on one new database, as a list; one started after the other, or all at once."""
+    if (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") == "sqlite":
+        pytest.skip("replicas share a database on PostgreSQL")
+    database, balancer = Database.fresh(), Balancer()
+    environment = {MASTER_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
+    settings = f"{settings}\n[replica]\nlease-seconds = {LEASE}\n"
+    started = []
+    try:
+        for number in range(count):
+            folder_of_it = folder / f"replica-{number}"
+            replica = Replica(folder_of_it, database, balancer.url, settings=settings, environment=environment)
+            started.append(replica)
+            balancer.backends.append(urllib.parse.urlsplit(replica.endpoint).netloc)
+            if not at_once:
+                replica.start()
+        if at_once:
+            with concurrent.futures.ThreadPoolExecutor(count) as starting:
+                list(starting.map(Replica.start, started))
+        yield started
+        for replica in started:
+            assert "panicked" not in replica.log(), replica.log_tail(200)
+    finally:
+        balancer.close()
+        for replica in started:
+            replica.dispose()
+        database.drop()
