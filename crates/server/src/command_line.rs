@@ -10,6 +10,7 @@ use prover::SolverUse;
 
 use crate::configuration::PublicUrl;
 use crate::verbs::audit::Audit;
+use crate::verbs::backup::Backup;
 use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
 use crate::verbs::vault::Vault;
@@ -49,6 +50,8 @@ pub(crate) enum Verb {
     Token(Token),
     /// Look at credential providers, and try them
     Identity(Identity),
+    /// Copy the whole database into one sealed file, while servers run
+    Backup(Backup),
     /// Print the completions of a shell
     Completions(Completions),
     /// Answer the calls of one process, for `exec`

@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Target(arguments) => verbs::target::run(arguments),
         Verb::Token(arguments) => verbs::token::run(arguments),
         Verb::Identity(arguments) => verbs::identity::run(arguments),
+        Verb::Backup(arguments) => verbs::backup::run(arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

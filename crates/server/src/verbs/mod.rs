@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod env;
 pub(crate) mod exec;
@@ -14,6 +15,7 @@ pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod posture;
 mod preflight;
+mod progress;
 pub(crate) mod serve;
 pub(crate) mod target;
 mod target_check;
