@@ -13,6 +13,7 @@ use crate::verbs::audit::Audit;
 use crate::verbs::backup::Backup;
 use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
+use crate::verbs::restore::Restore;
 use crate::verbs::vault::Vault;
 
 #[derive(Parser)]
@@ -52,6 +53,8 @@ pub(crate) enum Verb {
     Identity(Identity),
     /// Copy the whole database into one sealed file, while servers run
     Backup(Backup),
+    /// Fill an empty database with a backup
+    Restore(Restore),
     /// Print the completions of a shell
     Completions(Completions),
     /// Answer the calls of one process, for `exec`

@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Token(arguments) => verbs::token::run(arguments),
         Verb::Identity(arguments) => verbs::identity::run(arguments),
         Verb::Backup(arguments) => verbs::backup::run(arguments),
+        Verb::Restore(arguments) => verbs::restore::run(&arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

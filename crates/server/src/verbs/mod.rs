@@ -16,6 +16,7 @@ pub(crate) mod pool;
 pub(crate) mod posture;
 mod preflight;
 mod progress;
+pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod target;
 mod target_check;
