@@ -148,6 +148,11 @@ def served_as(of: Installation, copy: Server) -> dict:
         copy.stop()
 
 
+def events(server: Server) -> list:
+    told = server.run("audit", "query", "--json", "--limit", "100000").stdout
+    return [json.loads(line)["eventId"] for line in told.splitlines()]
+
+
 @contextlib.contextmanager
 def written_to(server: Server):
     """Users are made one after the other meanwhile; gives how many there are."""
@@ -252,3 +257,38 @@ def test_a_damaged_backup_and_a_wrong_key_leave_nothing(installation, backup, tm
         (copy.data_dir / "master.key").unlink()
         told = copy.run("restore", str(bad), check=False).stderr
         assert "no master key" in told and not os.listdir(copy.data_dir), told
+
+
+@pytest.mark.parametrize("kind", KINDS[-1:])
+def test_everything_moves_to_another_database_and_back(installation, backup, tmp_path, kind):
+    there = Database.fresh() if kind == "postgres" else Database(f"sqlite:{tmp_path / 'there.db'}")
+    back = f"sqlite:{tmp_path / 'back.db'}"
+    installation.server.stop()
+    try:
+        with copy_of(installation.server, tmp_path / "copy", "sqlite") as copy:
+            intact = lambda: "is what was written" in copy.run("audit", "verify").stdout
+            copy.run("restore", str(backup[0]))
+            copy.endpoint = installation.server.endpoint
+            copy.start()
+            running = copy.run("migrate", "--to", there.url, check=False)
+            assert running.returncode == 1 and "stop it" in running.stderr, running.stderr
+            copy.stop()
+            before = events(copy)
+            told = json.loads(copy.run("migrate", "--to", there.url, "--json").stdout)
+            assert told["tables"]["gateways"] == 1 and told["rows"] == sum(told["tables"].values())
+            refused = copy.run("migrate", "--to", there.url, check=False)
+            assert refused.returncode == 1 and "not empty" in refused.stderr, refused.stderr
+            copy.database = Database(there.url)
+            assert intact() and set(before) < set(events(copy))
+            assert served_as(installation, copy) == installation.seen
+            moved = copy.run("migrate", "--from", there.url, "--to", back).stdout
+            assert "gateways" in moved and "rows are in" in moved, moved
+            copy.database = Database(back)
+            assert intact() and served_as(installation, copy) == installation.seen and intact()
+            # It is the caller's to say which database there is nothing in.
+            nothing = copy.run("migrate", "--from", f"sqlite:{tmp_path / 'none.db'}", "--to", back, check=False)
+            assert nothing.returncode == 1 and "nothing in it" in nothing.stderr, nothing.stderr
+    finally:
+        installation.server.start()
+        if kind == "postgres":
+            there.drop()

@@ -55,3 +55,4 @@ pub use logs::LogLine;
 pub use outcome::{Completed, ErrorKind, FunctionError};
 pub use settings::{RunAs, Settings};
 pub use supervisor::Supervisor;
+pub use workdir::hold;

@@ -11,6 +11,7 @@ use prover::SolverUse;
 use crate::configuration::PublicUrl;
 use crate::verbs::audit::Audit;
 use crate::verbs::backup::Backup;
+use crate::verbs::migrate::Migrate;
 use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
 use crate::verbs::restore::Restore;
@@ -55,6 +56,8 @@ pub(crate) enum Verb {
     Backup(Backup),
     /// Fill an empty database with a backup
     Restore(Restore),
+    /// Move everything from one database into another
+    Migrate(Migrate),
     /// Print the completions of a shell
     Completions(Completions),
     /// Answer the calls of one process, for `exec`

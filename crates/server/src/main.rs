@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Identity(arguments) => verbs::identity::run(arguments),
         Verb::Backup(arguments) => verbs::backup::run(arguments),
         Verb::Restore(arguments) => verbs::restore::run(&arguments),
+        Verb::Migrate(arguments) => verbs::migrate::run(arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

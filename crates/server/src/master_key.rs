@@ -144,7 +144,10 @@ fn uses_file(configuration: &Configuration) -> bool {
 }
 
 /// Where the configuration says that the master key is; a file that is not there is made for a database without one.
-async fn master(configuration: &Configuration, random: &Arc<dyn Random>) -> Result<Master, Failure> {
+pub(crate) async fn master(
+    configuration: &Configuration,
+    random: &Arc<dyn Random>,
+) -> Result<Master, Failure> {
     if let Some(command) = &configuration.master_key_command {
         return Ok(Master::Command(Arc::new(command.clone())));
     }

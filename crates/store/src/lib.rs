@@ -69,7 +69,7 @@ pub use audit_health::{AuditHealth, WhenFailing};
 pub use audit_log::{AuditLog, UNAUDITED};
 pub use audit_retention::Retired;
 pub use changes::{Change, ChangeKind};
-pub use copying::{Backup, Copied, CopyError, Step, Watcher};
+pub use copying::{Backup, Copied, CopyError, Counted, Step, Watcher, migrate};
 pub use error::StoreError;
 pub use idempotency::Remembered;
 pub use kms_keys::{KmsAlias, KmsMaterial};

@@ -10,6 +10,7 @@ pub(crate) mod identity;
 mod input;
 pub(crate) mod intercept;
 pub(crate) mod mail;
+pub(crate) mod migrate;
 mod open;
 pub(crate) mod policy;
 pub(crate) mod pool;

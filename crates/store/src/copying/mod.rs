@@ -7,6 +7,7 @@
 
 mod backup;
 mod error;
+mod migration;
 mod records;
 mod restoring;
 mod rows;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use backup::Copied;
 pub use error::CopyError;
+pub use migration::{Counted, migrate};
 pub use restoring::Backup;
 pub(crate) use sealed_file::BACKUPS;
 

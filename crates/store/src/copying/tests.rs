@@ -9,7 +9,7 @@ use domain::{AccountId, AuditEvent, Random, RequestId, Scope, SystemRandom, Time
 
 use super::rows::{self, Cell, Cells, Pages};
 use super::tables::{self, Kind, Numbered, Table};
-use super::{Backup, Copied, CopyError};
+use super::{Backup, Copied, CopyError, migrate};
 use crate::backend::{Connection, params};
 use crate::database::Database;
 use crate::seal::Sealer;
@@ -176,6 +176,25 @@ async fn a_backup_has_every_row_of_every_table_and_restores_into_either_database
             assert_copied(&expected, &dump(&restored).await);
             let verified = restored.verify_trail(&NoCheckpoints, |finding| panic!("{finding:?}"));
             assert_eq!(verified.await.unwrap().len(), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_moves_into_either_other() {
+    let key = MasterKey::generate(&SystemRandom);
+    for from in places().await {
+        let store = full(&from.url, &key).await.on_chain("elsewhere").unwrap();
+        let expected = dump(&store).await;
+        for to in places().await {
+            let master = Master::Key(key.clone());
+            let noted = event("database.migrate");
+            let moved = migrate(&store, &master, &to.url, &random(), &noted, &mut |_| ()).await.unwrap();
+            assert_eq!(moved.len(), expected.len());
+            assert!(moved.iter().all(|it| it.rows == expected[&it.table].len() as u64));
+            assert_copied(&expected, &dump(&new_store(&to.url, &key).await).await);
+            let again = migrate(&store, &master, &to.url, &random(), &noted, &mut |_| ()).await;
+            assert!(matches!(again, Err(CopyError::NotEmpty(_))), "{again:?}");
         }
     }
 }
