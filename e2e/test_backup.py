@@ -1,5 +1,5 @@
 """Backups, and moves from one database to another: what AWS's APIs say of a server is what they say of its copy, and a
-file or a key that is not right leaves nothing behind.
+file or a key that is not right leaves nothing behind. `doctor` says what is wrong with an installation.
 
 On PostgreSQL copies go into both databases, else into another SQLite file.
 """
@@ -8,6 +8,8 @@ import contextlib
 import hashlib
 import json
 import os
+import socket
+import sqlite3
 import stat
 import threading
 from dataclasses import dataclass, field
@@ -292,3 +294,103 @@ def test_everything_moves_to_another_database_and_back(installation, backup, tmp
         installation.server.start()
         if kind == "postgres":
             there.drop()
+
+
+# --- doctor ----------------------------------------------------------------------------------------------------------------
+
+
+def doctor(server: Server, *more: str) -> tuple:
+    """Whether all is well, and what is said about each thing."""
+    done = server.run("doctor", "--json", *more, check=False)
+    told = json.loads(done.stdout)
+    assert done.returncode == (0 if told["healthy"] else 1), done
+    found = {}
+    for check in told["checks"]:
+        assert check["remedy"] if check["verdict"] != "ok" else not check["remedy"], check
+        found.setdefault(check["about"], []).append(check)
+    return told["healthy"], found
+
+
+def problem(checks: list) -> str:
+    [check] = [check for check in checks if check["verdict"] == "problem"]
+    return f"{check['found']} -> {check['remedy']}"
+
+
+def test_a_server_that_is_well_is_told_so(installation):
+    server = installation.server
+    listen = ("--listen", server.endpoint.removeprefix("http://"))
+    healthy, found = doctor(server, *listen)
+    assert healthy, found
+    expected = {"settings", "data directory", "disk", "database", "master key", "audit trail", "address"}
+    expected |= {"public URL", "open files", "python", "node", "solver"}
+    expected |= {"PostgreSQL", "clock"} if server.database.url else set()
+    assert set(found) == expected
+    assert "is ready" in found["address"][0]["found"] and "chains with" in found["audit trail"][0]["found"]
+    reached = doctor(server, *listen, "--public-url", server.endpoint)[1]["public URL"]
+    assert "is reached" in reached[0]["found"] and reached[0]["verdict"] == "ok", reached
+    other = doctor(server, *listen, "--public-url", "https://gate.example.com")[1]["public URL"]
+    assert "the server began with" in problem(other)
+    shown = server.run("doctor", *listen).stdout
+    assert "ok       master key      opens the data key" in shown
+
+
+def test_what_is_wrong_is_found_and_nothing_is_changed(installation, tmp_path):
+    with copy_of(installation.server, tmp_path / "copy", "sqlite") as copy:
+        free = ("--listen", "127.0.0.1:1")
+        copy.data_dir.chmod(0o755)
+        (copy.data_dir / "master.key").chmod(0o644)
+        _, found = doctor(copy, *free)
+        told = [check["found"] for check in found["data directory"]]
+        assert any("others may look into" in it for it in told) and any("master.key" in it for it in told), told
+        assert os.listdir(copy.data_dir) == ["master.key"], "a look made something"
+        copy.data_dir.chmod(0o700)
+        (copy.data_dir / "master.key").chmod(0o600)
+        healthy, found = doctor(copy)
+        assert healthy and "nothing in it" in found["database"][0]["found"], found
+
+        copy.start()
+        copy.stop()
+        key = (copy.data_dir / "master.key").read_bytes()
+        (copy.data_dir / "master.key").write_text("B" * 42 + "A=\n")
+        assert "not the one" in problem(doctor(copy)[1]["master key"])
+        (copy.data_dir / "master.key").unlink()
+        assert "put it back" in problem(doctor(copy)[1]["master key"])
+        (copy.data_dir / "master.key").write_bytes(key)
+        (copy.data_dir / "master.key").chmod(0o600)
+
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            other.settimeout(0.1)
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
+            stop = threading.Event()
+            answering = threading.Thread(target=answer, args=(other, stop))
+            answering.start()
+            assert "another program" in problem(doctor(copy, "--listen", taken)[1]["address"])
+            stop.set()
+            answering.join(10)
+
+        required = ("--policy-solver", "required", "--solver-program", "no-such-solver")
+        assert "install cvc5" in problem(doctor(copy, *required)[1]["solver"])
+        (tmp_path / "bad.toml").write_text("listne = 1\n")
+        assert "listne" in problem(doctor(copy, "--config", str(tmp_path / "bad.toml"))[1]["settings"])
+        no_database = ("--database", f"sqlite:{tmp_path / 'bad.toml'}")
+        assert "see that it runs" in problem(doctor(copy, *no_database)[1]["database"])
+        nowhere = ("--database", f"sqlite:{tmp_path / 'nowhere' / 'x.db'}")
+        assert "make it" in problem(doctor(copy, *nowhere)[1]["database"])
+        with contextlib.closing(sqlite3.connect(copy.data_dir / "portcullis.db")) as database, database:
+            database.execute("UPDATE audit_chains SET place = place + 1")
+        assert "not signed" in problem(doctor(copy)[1]["audit trail"])
+        with contextlib.closing(sqlite3.connect(copy.data_dir / "portcullis.db")) as database, database:
+            database.execute("UPDATE meta SET value = '1000' WHERE name = 'schema'")
+        assert "start a newer Portcullis" in problem(doctor(copy)[1]["database"])
+
+
+def answer(listener: socket.socket, stop: threading.Event):
+    """Answers as some other server does."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")

@@ -50,6 +50,7 @@ mod workdir;
 pub use code::Digest;
 pub use environment::is_reserved as is_reserved_variable;
 pub use error::{InvokeError, SetupError};
+pub use interpreter::interpreters;
 pub use launch::{Code, Credentials, Invocation, Launch, Provider, ProviderError};
 pub use logs::LogLine;
 pub use outcome::{Completed, ErrorKind, FunctionError};

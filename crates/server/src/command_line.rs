@@ -11,6 +11,7 @@ use prover::SolverUse;
 use crate::configuration::PublicUrl;
 use crate::verbs::audit::Audit;
 use crate::verbs::backup::Backup;
+use crate::verbs::doctor::Doctor;
 use crate::verbs::migrate::Migrate;
 use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
@@ -58,6 +59,8 @@ pub(crate) enum Verb {
     Restore(Restore),
     /// Move everything from one database into another
     Migrate(Migrate),
+    /// Look at everything that a server stands on, and say what to do; fails when there is a problem
+    Doctor(Doctor),
     /// Print the completions of a shell
     Completions(Completions),
     /// Answer the calls of one process, for `exec`

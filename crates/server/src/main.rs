@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Backup(arguments) => verbs::backup::run(arguments),
         Verb::Restore(arguments) => verbs::restore::run(&arguments),
         Verb::Migrate(arguments) => verbs::migrate::run(arguments),
+        Verb::Doctor(arguments) => verbs::doctor::run(&arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

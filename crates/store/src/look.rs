@@ -6,6 +6,7 @@ use domain::{Random, Timestamp};
 
 use crate::backend::params;
 use crate::database::{Database, NAME};
+use crate::master::{self, Master};
 use crate::{Store, StoreError, schema};
 
 /// What our own connection is called, so that it can be told from those of servers.
@@ -56,6 +57,22 @@ pub async fn look(url: &str, random: &Arc<dyn Random>) -> Result<Look, StoreErro
     let looked = looked.await;
     store.close().await;
     looked
+}
+
+/// Opens the data key of a database that is there, and changes nothing, whatever its version.
+///
+/// # Errors
+/// [`StoreError::Unsealable`] when the master key is not the one that it is under, [`StoreError::MasterKey`] when a command
+/// fails, and [`StoreError`] when the database fails.
+pub async fn opens(url: &str, master: &Master, random: &Arc<dyn Random>) -> Result<(), StoreError> {
+    let store = Store::unopened(Database::open_as(url, LOOKING).await?, random)?;
+    let opened = async {
+        let keys = store.read().await?.wrapped_keys().await?;
+        master::unwrapped(master, &keys).await.map(drop)
+    };
+    let opened = opened.await;
+    store.close().await;
+    opened
 }
 
 async fn server(store: &Store) -> Result<Server, StoreError> {
