@@ -50,6 +50,21 @@ pub(crate) struct Missing {
     pub(crate) remedy: String,
 }
 
+/// The interpreters that functions would run on, whatever their version, as far as they are found: of Python, then of
+/// Node.js. What is wrong with one says what to do.
+///
+/// # Errors
+/// Each is what to do, where there is none.
+pub async fn interpreters(
+    python: Option<PathBuf>,
+    node: Option<PathBuf>,
+    search_path: OsString,
+) -> [Result<PathBuf, String>; 2] {
+    let found = Interpreters::new(python, node, search_path);
+    let (python, node) = (found.python("", PYTHON.oldest).await, found.node("", NODE.oldest).await);
+    [python, node].map(|it| it.map_err(|missing| missing.remedy))
+}
+
 /// Finds interpreters, and remembers those it found.
 pub(crate) struct Interpreters {
     python: Option<PathBuf>,

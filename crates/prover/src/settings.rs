@@ -81,7 +81,8 @@ impl Default for SolverSettings {
 impl SolverSettings {
     /// The program that is started: a name is looked for on the search path and nowhere else, a path is taken as it is.
     /// `None` for a name that is not there.
-    pub(crate) fn found(&self) -> Option<PathBuf> {
+    #[must_use]
+    pub fn found(&self) -> Option<PathBuf> {
         if self.program.components().count() > 1 {
             return Some(self.program.clone());
         }

@@ -20,18 +20,21 @@ const NO_REPLICA: &str = "main";
 /// How often it is looked for what is too old.
 const PAUSE: Duration = Duration::from_secs(10 * 60);
 
-/// The store on the chain of this replica: as it is configured, or as the data directory says, which is told at the first
-/// start.
+/// The store on the chain of this replica.
 pub(crate) fn on_own_chain(
     configuration: &Configuration,
     store: &Store,
     random: &dyn Random,
 ) -> Result<Store, Failure> {
-    let name = match &configuration.audit.replica {
-        Some(name) => name.clone(),
-        None => own_name(configuration, random)?,
-    };
-    Ok(store.on_chain(&name)?)
+    Ok(store.on_chain(&own_chain(configuration, random)?)?)
+}
+
+/// The chain of this replica: as it is configured, or as the data directory says, which is told at the first start.
+pub(crate) fn own_chain(configuration: &Configuration, random: &dyn Random) -> Result<String, Failure> {
+    match &configuration.audit.replica {
+        Some(name) => Ok(name.clone()),
+        None => own_name(configuration, random),
+    }
 }
 
 fn own_name(configuration: &Configuration, random: &dyn Random) -> Result<String, Failure> {

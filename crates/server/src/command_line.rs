@@ -10,8 +10,12 @@ use prover::SolverUse;
 
 use crate::configuration::PublicUrl;
 use crate::verbs::audit::Audit;
+use crate::verbs::backup::Backup;
+use crate::verbs::doctor::Doctor;
+use crate::verbs::migrate::Migrate;
 use crate::verbs::policy::Policy;
 use crate::verbs::pool::Pool;
+use crate::verbs::restore::Restore;
 use crate::verbs::vault::Vault;
 
 #[derive(Parser)]
@@ -49,6 +53,14 @@ pub(crate) enum Verb {
     Token(Token),
     /// Look at credential providers, and try them
     Identity(Identity),
+    /// Copy the whole database into one sealed file, while servers run
+    Backup(Backup),
+    /// Fill an empty database with a backup
+    Restore(Restore),
+    /// Move everything from one database into another
+    Migrate(Migrate),
+    /// Look at everything that a server stands on, and say what to do; fails when there is a problem
+    Doctor(Doctor),
     /// Print the completions of a shell
     Completions(Completions),
     /// Answer the calls of one process, for `exec`

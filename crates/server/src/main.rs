@@ -56,6 +56,10 @@ fn main() -> ExitCode {
         Verb::Target(arguments) => verbs::target::run(arguments),
         Verb::Token(arguments) => verbs::token::run(arguments),
         Verb::Identity(arguments) => verbs::identity::run(arguments),
+        Verb::Backup(arguments) => verbs::backup::run(arguments),
+        Verb::Restore(arguments) => verbs::restore::run(&arguments),
+        Verb::Migrate(arguments) => verbs::migrate::run(arguments),
+        Verb::Doctor(arguments) => verbs::doctor::run(&arguments),
         Verb::Completions(arguments) => verbs::completions::run(&arguments),
     };
     match done {

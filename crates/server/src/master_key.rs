@@ -65,6 +65,22 @@ pub(crate) fn check(configuration: &Configuration) -> Result<(), Failure> {
     if uses_file(configuration) { read_key(&configuration.data(FILE)).map(drop) } else { Ok(()) }
 }
 
+/// The master key of an installation that is elsewhere, and whose copy is to be here: none is made, because it would open
+/// nothing.
+pub(crate) async fn of_copy(
+    configuration: &Configuration,
+    random: &Arc<dyn Random>,
+) -> Result<Master, Failure> {
+    let path = configuration.data(FILE);
+    if uses_file(configuration) && !path.exists() {
+        return Err(Failure::new(format!(
+            "there is no master key: put the one that the data were sealed under to {}, or set PORTCULLIS_MASTER_KEY or vault.master-key-command",
+            path.display()
+        )));
+    }
+    master(configuration, random).await
+}
+
 /// Changes the master key: to a new one where it is kept, or, with `from`, from the key in that file to the configured one.
 pub(crate) async fn change(
     configuration: &Configuration,
@@ -127,7 +143,11 @@ fn uses_file(configuration: &Configuration) -> bool {
     configuration.master_key.is_none() && configuration.master_key_command.is_none()
 }
 
-async fn master(configuration: &Configuration, random: &Arc<dyn Random>) -> Result<Master, Failure> {
+/// Where the configuration says that the master key is; a file that is not there is made for a database without one.
+pub(crate) async fn master(
+    configuration: &Configuration,
+    random: &Arc<dyn Random>,
+) -> Result<Master, Failure> {
     if let Some(command) = &configuration.master_key_command {
         return Ok(Master::Command(Arc::new(command.clone())));
     }

@@ -21,6 +21,7 @@ pub(crate) enum Param<'a> {
     Int(i64),
     Bytes(&'a [u8]),
     MaybeText(Option<&'a str>),
+    MaybeInt(Option<i64>),
     MaybeBytes(Option<&'a [u8]>),
 }
 
@@ -89,7 +90,7 @@ impl Connection<'_> {
     /// Runs a query; answers all its rows.
     pub(crate) async fn fetch(
         &mut self,
-        sql: &'static str,
+        sql: impl SqlSafeStr,
         params: &[Param<'_>],
     ) -> Result<Vec<Row>, StoreError> {
         if has_nul(params) {
@@ -126,7 +127,11 @@ impl Connection<'_> {
 fn has_nul(params: &[Param<'_>]) -> bool {
     params.iter().any(|param| match param {
         Param::Text(text) | Param::MaybeText(Some(text)) => text.contains('\0'),
-        Param::Int(_) | Param::Bytes(_) | Param::MaybeText(None) | Param::MaybeBytes(_) => false,
+        Param::Int(_)
+        | Param::MaybeInt(_)
+        | Param::Bytes(_)
+        | Param::MaybeText(None)
+        | Param::MaybeBytes(_) => false,
     })
 }
 
@@ -139,6 +144,7 @@ fn sqlite_query<'q>(
         match *param {
             Param::Text(text) => arguments.add(text.to_owned()),
             Param::Int(number) => arguments.add(number),
+            Param::MaybeInt(number) => arguments.add(number),
             Param::Bytes(bytes) => arguments.add(bytes.to_vec()),
             Param::MaybeText(text) => arguments.add(text.map(str::to_owned)),
             Param::MaybeBytes(bytes) => arguments.add(bytes.map(<[u8]>::to_vec)),
@@ -157,6 +163,7 @@ fn postgres_query<'q>(
         match *param {
             Param::Text(text) => arguments.add(text),
             Param::Int(number) => arguments.add(number),
+            Param::MaybeInt(number) => arguments.add(number),
             Param::Bytes(bytes) => arguments.add(bytes),
             Param::MaybeText(text) => arguments.add(text),
             Param::MaybeBytes(bytes) => arguments.add(bytes),
@@ -189,6 +196,8 @@ impl Row {
         text -> String,
         int -> i64,
         bytes -> Vec<u8>,
+        maybe_text -> Option<String>,
+        maybe_int -> Option<i64>,
         maybe_bytes -> Option<Vec<u8>>,
     }
 

@@ -10,6 +10,9 @@ use sqlx::{Connection as _, PgPool, SqlitePool};
 
 use crate::StoreError;
 
+/// What PostgreSQL knows the connections of servers and of most verbs as.
+pub(crate) const NAME: &str = "portcullis";
+
 pub(crate) enum Database {
     /// One connection writes, several read: SQLite's write-ahead log lets them go on side by side.
     Sqlite {
@@ -22,6 +25,11 @@ pub(crate) enum Database {
 impl Database {
     /// Connects to the database that a URL names; an SQLite file is made when there is none.
     pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_as(url, NAME).await
+    }
+
+    /// The same under another name, by which PostgreSQL knows its connections.
+    pub(crate) async fn open_as(url: &str, name: &str) -> Result<Self, StoreError> {
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
         if let Some(path) = url.strip_prefix("sqlite:") {
             make_private(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -53,7 +61,7 @@ impl Database {
             let pool = PgPoolOptions::new()
                 .max_connections(10)
                 .acquire_timeout(Duration::from_secs(10))
-                .connect_with(options.application_name("portcullis"))
+                .connect_with(options.application_name(name))
                 .await
                 .map_err(unavailable)?;
             return Ok(Self::Postgres(pool));

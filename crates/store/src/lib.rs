@@ -9,8 +9,10 @@
 
 mod backend;
 mod changes;
+mod copying;
 mod database;
 mod error;
+mod look;
 mod master;
 mod replicas;
 mod resource_policies;
@@ -69,12 +71,14 @@ pub use audit_health::{AuditHealth, WhenFailing};
 pub use audit_log::AuditLog;
 pub use audit_retention::Retired;
 pub use changes::{Change, ChangeKind};
+pub use copying::{Backup, Copied, CopyError, Counted, Step, Watcher, migrate};
 pub use error::StoreError;
 pub use idempotency::Remembered;
 pub use kms_keys::{KmsAlias, KmsMaterial};
 pub use log_groups::{LogEvent, LogGroup, LogQuery, LogStream, MOST_EVENTS};
 pub use log_settings::{Delivery, DeliveryDestination, DeliverySource, LogSetting};
 pub use log_writer::{LogLine, LogWriter};
+pub use look::{Look, Server, look, opens};
 pub use mail::Mail;
 pub use master::{KeyCommand, KeyWork, Master, has_data_key, rewrap};
 pub use objects::{BlobWriter, CHUNK, KeyRange};

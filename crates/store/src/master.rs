@@ -32,6 +32,9 @@ pub enum Master {
 
 const WRAPPED_MASTER: &str = "master_key";
 const DATA_KEY: &str = "data_key";
+const WITH_A_COMMAND: &str =
+    "the database is under a master key that a command keeps: set vault.master-key-command";
+const WITHOUT_A_COMMAND: &str = "the database is under a master key that is not the command's: put it there with `portcullis vault change-master-key`";
 /// What the seal of the data key is bound to.
 const DATA_KEY_PLACE: &str = "sealed_meta|data_key";
 
@@ -91,17 +94,11 @@ pub(crate) async fn data_key(store: &Store, master: &Master) -> Result<Zeroizing
     // No command runs while the database is held: it takes its time.
     let (sealer, wrapped) = match (master, &known) {
         (Master::Key(_), (Some(_), Some(_))) => {
-            return Err(StoreError::MasterKey(
-                "the database is under a master key that a command keeps: set vault.master-key-command"
-                    .to_owned(),
-            ));
+            return Err(StoreError::MasterKey(WITH_A_COMMAND.to_owned()));
         }
         (Master::Key(key), _) => (Sealer::under(key)?, None),
         (Master::Command(_), (Some(_), None)) => {
-            return Err(StoreError::MasterKey(
-                "the database is under a master key that is not the command's: put it there with `portcullis vault change-master-key`"
-                    .to_owned(),
-            ));
+            return Err(StoreError::MasterKey(WITHOUT_A_COMMAND.to_owned()));
         }
         (Master::Command(command), (_, Some(wrapped))) => {
             drop(tx);
@@ -138,6 +135,26 @@ pub(crate) async fn data_key(store: &Store, master: &Master) -> Result<Zeroizing
     Ok(key)
 }
 
+/// The data key of a database, or of a copy of one, by what it holds of it; nothing is made.
+pub(crate) async fn unwrapped(
+    master: &Master,
+    WrappedKeys { data_key, master_key }: &WrappedKeys,
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let sealer = match (master, master_key) {
+        (Master::Key(_), Some(_)) => return Err(StoreError::MasterKey(WITH_A_COMMAND.to_owned())),
+        (Master::Command(_), None) => return Err(StoreError::MasterKey(WITHOUT_A_COMMAND.to_owned())),
+        (Master::Key(key), None) => Sealer::under(key)?,
+        (Master::Command(command), Some(wrapped)) => Sealer::under(&command.unwrap(wrapped).await?)?,
+    };
+    sealer.open(DATA_KEY_PLACE, data_key)
+}
+
+/// The data key as the database holds it, and the master key, where a command keeps it.
+pub(crate) struct WrappedKeys {
+    pub(crate) data_key: Vec<u8>,
+    pub(crate) master_key: Option<Vec<u8>>,
+}
+
 /// A transaction in which the tables are up to date. They are so afterwards only if it is committed, so that a start with a
 /// key that does not fit changes nothing.
 async fn migrated(store: &Store) -> Result<Tx, StoreError> {
@@ -147,6 +164,12 @@ async fn migrated(store: &Store) -> Result<Tx, StoreError> {
 }
 
 impl Tx {
+    /// The keys as the database holds them.
+    pub(crate) async fn wrapped_keys(&mut self) -> Result<WrappedKeys, StoreError> {
+        let data_key = self.sealed_meta(DATA_KEY).await?.ok_or(StoreError::Unsealable)?;
+        Ok(WrappedKeys { data_key, master_key: self.sealed_meta(WRAPPED_MASTER).await? })
+    }
+
     async fn sealed_meta(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let row = self.fetch_one("SELECT value FROM sealed_meta WHERE name = $1", params![name]).await?;
         row.map(|row| row.bytes(0)).transpose()

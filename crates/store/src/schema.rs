@@ -79,6 +79,11 @@ pub(crate) async fn found(connection: &mut Connection<'_>) -> Result<i64, StoreE
 
 /// Brings the database to the known version, inside the caller's transaction.
 pub(crate) async fn migrate(connection: &mut Connection<'_>) -> Result<(), StoreError> {
+    migrate_to(connection, known()).await
+}
+
+/// The same to an earlier version, for rows that were written under it. A database that is there already is not taken back.
+pub(crate) async fn migrate_to(connection: &mut Connection<'_>, wanted: i64) -> Result<(), StoreError> {
     let found = found(connection).await?;
     if found > known() {
         return Err(StoreError::Newer { found, known: known() });
@@ -87,7 +92,8 @@ pub(crate) async fn migrate(connection: &mut Connection<'_>) -> Result<(), Store
         Connection::Sqlite(_) => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
         Connection::Postgres(_) => ("BYTEA", "BIGSERIAL PRIMARY KEY"),
     };
-    for (version, script) in (1_i64..).zip(SCRIPTS).filter(|(version, _)| *version > found) {
+    let missing = |(version, _): &(i64, &&str)| (found + 1..=wanted).contains(version);
+    for (version, script) in (1_i64..).zip(SCRIPTS).filter(missing) {
         let script = script.replace("{bytes}", bytes).replace("{serial}", serial);
         connection.run_script(&script).await?;
         let version = version.to_string();

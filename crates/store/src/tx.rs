@@ -11,6 +11,7 @@ use crate::StoreError;
 use crate::audit_chain::{Chain, KEYS};
 use crate::audit_health::AuditHealth;
 use crate::backend::{Connection, Param, Row, params};
+use crate::copying::BACKUPS;
 use crate::database::Database;
 use crate::master::{self, Master};
 use crate::recorded_calls::TABLE;
@@ -36,6 +37,7 @@ struct Inner {
     sealer: Sealer,
     recorded: RowKeys,
     chains: RowKeys,
+    backups: RowKeys,
     random: Arc<dyn Random>,
     changed: watch::Sender<i64>,
     appended: watch::Sender<()>,
@@ -63,18 +65,23 @@ impl Store {
         let store = Self::unopened(Database::open(url).await?, &random)?;
         let data_key = master::data_key(&store, master).await?;
         let last = store.read().await?.last_change().await?;
-        let inner = Arc::into_inner(store.inner).ok_or(StoreError::Unsealable)?;
-        inner.changed.send_replace(last);
-        let (sealer, recorded) = (Sealer::new(&data_key)?, RowKeys::derive(&data_key, TABLE));
-        let chains = RowKeys::derive(&data_key, KEYS);
+        store.inner.changed.send_replace(last);
+        store.opened_by(&data_key)
+    }
+
+    /// The same store, with its data key.
+    pub(crate) fn opened_by(self, data_key: &[u8]) -> Result<Self, StoreError> {
+        let inner = Arc::into_inner(self.inner).ok_or(StoreError::Unsealable)?;
+        let (sealer, recorded) = (Sealer::new(data_key)?, RowKeys::derive(data_key, TABLE));
+        let (chains, backups) = (RowKeys::derive(data_key, KEYS), RowKeys::derive(data_key, BACKUPS));
         let chain = Arc::new(Chain::new(CHAIN, &*chains.seed(CHAIN)?)?);
-        Ok(Self { inner: Arc::new(Inner { sealer, recorded, chains, ..inner }), chain })
+        Ok(Self { inner: Arc::new(Inner { sealer, recorded, chains, backups, ..inner }), chain })
     }
 
     /// A database whose data key is not known: what is sealed in it cannot be opened.
     pub(crate) fn unopened(database: Database, random: &Arc<dyn Random>) -> Result<Self, StoreError> {
         let (sealer, recorded) = (Sealer::new(&[0; 32])?, RowKeys::derive(&[0; 32], TABLE));
-        let chains = RowKeys::derive(&[0; 32], KEYS);
+        let (chains, backups) = (RowKeys::derive(&[0; 32], KEYS), RowKeys::derive(&[0; 32], BACKUPS));
         let (random, changed) = (Arc::clone(random), watch::channel(0).0);
         let (appended, chain) = (watch::channel(()).0, Arc::new(Chain::new(CHAIN, &[0; 32])?));
         Ok(Self {
@@ -83,6 +90,7 @@ impl Store {
                 sealer,
                 recorded,
                 chains,
+                backups,
                 random,
                 changed,
                 appended,
@@ -124,6 +132,11 @@ impl Store {
     /// The keys of what was recorded of calls.
     pub(crate) fn recorded(&self) -> &RowKeys {
         &self.inner.recorded
+    }
+
+    /// The keys of backups.
+    pub(crate) fn backups(&self) -> &RowKeys {
+        &self.inner.backups
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
