@@ -59,4 +59,5 @@ pub use body::Body;
 pub use limit::Traffic;
 pub use pipeline::{Lane, Plane, Setup};
 pub use recording::Recorder;
+pub use session::Sessions;
 pub use snapshot::{Loader, Snapshot};

@@ -66,6 +66,8 @@ pub struct Setup {
     pub random: Arc<dyn Random>,
     /// Counts the credentials that targets are shown.
     pub fetches: Fetches,
+    /// The sessions of MCP clients.
+    pub sessions: Arc<Sessions>,
     /// Where records for log groups are handed over.
     pub logs: LogWriter,
     /// Where spans and log records are handed over.
@@ -85,7 +87,6 @@ pub struct Setup {
 /// The data plane, shared by all threads.
 pub struct Plane {
     pub(crate) setup: Setup,
-    pub(crate) sessions: Sessions,
     pub(crate) suspensions: Suspensions,
     pub(crate) quotas: Quotas,
 }
@@ -102,12 +103,7 @@ impl Lane {
     /// A lane of the plane that `setup` describes, whose HTTP targets may be these agent runtimes.
     #[must_use]
     pub fn new(setup: Setup, client: Client, runtimes: Runtimes) -> Self {
-        let plane = Plane {
-            quotas: Quotas::new(setup.traffic),
-            setup,
-            sessions: Sessions::default(),
-            suspensions: Suspensions::default(),
-        };
+        let plane = Plane { quotas: Quotas::new(setup.traffic), setup, suspensions: Suspensions::default() };
         Self { plane: Arc::new(plane), client, runtimes }
     }
 
@@ -197,7 +193,7 @@ impl Lane {
 pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -> Reply {
     if turn.arrival.ends_session {
         record.action("DELETE");
-        let reply = session::end(turn);
+        let reply = session::end(turn).await;
         record.done(&reply).await;
         return reply;
     }
@@ -256,7 +252,7 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     let known = if turn.arrival.is_modern(&message) {
         modern::check(turn, &message)
     } else {
-        session::recognise(turn, &message)
+        session::recognise(turn, &message).await
     };
     if let Err(reply) = known {
         return reply;
@@ -330,7 +326,7 @@ async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply
     match (&*method, turn.modern) {
         ("initialize", false) => list::initialize(turn, id, params),
         ("ping", false) => Reply::result(id, "{}"),
-        ("logging/setLevel", false) => session::set_level(turn, id, params),
+        ("logging/setLevel", false) => session::set_level(turn, id, params).await,
         ("server/discover", true) => list::discover(turn, id),
         ("tools/list", _) => list::tools(turn, id, params, &mut record.telling).await,
         ("tools/call", _) => match about(CallParams::parse) {

@@ -12,7 +12,7 @@ use credentials::Credentials;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
 use egress::Client;
 use functions::Functions;
-use gateway::{Lane, Loader, Snapshot};
+use gateway::{Lane, Loader, Sessions, Snapshot};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
@@ -153,6 +153,7 @@ impl House {
         .map_err(|error| Failure::new(error.to_string()))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (in_force, reached) = watch::channel(0);
+        let sessions = Arc::new(Sessions::new(store.clone()));
         let loader = Loader {
             store: store.clone(),
             snapshot: Arc::clone(&snapshot),
@@ -164,6 +165,7 @@ impl House {
             outbound: Arc::clone(&outbound),
             names: Arc::clone(&names),
             runtimes: runtimes.clone(),
+            sessions: Arc::clone(&sessions),
             client: client.clone(),
             guard_role: configuration.guard_role,
             clock: Arc::clone(&clock),
@@ -249,6 +251,7 @@ impl House {
                 clock: Arc::clone(&clock),
                 random: Arc::clone(&random),
                 fetches: fetches.clone(),
+                sessions,
                 logs: logs.clone(),
                 telemetry: telemetry.clone(),
                 call_timeout: configuration.call_timeout,

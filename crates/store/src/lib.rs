@@ -43,6 +43,7 @@ mod log_groups;
 mod log_settings;
 mod log_writer;
 mod mail;
+mod mcp_sessions;
 mod objects;
 mod policies;
 mod policy_generations;
@@ -75,6 +76,7 @@ pub use log_settings::{Delivery, DeliveryDestination, DeliverySource, LogSetting
 pub use log_writer::{LogLine, LogWriter};
 pub use mail::Mail;
 pub use master::{KeyCommand, KeyWork, Master, has_data_key, rewrap};
+pub use mcp_sessions::{McpSessionKey, McpSessionState, UpstreamSession};
 pub use objects::{BlobWriter, CHUNK, KeyRange};
 pub use pools::Registrations;
 pub use resume::Unsettled;

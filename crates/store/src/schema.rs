@@ -14,6 +14,7 @@ mod pool_users;
 mod principals;
 mod recordings;
 mod runtimes;
+mod shared;
 mod third_parties;
 mod web_identity;
 
@@ -27,6 +28,7 @@ use pool_users::POOL_USERS;
 use principals::PRINCIPALS;
 use recordings::RECORDINGS;
 use runtimes::AGENT_RUNTIMES;
+use shared::MCP_SESSIONS;
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
 
@@ -54,6 +56,7 @@ const SCRIPTS: &[&str] = &[
     PRINCIPALS,
     AGENT_RUNTIMES,
     LOGS,
+    MCP_SESSIONS,
 ];
 
 /// The version that this Portcullis writes.

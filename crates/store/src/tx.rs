@@ -19,6 +19,9 @@ use crate::seal::{MasterKey, RowKeys, Sealer};
 /// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
 const WRITE_LOCK: i64 = 0x5043_4C53;
 
+/// What the keys of the sessions of MCP's clients are derived for.
+const MCP_SESSIONS: &str = "mcp_sessions";
+
 /// The chain into which a process writes that was told of no other.
 const CHAIN: &str = "main";
 
@@ -34,6 +37,7 @@ struct Inner {
     sealer: Sealer,
     recorded: RowKeys,
     chains: RowKeys,
+    mcp_sessions: RowKeys,
     random: Arc<dyn Random>,
     changed: watch::Sender<i64>,
     appended: watch::Sender<()>,
@@ -64,14 +68,16 @@ impl Store {
         inner.changed.send_replace(last);
         let (sealer, recorded) = (Sealer::new(&data_key)?, RowKeys::derive(&data_key, TABLE));
         let chains = RowKeys::derive(&data_key, KEYS);
+        let mcp_sessions = RowKeys::derive(&data_key, MCP_SESSIONS);
         let chain = Arc::new(Chain::new(CHAIN, &*chains.seed(CHAIN)?)?);
-        Ok(Self { inner: Arc::new(Inner { sealer, recorded, chains, ..inner }), chain })
+        Ok(Self { inner: Arc::new(Inner { sealer, recorded, chains, mcp_sessions, ..inner }), chain })
     }
 
     /// A database whose data key is not known: what is sealed in it cannot be opened.
     pub(crate) fn unopened(database: Database, random: &Arc<dyn Random>) -> Result<Self, StoreError> {
         let (sealer, recorded) = (Sealer::new(&[0; 32])?, RowKeys::derive(&[0; 32], TABLE));
         let chains = RowKeys::derive(&[0; 32], KEYS);
+        let mcp_sessions = RowKeys::derive(&[0; 32], MCP_SESSIONS);
         let (random, changed) = (Arc::clone(random), watch::channel(0).0);
         let (appended, chain) = (watch::channel(()).0, Arc::new(Chain::new(CHAIN, &[0; 32])?));
         Ok(Self {
@@ -80,6 +86,7 @@ impl Store {
                 sealer,
                 recorded,
                 chains,
+                mcp_sessions,
                 random,
                 changed,
                 appended,
@@ -110,6 +117,11 @@ impl Store {
     /// The keys of what was recorded of calls.
     pub(crate) fn recorded(&self) -> &RowKeys {
         &self.inner.recorded
+    }
+
+    /// The keys of the sessions of MCP's clients.
+    pub(crate) fn mcp_sessions(&self) -> &RowKeys {
+        &self.inner.mcp_sessions
     }
 
     pub(crate) fn random(&self) -> &dyn Random {

@@ -24,6 +24,7 @@ use crate::challenge;
 use crate::delivery::Deliveries;
 use crate::intercept::{Interceptor, Interceptors};
 use crate::limit::Limits;
+use crate::session::Sessions;
 
 /// How often another process' changes are looked for, where there may be other processes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -52,6 +53,8 @@ pub struct Loader {
     pub names: Arc<Names>,
     /// Told of changed agent runtimes.
     pub runtimes: Runtimes,
+    /// Told of sessions that were ended or changed.
+    pub sessions: Arc<Sessions>,
     /// The client of upstream servers.
     pub client: Client,
     /// Whether roles must be allowed to have calls decided.
@@ -180,6 +183,7 @@ impl Loader {
     /// Notes what one change asks for, and tells those who remember something of it.
     fn note(&self, present: &Snapshot, change: &Change, work: &mut Work) {
         self.runtimes.note(change);
+        self.sessions.note(change);
         let of_scope = || present.gates.values().filter(|gate| gate.gateway.scope == change.scope);
         let ids = |gates: &mut dyn Iterator<Item = &Arc<Gate>>| -> Vec<GatewayId> {
             gates.map(|gate| gate.gateway.id.clone()).collect()
@@ -228,7 +232,7 @@ impl Loader {
                 })));
             }
             ChangeKind::CredentialProvider => self.outbound.forget_provider(&change.scope, &change.id),
-            ChangeKind::AgentRuntime | ChangeKind::Other => {}
+            ChangeKind::AgentRuntime | ChangeKind::McpSession | ChangeKind::Other => {}
         }
     }
 
