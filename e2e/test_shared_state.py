@@ -15,7 +15,7 @@ from authorization_server import AuthorizationServer
 from federation import Agent, walk
 from hostile_upstream import HostileUpstream
 from portcullis import Database, Server
-from scenery import Scenery, tool, until
+from scenery import tool, until
 from test_docs import free_port
 from test_rate_limits import limit, requests, status
 from wire import Wire, text_of
@@ -62,8 +62,8 @@ class Replicas:
     def know_each_other(self):
         """Waits until every one that lives knows of all others."""
         live = sum(server.process.poll() is None for server in self.servers)
-        statement = f"SELECT knows FROM rate_seats WHERE until > {int(time.time() * 1000)}"
-        until("the replicas", lambda: self.rows(statement), lambda seen: sorted(seen) == [[live - 1]] * live)
+        look = lambda: self.rows(f"SELECT knows FROM rate_seats WHERE until > {int(time.time() * 1000)}")
+        until("the replicas", look, lambda seen: sorted(seen) == [[live - 1]] * live)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +152,52 @@ def test_a_session_outlives_the_replica_that_opened_it(make, replicas):
     until("the tools", went_on.tools, lambda seen: [one["name"] for one in seen] == ["Tools___echo"])
     # Nothing of it stands in the database: it is its id.
     assert replicas.rows("SELECT COUNT(*) FROM mcp_sessions WHERE ended = 0") == [[0]]
+
+
+def limited(make, replicas, *entries):
+    """A gateway with a limit that is in force at the first two replicas, and how to call it at each."""
+    gateway = make.gateway()
+    gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
+    # What is blocked costs nothing, and shows that the limit is there.
+    limit(gateway, ["$.context.request.header.x-tenant"], (["blocked"], requests(0)), *entries)
+    wires = [at(server, gateway) for server in replicas.servers[:2]]
+    for wire in wires:
+        blocked = lambda wire=wire: status(wire, "Tools___echo", **{"X-Tenant": "blocked"}).status_code
+        until("the limit", blocked, lambda seen: seen == 429, 5)
+    return wires
+
+
+def test_a_limit_holds_for_all_replicas_together(make, replicas):
+    replicas.know_each_other()
+    most = 30
+    wires = limited(make, replicas, (["*"], requests(most)))
+    call = lambda wire: status(wire, "Tools___echo", **{"X-Tenant": "one"})
+    call(wires[0])
+    began = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(call, wires * most))
+    took = time.monotonic() - began
+    allowed = 1 + sum(answer.status_code == 200 for answer in answers)
+    assert {answer.status_code for answer in answers} == {200, 429}
+    # A burst, what was paid for meanwhile, and what is paid for while it may be kept.
+    assert most <= allowed <= most + took * most / 60 + most / 30 + 1, (allowed, took)
+    refused = answers[-1]
+    assert refused.status_code == 429 and 1 <= int(refused.headers["Retry-After"]) <= 3
+    # Each value for itself.
+    assert status(wires[1], "Tools___echo", **{"X-Tenant": "other"}).status_code == 200
+
+
+def test_what_cannot_be_taken_is_not_let_through(make, replicas):
+    replicas.know_each_other()
+    wires = limited(make, replicas, (["*"], requests(1000)))
+    call = lambda wire, tenant: status(wire, "Tools___echo", **{"X-Tenant": tenant}).status_code
+    assert call(wires[0], "before") == 200
+    with contextlib.closing(replicas.database.connect()) as connection:
+        # The database answers to nobody about rates.
+        connection.cursor().execute(f"SELECT pg_advisory_lock({0x50434C52})")
+        assert [call(wire, "meanwhile") for wire in wires] == [429, 429]
+    for wire in wires:
+        until("the limit", lambda wire=wire: call(wire, "after"), lambda seen: seen == 200, 10)
 
 
 def test_people_are_refreshed_by_one_replica(replicas):

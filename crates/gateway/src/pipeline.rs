@@ -28,7 +28,7 @@ use crate::audit::Record;
 use crate::authorize::{PromptsAndResources, Ruling, authorize};
 use crate::body::Body;
 use crate::intercept::Seen;
-use crate::limit::{Quotas, Traffic};
+use crate::limit::{Leases, Quotas, Traffic};
 use crate::message::{Messages, Written};
 use crate::recording::Recorder;
 use crate::session::Sessions;
@@ -78,6 +78,8 @@ pub struct Setup {
     pub largest_payload: usize,
     /// How much may be asked.
     pub traffic: Traffic,
+    /// What is counted together with other replicas.
+    pub leases: Leases,
     /// What is recorded of calls besides their audit events.
     pub recorder: Recorder,
     /// What becomes of prompts and resources where policies guard.
@@ -103,7 +105,11 @@ impl Lane {
     /// A lane of the plane that `setup` describes, whose HTTP targets may be these agent runtimes.
     #[must_use]
     pub fn new(setup: Setup, client: Client, runtimes: Runtimes) -> Self {
-        let plane = Plane { quotas: Quotas::new(setup.traffic), setup, suspensions: Suspensions::default() };
+        let plane = Plane {
+            quotas: Quotas::new(setup.traffic, &setup.leases),
+            setup,
+            suspensions: Suspensions::default(),
+        };
         Self { plane: Arc::new(plane), client, runtimes }
     }
 
@@ -266,7 +272,7 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     {
         return session::unexpected();
     }
-    if let Err(reply) = limit::check(turn, &message, bytes, record) {
+    if let Err(reply) = limit::check(turn, &message, bytes, record).await {
         return reply;
     }
     let asked = match &message {

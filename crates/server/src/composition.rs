@@ -12,7 +12,7 @@ use credentials::Credentials;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
 use egress::Client;
 use functions::Functions;
-use gateway::{Lane, Loader, Sessions, Snapshot};
+use gateway::{Lane, Leases, Loader, Sessions, Snapshot};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
@@ -64,6 +64,7 @@ pub(crate) struct House {
     audit: AuditLog,
     checkpointer: Checkpointer,
     logs: LogWriter,
+    leases: Leases,
     numbers: Numbers,
     exporter: Mutex<Option<Exporter>>,
 }
@@ -154,6 +155,7 @@ impl House {
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (in_force, reached) = watch::channel(0);
         let sessions = Arc::new(Sessions::new(store.clone()));
+        let leases = Leases::start(&store, &clock, &*random, &runtime).await;
         let loader = Loader {
             store: store.clone(),
             snapshot: Arc::clone(&snapshot),
@@ -166,6 +168,7 @@ impl House {
             names: Arc::clone(&names),
             runtimes: runtimes.clone(),
             sessions: Arc::clone(&sessions),
+            leases: leases.clone(),
             client: client.clone(),
             guard_role: configuration.guard_role,
             clock: Arc::clone(&clock),
@@ -257,6 +260,7 @@ impl House {
                 call_timeout: configuration.call_timeout,
                 largest_payload: configuration.largest_payload,
                 traffic: configuration.traffic,
+                leases: leases.clone(),
                 recorder: configuration.recording.recorder.clone(),
                 prompts_and_resources: configuration.prompts_and_resources,
             },
@@ -288,6 +292,7 @@ impl House {
             audit,
             checkpointer,
             logs,
+            leases,
             numbers,
             exporter: Mutex::new(exporter),
         })
@@ -311,6 +316,7 @@ impl House {
             tracing::error!(%error, "The last checkpoint of the audit trail cannot be written.");
         }
         self.logs.flush().await;
+        self.leases.leave().await;
         if let Some(exporter) = self.exporter.lock().await.take() {
             exporter.stop().await;
         }

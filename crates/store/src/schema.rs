@@ -28,7 +28,7 @@ use pool_users::POOL_USERS;
 use principals::PRINCIPALS;
 use recordings::RECORDINGS;
 use runtimes::AGENT_RUNTIMES;
-use shared::MCP_SESSIONS;
+use shared::{MCP_SESSIONS, RATE_LEASES};
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
 
@@ -57,6 +57,7 @@ const SCRIPTS: &[&str] = &[
     AGENT_RUNTIMES,
     LOGS,
     MCP_SESSIONS,
+    RATE_LEASES,
 ];
 
 /// The version that this Portcullis writes.

@@ -147,15 +147,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_beside(WRITE_LOCK).await
+    }
+
+    /// A transaction that takes its turn under another lock, where there are several. It must write nothing that the change
+    /// feed tells of.
+    pub(crate) async fn begin_beside(&self, lock: i64) -> Result<Tx, StoreError> {
         let open = match &self.inner.database {
             Database::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Database::Postgres(pool) => Open::Postgres(pool.begin().await?),
         };
         let mut tx = Tx { open, store: self.clone(), wrote_change: false, appended: false };
         if matches!(tx.open, Open::Postgres(_)) {
-            tx.execute("SELECT pg_advisory_xact_lock($1)", params![WRITE_LOCK]).await?;
+            tx.execute("SELECT pg_advisory_xact_lock($1)", params![lock]).await?;
         }
         Ok(tx)
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.inner.database, Database::Postgres(_))
     }
 
     /// Tells of the place of the last change that this process committed or was told of.

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(found.capabilities, sealed().capabilities);
         for replica in [&one, &other] {
             assert!(replica.find(&id, "eve", NOW).await.unwrap().is_none());
-            assert!(replica.find(&id[1..], "ada", NOW).await.unwrap().is_none());
+            assert!(replica.find(id.get(1..).unwrap(), "ada", NOW).await.unwrap().is_none());
             assert!(replica.find(&id, "ada", NOW.plus(Duration::from_secs(900))).await.unwrap().is_none());
         }
     }

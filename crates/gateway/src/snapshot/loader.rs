@@ -23,7 +23,7 @@ use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, Upstr
 use crate::challenge;
 use crate::delivery::Deliveries;
 use crate::intercept::{Interceptor, Interceptors};
-use crate::limit::Limits;
+use crate::limit::{Leases, Limits};
 use crate::session::Sessions;
 
 /// How often another process' changes are looked for, where there may be other processes.
@@ -55,6 +55,8 @@ pub struct Loader {
     pub runtimes: Runtimes,
     /// Told of sessions that were ended or changed.
     pub sessions: Arc<Sessions>,
+    /// What is counted together with other replicas.
+    pub leases: Leases,
     /// The client of upstream servers.
     pub client: Client,
     /// Whether roles must be allowed to have calls decided.
@@ -275,7 +277,7 @@ impl Loader {
         }
         let challenge = self.challenge(tx, &gateway).await?;
         let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
-        let limits = Limits::of(limits, before.map(|gate| &gate.limits));
+        let limits = Limits::of(limits, before.map(|gate| &gate.limits), &self.leases);
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
         let interceptors = Arc::new(self.interceptors(&gateway).await?);
         let meter = before.map(|gate| Arc::clone(&gate.meter)).unwrap_or_default();

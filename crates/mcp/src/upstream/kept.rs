@@ -52,7 +52,7 @@ impl Session {
     /// A session that was kept; nothing if it cannot be read.
     pub(super) fn of(kept: &KeptSession) -> Option<Self> {
         let Agreed { version, id, capabilities } = serde_json::from_slice(&kept.agreed).ok()?;
-        let header = |text: Option<String>| text.map(|text| HeaderValue::try_from(text)).transpose().ok();
+        let header = |text: Option<String>| text.map(HeaderValue::try_from).transpose().ok();
         Some(Self { version: header(version)?, id: header(id)?, capabilities, revision: Some(kept.revision) })
     }
 
