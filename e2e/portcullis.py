@@ -105,12 +105,20 @@ class Server:
     """One `portcullis serve`, with the folder it keeps its data in."""
 
     def __init__(
-        self, folder: Path, *, settings: str = "", environment: dict | None = None, arguments=(), database=None
+        self,
+        folder: Path,
+        *,
+        settings: str = "",
+        environment: dict | None = None,
+        arguments=(),
+        database: Database | None = None,
     ):
         self.folder = folder
         self.data_dir = folder / "data"
         self.log_file = folder / "server.log"
         self.config_file = folder / "portcullis.toml"
+        # One that is given is somebody else's, and is not dropped with the server.
+        self.shares = database is not None
         self.database = database or Database.fresh()
         self.arguments = list(arguments)
         self.environment = environment or {}
@@ -178,7 +186,8 @@ class Server:
             if self.process is not None and self.process.poll() is None:
                 self.stop()
         finally:
-            self.database.drop()
+            if not self.shares:
+                self.database.drop()
 
     def log(self) -> str:
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""

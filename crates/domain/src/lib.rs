@@ -30,6 +30,7 @@ mod pool;
 mod pool_trigger;
 mod pool_user;
 mod random;
+mod rate_lease;
 mod rate_limit;
 mod recording;
 mod runtime;
@@ -85,6 +86,7 @@ pub use pool::{PoolClient, PoolDomain, ResourceServer, ResourceServerScope, Sign
 pub use pool_trigger::{PreTokenTrigger, TriggerVersion};
 pub use pool_user::{PoolGroup, PoolUser, PoolUserStatus, Ticket, TicketKind, UserAttribute};
 pub use random::{FixedRandom, Random, SystemRandom};
+pub use rate_lease::{Pace, Taken};
 pub use rate_limit::{LimitEntry, Period, Rate, RateLimit};
 pub use recording::{LONGEST_RECORDING, Recording};
 pub use runtime::{

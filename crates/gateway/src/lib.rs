@@ -56,7 +56,8 @@ mod snapshot;
 
 pub use authorize::PromptsAndResources;
 pub use body::Body;
-pub use limit::Traffic;
+pub use limit::{Leases, Traffic};
 pub use pipeline::{Lane, Plane, Setup};
 pub use recording::Recorder;
+pub use session::Sessions;
 pub use snapshot::{Loader, Snapshot};

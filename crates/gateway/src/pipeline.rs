@@ -28,7 +28,7 @@ use crate::audit::Record;
 use crate::authorize::{PromptsAndResources, Ruling, authorize};
 use crate::body::Body;
 use crate::intercept::Seen;
-use crate::limit::{Quotas, Traffic};
+use crate::limit::{Leases, Quotas, Traffic};
 use crate::message::{Messages, Written};
 use crate::recording::Recorder;
 use crate::session::Sessions;
@@ -66,6 +66,8 @@ pub struct Setup {
     pub random: Arc<dyn Random>,
     /// Counts the credentials that targets are shown.
     pub fetches: Fetches,
+    /// The sessions of MCP clients.
+    pub sessions: Arc<Sessions>,
     /// Where records for log groups are handed over.
     pub logs: LogWriter,
     /// Where spans and log records are handed over.
@@ -76,6 +78,8 @@ pub struct Setup {
     pub largest_payload: usize,
     /// How much may be asked.
     pub traffic: Traffic,
+    /// What is counted together with other replicas.
+    pub leases: Leases,
     /// What is recorded of calls besides their audit events.
     pub recorder: Recorder,
     /// What becomes of prompts and resources where policies guard.
@@ -85,7 +89,6 @@ pub struct Setup {
 /// The data plane, shared by all threads.
 pub struct Plane {
     pub(crate) setup: Setup,
-    pub(crate) sessions: Sessions,
     pub(crate) suspensions: Suspensions,
     pub(crate) quotas: Quotas,
 }
@@ -103,9 +106,8 @@ impl Lane {
     #[must_use]
     pub fn new(setup: Setup, client: Client, runtimes: Runtimes) -> Self {
         let plane = Plane {
-            quotas: Quotas::new(setup.traffic),
+            quotas: Quotas::new(setup.traffic, &setup.leases),
             setup,
-            sessions: Sessions::default(),
             suspensions: Suspensions::default(),
         };
         Self { plane: Arc::new(plane), client, runtimes }
@@ -197,7 +199,7 @@ impl Lane {
 pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -> Reply {
     if turn.arrival.ends_session {
         record.action("DELETE");
-        let reply = session::end(turn);
+        let reply = session::end(turn).await;
         record.done(&reply).await;
         return reply;
     }
@@ -256,7 +258,7 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     let known = if turn.arrival.is_modern(&message) {
         modern::check(turn, &message)
     } else {
-        session::recognise(turn, &message)
+        session::recognise(turn, &message).await
     };
     if let Err(reply) = known {
         return reply;
@@ -270,7 +272,7 @@ async fn reply(turn: &mut Turn, written: Written<'_>, record: &mut Record) -> Re
     {
         return session::unexpected();
     }
-    if let Err(reply) = limit::check(turn, &message, bytes, record) {
+    if let Err(reply) = limit::check(turn, &message, bytes, record).await {
         return reply;
     }
     let asked = match &message {
@@ -330,7 +332,7 @@ async fn answer(turn: &Turn, message: Message<'_>, record: &mut Record) -> Reply
     match (&*method, turn.modern) {
         ("initialize", false) => list::initialize(turn, id, params),
         ("ping", false) => Reply::result(id, "{}"),
-        ("logging/setLevel", false) => session::set_level(turn, id, params),
+        ("logging/setLevel", false) => session::set_level(turn, id, params).await,
         ("server/discover", true) => list::discover(turn, id),
         ("tools/list", _) => list::tools(turn, id, params, &mut record.telling).await,
         ("tools/call", _) => match about(CallParams::parse) {

@@ -39,7 +39,8 @@ pub(crate) async fn find(turn: &Turn, id: &str, call: &CallParams<'_>, record: &
         query: String,
     }
     record.allowed();
-    if let Err(throttled) = turn.lane.plane.quotas.admit_search(&turn.gate.gateway, turn.now()) {
+    let plane = &turn.lane.plane;
+    if let Err(throttled) = plane.quotas.admit_search(&turn.gate.gateway, &*plane.setup.clock).await {
         return limit::refuse(turn, &throttled, record, |detail| Reply::throttled(Some(id), detail));
     }
     let arguments = call.arguments.map_or("{}", RawValue::get);

@@ -1,71 +1,84 @@
 //! Sessions of clients before 2026-07-28, where a gateway keeps them: what was agreed at `initialize`, and the requests
 //! that wait for the client's answer.
 //!
+//! A session is its id: what was agreed, sealed for its gateway and whoever opened it. Nothing is written when one is
+//! opened, and every replica can open the id. What can change later, its end and its log level, is a row that a replica
+//! reads when it sees the session first, and again when the change feed says so (`session/sessions.rs`).
+//!
 //! Source: "Gateway sessions" in the AgentCore developer guide: a session ends a fixed time after `initialize`, belongs
 //! to whoever opened it, and is unknown to everybody else.
 
-use std::collections::{HashMap, VecDeque};
+mod keeper;
+mod sealed;
+mod sessions;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{GatewayId, Timestamp};
+use domain::Timestamp;
 use http::StatusCode;
 use mcp::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, Message};
-use mcp::upstream::Peer;
+use mcp::upstream::{Keeper, Peer};
 use mcp::{Capabilities, LOG_LEVELS};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use store::{McpSessionKey, McpSessionState, Store, StoreError};
 use tokio::sync::oneshot;
 
 use crate::answer::Reply;
 use crate::turn::Turn;
+use sealed::Sealed;
+pub use sessions::Sessions;
 
-/// The most sessions that are kept at once.
-const MOST: usize = 100_000;
-/// The most of one owner on one gateway: the oldest gives way to a new one.
-const MOST_OF_OWNER: usize = 1_000;
-/// How often those that have ended are looked for, when there is no room.
-const SWEEP: Duration = Duration::from_secs(1);
 /// The most requests of one session that may wait for the client.
 const MOST_PENDING: usize = 100;
 
-/// All sessions.
-#[derive(Default)]
-pub(crate) struct Sessions(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    sessions: HashMap<String, Arc<Session>>,
-    /// Of each owner on each gateway, the oldest first; some may have ended.
-    by_owner: HashMap<(GatewayId, String), VecDeque<String>>,
-    swept: Timestamp,
-}
-
-/// One session.
+/// One session, as this replica knows it.
 pub(crate) struct Session {
-    pub(crate) id: String,
-    gateway: GatewayId,
-    /// Who opened it; nobody else has it.
+    /// The hash of its id, which is what it is called where others may read it.
+    name: String,
+    /// The hash of its gateway and of who opened it; nobody else has it.
     owner: String,
     until: Timestamp,
     capabilities: Capabilities,
-    level: Mutex<Option<String>>,
+    state: Mutex<McpSessionState>,
+    /// How often the change feed has told of it, and how often it had when the state was read.
+    told: AtomicU64,
+    read: AtomicU64,
     /// Requests to the client that wait for its answer, by our ids.
     pending: Mutex<HashMap<u64, oneshot::Sender<String>>>,
     next: AtomicU64,
 }
 
 impl Session {
+    fn new(name: String, owner: String, sealed: Sealed, state: McpSessionState) -> Self {
+        Self {
+            name,
+            owner,
+            until: sealed.until,
+            capabilities: sealed.capabilities,
+            state: Mutex::new(state),
+            told: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            pending: Mutex::default(),
+            next: AtomicU64::new(1),
+        }
+    }
+
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    pub(crate) fn peer(&self) -> Peer {
+    /// The session as servers are asked on its behalf. What is opened with them is kept beside it.
+    pub(crate) fn peer(self: &Arc<Self>, turn: &Turn) -> Peer {
+        let keeper = keeper::Kept::new(turn.lane.plane.setup.sessions.store(), self, turn.now());
         Peer {
-            key: format!("session {}", self.id),
+            key: format!("session {}", self.name),
             capabilities: self.capabilities.clone(),
-            log_level: held(&self.level).clone(),
+            log_level: held(&self.state).level.clone(),
+            keeper: Some(Keeper(Arc::new(keeper))),
         }
     }
 
@@ -80,6 +93,21 @@ impl Session {
         let (sender, answer) = oneshot::channel();
         pending.insert(id, sender);
         Some(Expected { id, session: Arc::clone(self), answer })
+    }
+
+    fn key(&self) -> McpSessionKey<'_> {
+        McpSessionKey { session: &self.name, owner: &self.owner, until: self.until }
+    }
+
+    /// Reads the state again, if the change feed has told of it since it was read. Whoever comes meanwhile reads, too.
+    async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+        let told = self.told.load(Ordering::Acquire);
+        if self.read.load(Ordering::Acquire) < told {
+            let state = store.mcp_session(&self.name).await?;
+            *held(&self.state) = state;
+            self.read.fetch_max(told, Ordering::AcqRel);
+        }
+        Ok(())
     }
 }
 
@@ -96,61 +124,22 @@ impl Drop for Expected {
     }
 }
 
-impl Sessions {
-    fn insert(&self, session: Arc<Session>, now: Timestamp) -> Result<(), Reply> {
-        let mut kept = held(&self.0);
-        let Kept { sessions, by_owner, swept } = &mut *kept;
-        if sessions.len() >= MOST && swept.plus(SWEEP) <= now {
-            *swept = now;
-            sessions.retain(|_, session| now < session.until);
-            by_owner.retain(|_, ids| {
-                ids.retain(|id| sessions.contains_key(id));
-                !ids.is_empty()
-            });
-        }
-        if sessions.len() >= MOST {
-            return Err(Reply::unavailable("There are too many sessions. Try again"));
-        }
-        let own = by_owner.entry((session.gateway.clone(), session.owner.clone())).or_default();
-        if own.len() >= MOST_OF_OWNER
-            && let Some(oldest) = own.pop_front()
-        {
-            sessions.remove(&oldest);
-        }
-        own.push_back(session.id.clone());
-        sessions.insert(session.id.clone(), session);
-        Ok(())
-    }
-
-    /// The session of this id, if it lives and belongs to this caller of this gateway.
-    fn find(&self, turn: &Turn, id: &str) -> Option<Arc<Session>> {
-        let mut kept = held(&self.0);
-        let session = kept.sessions.get(id)?;
-        if session.until <= turn.now() {
-            kept.sessions.remove(id);
-            return None;
-        }
-        let own = session.gateway == turn.gate.gateway.id && session.owner == turn.caller.key();
-        own.then(|| Arc::clone(session))
-    }
-}
-
 /// A lock whose holder panicked still holds what it held: single insertions and removals leave nothing half done.
 fn held<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Finds the session of a message, where the gateway keeps sessions. `initialize` opens one.
-pub(crate) fn recognise(turn: &mut Turn, message: &Message<'_>) -> Result<(), Reply> {
+pub(crate) async fn recognise(turn: &mut Turn, message: &Message<'_>) -> Result<(), Reply> {
     let opens = matches!(message, Message::Request { method, .. } if method == "initialize");
     if turn.gate.session_seconds().is_none() || opens {
         return Ok(());
     }
-    turn.session = Some(find(turn)?);
+    turn.session = Some(find(turn).await?);
     Ok(())
 }
 
-fn find(turn: &Turn) -> Result<Arc<Session>, Reply> {
+async fn find(turn: &Turn) -> Result<Arc<Session>, Reply> {
     let refuse = |status, detail| Err(Reply::refused(status, INVALID_REQUEST, detail));
     let Some(id) = turn.arrival.header("mcp-session-id") else {
         return refuse(
@@ -158,40 +147,59 @@ fn find(turn: &Turn) -> Result<Arc<Session>, Reply> {
             "The header Mcp-Session-Id is missing: send `initialize` first",
         );
     };
-    match turn.lane.plane.sessions.find(turn, id) {
-        Some(session) => Ok(session),
-        None => refuse(StatusCode::NOT_FOUND, "There is no such session any more: send `initialize` again"),
+    let owner = sealed::owner(turn.gate.gateway.id.as_str(), turn.caller.key());
+    match turn.lane.plane.setup.sessions.find(id, &owner, turn.now()).await {
+        Ok(Some(session)) => Ok(session),
+        Ok(None) => {
+            refuse(StatusCode::NOT_FOUND, "There is no such session any more: send `initialize` again")
+        }
+        Err(error) => Err(unreadable(&error)),
     }
+}
+
+fn unreadable(error: &StoreError) -> Reply {
+    tracing::warn!(%error, "A session cannot be read or written.");
+    Reply::unavailable("Sessions cannot be read now. Try again")
 }
 
 /// Opens a session for a client with these capabilities, and says its id.
 pub(crate) fn open(turn: &Turn, capabilities: Capabilities) -> Result<Option<String>, Reply> {
     let Some(seconds) = turn.gate.session_seconds() else { return Ok(None) };
-    let mut bytes = [0; 16];
-    turn.lane.plane.setup.random.fill(&mut bytes);
-    let id = hex::encode(bytes);
-    let session = Session {
-        id: id.clone(),
-        gateway: turn.gate.gateway.id.clone(),
-        owner: turn.caller.key().to_owned(),
-        until: turn.now().plus(Duration::from_secs(seconds.into())),
-        capabilities,
-        level: Mutex::new(None),
-        pending: Mutex::default(),
-        next: AtomicU64::new(1),
-    };
-    turn.lane.plane.sessions.insert(Arc::new(session), turn.now())?;
-    Ok(Some(id))
+    let owner = sealed::owner(turn.gate.gateway.id.as_str(), turn.caller.key());
+    let until = turn.now().plus(Duration::from_secs(seconds.into()));
+    let plane = &turn.lane.plane;
+    let opened =
+        plane.setup.sessions.open(owner, Sealed { until, capabilities }, &*plane.setup.random, turn.now());
+    opened.map(Some).map_err(|error| unreadable(&error))
 }
 
-/// Ends the session that the request names.
-pub(crate) fn end(turn: &Turn) -> Reply {
-    match find(turn) {
-        Ok(session) => {
-            held(&turn.lane.plane.sessions.0).sessions.remove(&session.id);
-            Reply::nothing()
-        }
+/// Ends the session that the request names, at all replicas.
+pub(crate) async fn end(turn: &Turn) -> Reply {
+    let session = match find(turn).await {
+        Ok(session) => session,
+        Err(reply) => return reply,
+    };
+    let state = McpSessionState { ended: true, ..McpSessionState::default() };
+    match write(turn, &session, state).await {
+        Ok(()) => Reply::nothing(),
         Err(reply) => reply,
+    }
+}
+
+/// Writes the state of a session for all replicas.
+async fn write(turn: &Turn, session: &Session, state: McpSessionState) -> Result<(), Reply> {
+    let (scope, store) = (&turn.gate.gateway.scope, turn.lane.plane.setup.sessions.store());
+    match store.put_mcp_session(scope, session.key(), &state, turn.now()).await {
+        Ok(true) => {
+            let mut present = held(&session.state);
+            // What somebody else ended meanwhile stays so.
+            *present = McpSessionState { ended: present.ended || state.ended, ..state };
+            Ok(())
+        }
+        Ok(false) => {
+            Err(Reply::unavailable("Too many sessions of yours were changed: this one ends by itself"))
+        }
+        Err(error) => Err(unreadable(&error)),
     }
 }
 
@@ -228,7 +236,7 @@ pub(crate) fn answered(
 }
 
 /// Remembers from which level on the client wants log messages (2025-11-25, "Logging").
-pub(crate) fn set_level(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
+pub(crate) async fn set_level(turn: &Turn, id: &str, params: Option<&RawValue>) -> Reply {
     #[derive(Deserialize)]
     struct Params {
         level: String,
@@ -245,7 +253,10 @@ pub(crate) fn set_level(turn: &Turn, id: &str, params: Option<&RawValue>) -> Rep
         );
     };
     if let Some(session) = &turn.session {
-        *held(&session.level) = Some(level);
+        let state = McpSessionState { level: Some(level), ..McpSessionState::default() };
+        if let Err(reply) = write(turn, session, state).await {
+            return reply;
+        }
     }
     Reply::result(id, "{}")
 }

@@ -114,11 +114,12 @@ impl Turn {
     /// session of an upstream, because they might share what it remembers.
     pub(crate) fn peer(&self) -> Peer {
         let mut peer = match &self.session {
-            Some(session) => session.peer(),
+            Some(session) => session.peer(self),
             None => Peer {
                 key: self.caller.key().to_owned(),
                 capabilities: self.meta.capabilities.clone().unwrap_or_default(),
                 log_level: self.meta.log_level.clone(),
+                keeper: None,
             },
         };
         // Who brings a credential of their own shares nothing with who brings another.

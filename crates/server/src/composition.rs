@@ -12,7 +12,7 @@ use credentials::Credentials;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
 use egress::Client;
 use functions::Functions;
-use gateway::{Lane, Loader, Snapshot};
+use gateway::{Lane, Leases, Loader, Sessions, Snapshot};
 use identity::issuer::Issuers;
 use identity::outbound::Outbound;
 use identity::principal::Principals;
@@ -67,6 +67,7 @@ pub(crate) struct House {
     membership: Option<Membership>,
     checkpointer: Checkpointer,
     logs: LogWriter,
+    leases: Leases,
     numbers: Numbers,
     exporter: Mutex<Option<Exporter>>,
 }
@@ -156,6 +157,8 @@ impl House {
         .map_err(|error| Failure::new(error.to_string()))?;
         let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
         let (in_force, reached) = watch::channel(0);
+        let sessions = Arc::new(Sessions::new(store.clone()));
+        let leases = Leases::start(&store, &clock, &*random, &runtime).await;
         let loader = Loader {
             store: store.clone(),
             snapshot: Arc::clone(&snapshot),
@@ -167,6 +170,8 @@ impl House {
             outbound: Arc::clone(&outbound),
             names: Arc::clone(&names),
             runtimes: runtimes.clone(),
+            sessions: Arc::clone(&sessions),
+            leases: leases.clone(),
             client: client.clone(),
             guard_role: configuration.guard_role,
             clock: Arc::clone(&clock),
@@ -258,11 +263,13 @@ impl House {
                 clock: Arc::clone(&clock),
                 random: Arc::clone(&random),
                 fetches: fetches.clone(),
+                sessions,
                 logs: logs.clone(),
                 telemetry: telemetry.clone(),
                 call_timeout: configuration.call_timeout,
                 largest_payload: configuration.largest_payload,
                 traffic: configuration.traffic,
+                leases: leases.clone(),
                 recorder: configuration.recording.recorder.clone(),
                 prompts_and_resources: configuration.prompts_and_resources,
             },
@@ -296,6 +303,7 @@ impl House {
             membership,
             checkpointer,
             logs,
+            leases,
             numbers,
             exporter: Mutex::new(exporter),
         })
@@ -330,6 +338,7 @@ impl House {
             tracing::error!(%error, "The last checkpoint of the audit trail cannot be written.");
         }
         self.logs.flush().await;
+        self.leases.leave().await;
         if let Some(exporter) = self.exporter.lock().await.take() {
             exporter.stop().await;
         }

@@ -28,6 +28,8 @@ pub enum ChangeKind {
     CredentialProvider,
     /// An agent runtime, or what is in it, by its id.
     AgentRuntime,
+    /// A session of an MCP client, by the hash of its id.
+    McpSession,
     /// Something that only the control plane reads.
     Other,
 }
@@ -43,6 +45,7 @@ impl ChangeKind {
             Self::Function => "function",
             Self::CredentialProvider => "credential_provider",
             Self::AgentRuntime => "agent_runtime",
+            Self::McpSession => "mcp_session",
             Self::Other => "other",
         }
     }
@@ -58,6 +61,7 @@ impl ChangeKind {
             "function" => Self::Function,
             "credential_provider" => Self::CredentialProvider,
             "agent_runtime" => Self::AgentRuntime,
+            "mcp_session" => Self::McpSession,
             _ => Self::Other,
         }
     }

@@ -15,6 +15,7 @@ mod principals;
 mod recordings;
 mod replicas;
 mod runtimes;
+mod shared;
 mod third_parties;
 mod web_identity;
 
@@ -29,6 +30,7 @@ use principals::PRINCIPALS;
 use recordings::RECORDINGS;
 use replicas::REPLICAS;
 use runtimes::AGENT_RUNTIMES;
+use shared::{MCP_SESSIONS, RATE_LEASES};
 use third_parties::THIRD_PARTIES;
 use web_identity::WEB_IDENTITY;
 
@@ -57,6 +59,8 @@ const SCRIPTS: &[&str] = &[
     AGENT_RUNTIMES,
     LOGS,
     REPLICAS,
+    MCP_SESSIONS,
+    RATE_LEASES,
 ];
 
 /// The version that this Portcullis writes.

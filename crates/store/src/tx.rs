@@ -22,6 +22,9 @@ use crate::standing::Standing;
 /// A number of our own, under which writing transactions queue on PostgreSQL: "PCLS" in ASCII.
 const WRITE_LOCK: i64 = 0x5043_4C53;
 
+/// What the keys of the sessions of MCP's clients are derived for.
+const MCP_SESSIONS: &str = "mcp_sessions";
+
 /// The chain into which a process writes that was told of no other.
 const CHAIN: &str = "main";
 
@@ -34,15 +37,34 @@ pub struct Store {
 
 struct Inner {
     database: Database,
-    sealer: Sealer,
-    recorded: RowKeys,
-    chains: RowKeys,
-    backups: RowKeys,
+    keys: Keys,
     random: Arc<dyn Random>,
     changed: watch::Sender<i64>,
     appended: watch::Sender<()>,
     health: AuditHealth,
     standing: Standing,
+}
+
+/// The data key, and what is derived of it.
+struct Keys {
+    sealer: Sealer,
+    recorded: RowKeys,
+    chains: RowKeys,
+    backups: RowKeys,
+    mcp_sessions: RowKeys,
+}
+
+impl Keys {
+    fn of(data_key: &[u8]) -> Result<Self, StoreError> {
+        let derived = |purpose| RowKeys::derive(data_key, purpose);
+        Ok(Self {
+            sealer: Sealer::new(data_key)?,
+            recorded: derived(TABLE),
+            chains: derived(KEYS),
+            backups: derived(BACKUPS),
+            mcp_sessions: derived(MCP_SESSIONS),
+        })
+    }
 }
 
 impl Store {
@@ -72,25 +94,19 @@ impl Store {
     /// The same store, with its data key.
     pub(crate) fn opened_by(self, data_key: &[u8]) -> Result<Self, StoreError> {
         let inner = Arc::into_inner(self.inner).ok_or(StoreError::Unsealable)?;
-        let (sealer, recorded) = (Sealer::new(data_key)?, RowKeys::derive(data_key, TABLE));
-        let (chains, backups) = (RowKeys::derive(data_key, KEYS), RowKeys::derive(data_key, BACKUPS));
-        let chain = Arc::new(Chain::new(CHAIN, &*chains.seed(CHAIN)?)?);
-        Ok(Self { inner: Arc::new(Inner { sealer, recorded, chains, backups, ..inner }), chain })
+        let keys = Keys::of(data_key)?;
+        let chain = Arc::new(Chain::new(CHAIN, &*keys.chains.seed(CHAIN)?)?);
+        Ok(Self { inner: Arc::new(Inner { keys, ..inner }), chain })
     }
 
     /// A database whose data key is not known: what is sealed in it cannot be opened.
     pub(crate) fn unopened(database: Database, random: &Arc<dyn Random>) -> Result<Self, StoreError> {
-        let (sealer, recorded) = (Sealer::new(&[0; 32])?, RowKeys::derive(&[0; 32], TABLE));
-        let (chains, backups) = (RowKeys::derive(&[0; 32], KEYS), RowKeys::derive(&[0; 32], BACKUPS));
         let (random, changed) = (Arc::clone(random), watch::channel(0).0);
         let (appended, chain) = (watch::channel(()).0, Arc::new(Chain::new(CHAIN, &[0; 32])?));
         Ok(Self {
             inner: Arc::new(Inner {
                 database,
-                sealer,
-                recorded,
-                chains,
-                backups,
+                keys: Keys::of(&[0; 32])?,
                 random,
                 changed,
                 appended,
@@ -126,17 +142,22 @@ impl Store {
     }
 
     pub(crate) fn chain_seed(&self, name: &str) -> Result<Zeroizing<[u8; 32]>, StoreError> {
-        self.inner.chains.seed(name)
+        self.inner.keys.chains.seed(name)
     }
 
     /// The keys of what was recorded of calls.
     pub(crate) fn recorded(&self) -> &RowKeys {
-        &self.inner.recorded
+        &self.inner.keys.recorded
     }
 
     /// The keys of backups.
     pub(crate) fn backups(&self) -> &RowKeys {
-        &self.inner.backups
+        &self.inner.keys.backups
+    }
+
+    /// The keys of the sessions of MCP's clients.
+    pub(crate) fn mcp_sessions(&self) -> &RowKeys {
+        &self.inner.keys.mcp_sessions
     }
 
     pub(crate) fn random(&self) -> &dyn Random {
@@ -163,6 +184,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails, [`StoreError::CutOff`] at once while it cannot be reached.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.begin_beside(WRITE_LOCK).await
+    }
+
+    /// A transaction that takes its turn under another lock, where there are several. It must write nothing that the change
+    /// feed tells of.
+    pub(crate) async fn begin_beside(&self, lock: i64) -> Result<Tx, StoreError> {
         self.must_be_reached()?;
         let open = match &self.inner.database {
             Database::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
@@ -170,9 +197,13 @@ impl Store {
         };
         let mut tx = Tx { open, store: self.clone(), wrote_change: false, appended: false };
         if matches!(tx.open, Open::Postgres(_)) {
-            tx.execute("SELECT pg_advisory_xact_lock($1)", params![WRITE_LOCK]).await?;
+            tx.execute("SELECT pg_advisory_xact_lock($1)", params![lock]).await?;
         }
         Ok(tx)
+    }
+
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.inner.database, Database::Postgres(_))
     }
 
     /// Tells of the place of the last change that this process committed or was told of.
@@ -202,7 +233,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unsealable`] when the cipher refuses.
     pub fn seal_for(&self, place: &str, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.inner.sealer.seal(&*self.inner.random, place, plain)
+        self.inner.keys.sealer.seal(&*self.inner.random, place, plain)
     }
 
     /// Opens what [`Store::seal_for`] sealed for the same purpose.
@@ -210,7 +241,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unsealable`] when it was sealed by another key, for another purpose, or tampered with.
     pub fn open_for(&self, place: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-        self.inner.sealer.open(place, sealed)
+        self.inner.keys.sealer.open(place, sealed)
     }
 
     /// Waits until every connection has ended its work, and closes them.

@@ -17,12 +17,13 @@ use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, AuthorizationSession,
     AuthorizationStatus, Authorizer, ClientId, ClientOrigin, CredentialKind, CredentialProvider,
     CredentialSettings, Document, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder,
-    OAuth2Discovery, OAuth2Settings, PolicyAttachment, PolicyEngineId, PolicyMode, PoolClient, Region,
+    OAuth2Discovery, OAuth2Settings, Pace, PolicyAttachment, PolicyEngineId, PolicyMode, PoolClient, Region,
     RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken,
     Vendor, WorkloadIdentity,
 };
 use store::{
-    AuditFilter, Change, ChangeKind, MasterKey, Page, Recorded, Registrations, Remembered, Store, StoreError,
+    AuditFilter, Change, ChangeKind, MasterKey, McpSessionKey, McpSessionState, OtherReplicas, Page, RateAsk,
+    Recorded, Registrations, Remembered, Store, StoreError,
 };
 
 /// A database of its own for one test.
@@ -751,5 +752,65 @@ async fn a_session_is_its_first_callers_for_the_longest_life_of_its_processes() 
         assert!(!hold("mallory", 500, 900).await);
         assert!(store.keeps_agent_session("s", "alice", at(7_000)).await.unwrap());
         assert!(hold("mallory", 7_201, 7_300).await && !hold("alice", 7_202, 9_000).await);
+    }
+}
+
+#[tokio::test]
+async fn a_rate_is_taken_by_all_replicas_together() {
+    for place in places().await {
+        let (one, other) = (place.open().await, place.open().await);
+        let pace = Pace { interval: 1_000_000_000, ahead: 10_000_000_000 };
+        let now = 1_000_000_000_000;
+        let ask = |wanted, refund, owed| RateAsk { name: "n", pace, wanted, refund, owed };
+        let granted = async |store: &Store, ask, now| store.take_rates(&[ask], now).await.unwrap()[0].granted;
+        assert_eq!(granted(&one, ask(7, 0, 0), now).await, 7);
+        assert_eq!(granted(&other, ask(7, 0, 0), now).await, 3);
+        assert_eq!(granted(&one, ask(1, 0, 0), now).await, 0);
+        assert_eq!(granted(&one, ask(0, 2_000_000_000, 0), now).await, 0);
+        assert_eq!(granted(&other, ask(7, 0, 0), now).await, 2);
+        // What was let through alone counts from when it is known.
+        assert_eq!(granted(&one, ask(7, 0, 4_000_000_000), now + pace.ahead).await, 6);
+    }
+}
+
+#[tokio::test]
+async fn replicas_know_of_each_other_until_they_are_not_heard_of() {
+    for place in places().await {
+        let store = place.open().await;
+        let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
+        let sit =
+            async |who: &str, now: u64| store.keep_rate_seat(who, 0, (at(now), at(now + 3))).await.unwrap();
+        assert_eq!(sit("a", 100).await, OtherReplicas { live: 0, until: None });
+        assert_eq!(sit("b", 101).await, OtherReplicas { live: 1, until: Some(at(103)) });
+        assert_eq!(sit("b", 103).await, OtherReplicas { live: 0, until: Some(at(103)) });
+        store.leave_rate_seat("b", Some(at(104))).await.unwrap();
+        assert_eq!(sit("a", 105).await, OtherReplicas { live: 0, until: Some(at(104)) });
+        // One that was always alone leaves nothing that others would have to wait for.
+        store.leave_rate_seat("b", None).await.unwrap();
+        assert_eq!(sit("a", 106).await, OtherReplicas { live: 0, until: None });
+    }
+}
+
+#[tokio::test]
+async fn a_session_with_a_server_is_opened_once_and_replaced_by_whoever_is_first() {
+    for place in places().await {
+        let (one, other) = (place.open().await, place.open().await);
+        let at = |seconds: u64| Timestamp::default().plus(Duration::from_secs(seconds));
+        let key = McpSessionKey { session: "s", owner: "o", until: at(100) };
+        let keep = async |store: &Store, agreed: &str, former| {
+            let kept = store.keep_upstream_session(key, "u", (agreed.as_bytes(), former), at(1)).await;
+            let kept = kept.unwrap().unwrap();
+            (kept.revision, String::from_utf8(kept.agreed.to_vec()).unwrap())
+        };
+        assert!(one.upstream_session("s", "u").await.unwrap().is_none());
+        assert_eq!(keep(&one, "first", None).await, (1, "first".to_owned()));
+        assert_eq!(keep(&other, "second", None).await, (1, "first".to_owned()));
+        assert_eq!(keep(&other, "third", Some(1)).await, (2, "third".to_owned()));
+        assert_eq!(keep(&one, "fourth", Some(1)).await, (2, "third".to_owned()));
+        // The end of the session is theirs.
+        let ended = McpSessionState { ended: true, level: None };
+        assert!(one.put_mcp_session(&scope(), key, &ended, at(2)).await.unwrap());
+        assert!(other.upstream_session("s", "u").await.unwrap().is_none());
+        assert_eq!(other.mcp_session("s").await.unwrap(), ended);
     }
 }

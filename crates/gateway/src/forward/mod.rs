@@ -89,7 +89,7 @@ impl Lane {
         let method = head.method.clone();
         let mut turn =
             Turn::new(self, gate, caller, Arrival::of_http(head), record.request_id(), &record.telling.trace);
-        count(&mut turn, place.target, &body, record)?;
+        count(&mut turn, place.target, &body, record).await?;
         let shown = intercept::http::Shown { path: place.whole, method: &method, peer };
         let body = match intercept::http::request(&mut turn, &shown, &body).await {
             Ok(SeenHttp::Unchanged) => body,
@@ -143,10 +143,11 @@ async fn asked(
 }
 
 /// Counts a request, or turns it away.
-fn count(turn: &mut Turn, target: &str, body: &[u8], record: &mut Record) -> Result<(), Reply> {
+async fn count(turn: &mut Turn, target: &str, body: &[u8], record: &mut Record) -> Result<(), Reply> {
     let refusal =
         |detail: &str| Reply::http_error(StatusCode::TOO_MANY_REQUESTS, "ThrottlingException", detail);
-    limit::count_request(turn).map_err(|throttled| limit::refuse(turn, &throttled, record, refusal))?;
+    let counted = limit::count_request(turn).await;
+    counted.map_err(|throttled| limit::refuse(turn, &throttled, record, refusal))?;
     if turn.gate.limits.is_empty() {
         return Ok(());
     }
@@ -158,7 +159,7 @@ fn count(turn: &mut Turn, target: &str, body: &[u8], record: &mut Record) -> Res
         headers: &turn.arrival.headers,
         body: limit::body(turn, body),
     };
-    let admitted = turn.gate.limits.admit(&facts, turn.now());
+    let admitted = turn.gate.limits.admit(&facts, &*turn.lane.plane.setup.clock).await;
     match admitted {
         Ok(open) => {
             turn.open = open;

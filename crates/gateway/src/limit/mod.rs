@@ -10,21 +10,28 @@
 
 mod count;
 mod key;
+mod lease;
 mod quota;
+mod share;
 mod stage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{LimitEntry, RateLimit, Timestamp};
+use aws_lc_rs::digest::{SHA256, digest};
+use domain::{Clock, LimitEntry, Pace, RateLimit, Timestamp};
 
 pub(crate) use count::Open;
-use count::{Allowance, Counts};
+use count::{A_WHILE, Allowance, Counts, Uncounted};
 pub(crate) use key::{Facts, Key, claim};
+pub use lease::Leases;
 pub(crate) use quota::Quotas;
 pub use quota::Traffic;
 pub(crate) use stage::{body, check, count_request, principal, refuse};
+
+/// How often a request asks for what it lacks: others may have been faster.
+const TRIES: usize = 4;
 
 /// The limits of a gateway.
 #[derive(Clone, Default)]
@@ -51,15 +58,24 @@ pub(crate) struct Throttled {
     pub(crate) after: Option<Duration>,
 }
 
+/// Why a request is not let through yet.
+enum Refused<'a> {
+    Throttled(Throttled),
+    /// One has to be taken first.
+    Short(&'a Limit, count::Name, Pace),
+}
+
 impl Limits {
-    /// The limits of these rows; those that are what they were keep counting.
-    pub(crate) fn of(limits: Vec<RateLimit>, before: Option<&Self>) -> Self {
+    /// The limits of these rows; those that are what they were keep counting. What is counted is shared with other replicas
+    /// by `leases`.
+    pub(crate) fn of(limits: Vec<RateLimit>, before: Option<&Self>, leases: &Leases) -> Self {
         let same = |limit: &RateLimit| {
             let known = before?.0.iter().find(|known| known.id == limit.id)?;
             let unchanged = known.entries == limit.entries && known.dimension_keys == limit.dimension_keys;
             unchanged.then(|| Arc::clone(known))
         };
-        Self(limits.into_iter().map(|limit| same(&limit).unwrap_or_else(|| Arc::new(limit.into()))).collect())
+        let kept = |limit| same(&limit).unwrap_or_else(|| Arc::new(Limit::new(limit, leases)));
+        Self(limits.into_iter().map(kept).collect())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -72,18 +88,41 @@ impl Limits {
     }
 
     /// Counts a request that these facts describe. What it holds open is held until the guards are dropped.
-    pub(crate) fn admit(&self, facts: &Facts<'_>, now: Timestamp) -> Result<Vec<Open>, Throttled> {
+    /// Where other replicas count too, a request may have to wait until one is taken of all of theirs.
+    pub(crate) async fn admit(&self, facts: &Facts<'_>, clock: &dyn Clock) -> Result<Vec<Open>, Throttled> {
+        let mut lacking = String::new();
+        for _ in 0..TRIES {
+            match self.count(facts, clock.now()) {
+                Ok(open) => return Ok(open),
+                Err(Refused::Throttled(throttled)) => return Err(throttled),
+                Err(Refused::Short(limit, name, pace)) => {
+                    lacking.clone_from(&limit.id);
+                    if !limit.counts.take(name, pace).await {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(Throttled { limit: lacking, after: Some(A_WHILE) })
+    }
+
+    fn count(&self, facts: &Facts<'_>, now: Timestamp) -> Result<Vec<Open>, Refused<'_>> {
         let mut counted: Vec<(&Limit, count::Counted)> = Vec::new();
         for limit in &self.0 {
             let Some((allowance, name)) = limit.row(facts) else { continue };
             match limit.counts.add(name, allowance, now) {
                 Ok(one) => counted.push((limit, one)),
-                Err(after) => {
+                Err(uncounted) => {
                     // A request that is turned away takes nothing of the other limits.
                     for (other, one) in counted {
                         other.counts.take_back(&one);
                     }
-                    return Err(Throttled { limit: limit.id.clone(), after });
+                    return Err(match uncounted {
+                        Uncounted::Throttled(after) => {
+                            Refused::Throttled(Throttled { limit: limit.id.clone(), after })
+                        }
+                        Uncounted::Short(name, pace) => Refused::Short(limit, name, pace),
+                    });
                 }
             }
         }
@@ -91,8 +130,9 @@ impl Limits {
     }
 }
 
-impl From<RateLimit> for Limit {
-    fn from(limit: RateLimit) -> Self {
+impl Limit {
+    fn new(limit: RateLimit, leases: &Leases) -> Self {
+        let counts = Counts::new(tag(&limit), leases);
         let width = limit.dimension_keys.len();
         let mut rows = vec![HashMap::new(); width + 1];
         for entry in &limit.entries {
@@ -111,12 +151,10 @@ impl From<RateLimit> for Limit {
             entries: limit.entries,
             dimension_keys: limit.dimension_keys,
             rows,
-            counts: Counts::default(),
+            counts,
         }
     }
-}
 
-impl Limit {
     /// The row that is about a request, and what its count is called.
     fn row(&self, facts: &Facts<'_>) -> Option<(&Allowance, count::Name)> {
         let mut values = Vec::with_capacity(self.keys.len());
@@ -136,6 +174,13 @@ impl Limit {
         }
         None
     }
+}
+
+/// What a limit is called at all replicas: one that is changed is another one, as it is here.
+fn tag(limit: &RateLimit) -> count::Name {
+    let written =
+        serde_json::json!([limit.gateway, limit.id, limit.dimension_keys, limit.entries]).to_string();
+    digest(&SHA256, written.as_bytes()).as_ref().try_into().unwrap_or_default()
 }
 
 /// The row with these values. A value may be known by several names.

@@ -14,7 +14,7 @@ use crate::offers;
 use crate::turn::Turn;
 
 /// Counts a message, or turns it away. `written` is the message as it came.
-pub(crate) fn check(
+pub(crate) async fn check(
     turn: &mut Turn,
     message: &Message<'_>,
     written: &[u8],
@@ -28,7 +28,8 @@ pub(crate) fn check(
     };
     let refusal = |detail: &str| Reply::throttled(id, detail);
     if matches!(method, "tools/call" | "tools/list") {
-        count_request(turn).map_err(|throttled| refuse(turn, &throttled, record, refusal))?;
+        let counted = count_request(turn).await;
+        counted.map_err(|throttled| refuse(turn, &throttled, record, refusal))?;
     }
     if turn.gate.limits.is_empty() {
         return Ok(());
@@ -54,7 +55,7 @@ pub(crate) fn check(
         headers: &turn.arrival.headers,
         body: body(turn, written),
     };
-    let admitted = turn.gate.limits.admit(&facts, turn.now());
+    let admitted = turn.gate.limits.admit(&facts, &*turn.lane.plane.setup.clock).await;
     match admitted {
         Ok(open) => {
             turn.open.extend(open);
@@ -65,8 +66,8 @@ pub(crate) fn check(
 }
 
 /// Counts a request towards the quotas of the installation.
-pub(crate) fn count_request(turn: &Turn) -> Result<(), Throttled> {
-    turn.lane.plane.quotas.admit(&turn.gate.gateway, turn.now())
+pub(crate) async fn count_request(turn: &Turn) -> Result<(), Throttled> {
+    turn.lane.plane.quotas.admit(&turn.gate.gateway, &*turn.lane.plane.setup.clock).await
 }
 
 /// The ARNs of a caller that signed: sessions of a role are one, whatever they call themselves.

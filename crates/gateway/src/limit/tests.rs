@@ -72,12 +72,15 @@ impl Request {
             headers: &self.headers,
             body: Some(self.body.clone()),
         };
-        limits.admit(&facts, now)
+        limits.count(&facts, now).map_err(|refused| match refused {
+            Refused::Throttled(throttled) => throttled,
+            Refused::Short(..) => panic!("this replica is alone"),
+        })
     }
 }
 
 fn one(limit: RateLimit) -> Limits {
-    Limits::of(vec![limit], None)
+    Limits::of(vec![limit], None, &Leases::default())
 }
 
 #[test]
@@ -154,6 +157,7 @@ fn limits_bind_together_and_a_refused_request_costs_nothing() {
             limit("narrow", &["toolName"], vec![any("toolName", 1.0)]),
         ],
         None,
+        &Leases::default(),
     );
     let a = calling("T___a", "a");
     assert!(a.at(&limits, NOW).is_ok());
@@ -183,9 +187,9 @@ fn counts_outlive_a_new_reading_of_the_same_limit() {
     let limits = one(limit("l", &["toolName"], row(1.0)));
     let call = calling("T___a", "a");
     assert!(call.at(&limits, NOW).is_ok());
-    let again = Limits::of(vec![limit("l", &["toolName"], row(1.0))], Some(&limits));
+    let again = Limits::of(vec![limit("l", &["toolName"], row(1.0))], Some(&limits), &Leases::default());
     assert!(call.at(&again, NOW).is_err());
-    let changed = Limits::of(vec![limit("l", &["toolName"], row(2.0))], Some(&limits));
+    let changed = Limits::of(vec![limit("l", &["toolName"], row(2.0))], Some(&limits), &Leases::default());
     assert!(call.at(&changed, NOW).is_ok());
 }
 

@@ -244,7 +244,11 @@ impl UpstreamEntry {
 impl McpEntry {
     pub(crate) fn of(target: &Target, server: &domain::McpServer) -> Self {
         Self {
-            server: Arc::new(mcp::Upstream::new(&server.endpoint)),
+            // A session that was opened for a target as it was is not one for what became of it.
+            server: Arc::new(
+                mcp::Upstream::new(&server.endpoint)
+                    .named(format!("{}\n{}\n{}", target.id, target.revision, server.endpoint)),
+            ),
             unlisted: server.listing == Listing::Dynamic && !server.static_tools,
             logs: target.offers.logging,
             completes: target.offers.completions,

@@ -23,7 +23,8 @@ use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, Upstr
 use crate::challenge;
 use crate::delivery::Deliveries;
 use crate::intercept::{Interceptor, Interceptors};
-use crate::limit::Limits;
+use crate::limit::{Leases, Limits};
+use crate::session::Sessions;
 
 /// How often another process' changes are looked for, where there may be other processes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -52,6 +53,10 @@ pub struct Loader {
     pub names: Arc<Names>,
     /// Told of changed agent runtimes.
     pub runtimes: Runtimes,
+    /// Told of sessions that were ended or changed.
+    pub sessions: Arc<Sessions>,
+    /// What is counted together with other replicas.
+    pub leases: Leases,
     /// The client of upstream servers.
     pub client: Client,
     /// Whether roles must be allowed to have calls decided.
@@ -180,6 +185,7 @@ impl Loader {
     /// Notes what one change asks for, and tells those who remember something of it.
     fn note(&self, present: &Snapshot, change: &Change, work: &mut Work) {
         self.runtimes.note(change);
+        self.sessions.note(change);
         let of_scope = || present.gates.values().filter(|gate| gate.gateway.scope == change.scope);
         let ids = |gates: &mut dyn Iterator<Item = &Arc<Gate>>| -> Vec<GatewayId> {
             gates.map(|gate| gate.gateway.id.clone()).collect()
@@ -228,7 +234,7 @@ impl Loader {
                 })));
             }
             ChangeKind::CredentialProvider => self.outbound.forget_provider(&change.scope, &change.id),
-            ChangeKind::AgentRuntime | ChangeKind::Other => {}
+            ChangeKind::AgentRuntime | ChangeKind::McpSession | ChangeKind::Other => {}
         }
     }
 
@@ -271,7 +277,7 @@ impl Loader {
         }
         let challenge = self.challenge(tx, &gateway).await?;
         let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
-        let limits = Limits::of(limits, before.map(|gate| &gate.limits));
+        let limits = Limits::of(limits, before.map(|gate| &gate.limits), &self.leases);
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
         let interceptors = Arc::new(self.interceptors(&gateway).await?);
         let meter = before.map(|gate| Arc::clone(&gate.meter)).unwrap_or_default();

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use serde_json::value::RawValue;
 
+use super::Keeper;
 use crate::meta::{Capabilities, for_server};
 use crate::{Version, headers};
 
 /// On whose behalf a server is asked. Whoever is the same peer shares a session with a server that keeps sessions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Peer {
     /// Who it is: peers of different keys share nothing.
     pub key: String,
@@ -16,6 +17,8 @@ pub struct Peer {
     pub capabilities: Capabilities,
     /// From which level on it wants log messages.
     pub log_level: Option<String>,
+    /// Where its sessions with servers are kept for all replicas; nowhere, where they are this process's own.
+    pub keeper: Option<Keeper>,
 }
 
 impl Peer {

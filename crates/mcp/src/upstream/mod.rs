@@ -7,6 +7,7 @@
 mod ask;
 mod error;
 mod exchange;
+mod kept;
 mod listing;
 mod session;
 
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 pub use ask::{Ask, Peer};
 pub use error::UpstreamError;
 pub use exchange::{Answer, Exchange, Said};
+pub use kept::{Keeper, KeptSession, KeptWork, SessionKeeper};
 pub use listing::Listed;
 
 use ask::Written;
@@ -81,6 +83,8 @@ struct Refused {
 /// An upstream server.
 pub struct Upstream {
     endpoint: String,
+    /// What its sessions are kept under.
+    name: String,
     /// 0 while it is not known, else 1 + the place of the era.
     era: AtomicU8,
     /// When a session was last refused, and why: whoever waited for it waits no longer.
@@ -97,12 +101,19 @@ impl Upstream {
     pub fn new(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
+            name: endpoint.to_owned(),
             era: AtomicU8::new(0),
             refused: Mutex::new(None),
             sessions: Cache::new(SESSIONS),
             // Zero is the handshake's.
             next: AtomicU64::new(1),
         }
+    }
+
+    /// The same server under a name: sessions that are kept for it are those of this name alone.
+    #[must_use]
+    pub fn named(self, name: String) -> Self {
+        Self { name, ..self }
     }
 
     /// Where it is.
@@ -148,7 +159,7 @@ impl Upstream {
                 let refused = matches!(sent.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST);
                 let (response, session) = if refused && session.id.is_some() {
                     self.forget(ask.peer, &session);
-                    let session = self.session(sender, ask.peer).await?;
+                    let session = self.session_after(sender, ask.peer, session.revision).await?;
                     (self.send(sender, &written, Some(&session), ask.headers).await?, session)
                 } else {
                     (sent, session)

@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub(super) id: Option<HeaderValue>,
     /// What the server says it can do.
     pub(super) capabilities: Value,
+    /// Which one it is of those that are kept for all replicas.
+    pub(super) revision: Option<i64>,
 }
 
 impl Upstream {
@@ -34,10 +36,20 @@ impl Upstream {
         sender: Sender<'_>,
         peer: &Peer,
     ) -> Result<Arc<Session>, UpstreamError> {
+        self.session_after(sender, peer, None).await
+    }
+
+    /// The same, after one of this revision was refused.
+    pub(super) async fn session_after(
+        &self,
+        sender: Sender<'_>,
+        peer: &Peer,
+        former: Option<i64>,
+    ) -> Result<Arc<Session>, UpstreamError> {
         let key = peer.session_key();
         match self.sessions.get(&key) {
             Some(session) => Ok(session),
-            None => Box::pin(self.opened(sender, peer, key)).await,
+            None => Box::pin(self.opened(sender, peer, (key, former))).await,
         }
     }
 
@@ -46,7 +58,7 @@ impl Upstream {
         &self,
         sender: Sender<'_>,
         peer: &Peer,
-        key: String,
+        (key, former): (String, Option<i64>),
     ) -> Result<Arc<Session>, UpstreamError> {
         let began = Instant::now();
         let opening = async {
@@ -58,8 +70,23 @@ impl Upstream {
                     None => UpstreamError::Malformed(refused.why),
                 });
             }
+            let kept = peer.keeper.as_ref().map(|keeper| (keeper, format!("{}\n{key}", self.name)));
+            if let Some((keeper, name)) = &kept
+                && let Some(found) = keeper.0.find(name).await.filter(|found| Some(found.revision) != former)
+                && let Some(session) = Session::of(&found)
+            {
+                return Ok(Arc::new(session));
+            }
             let opened = tokio::time::timeout(PATIENCE, self.initialise(sender, peer)).await;
-            let opened = opened.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE))).map(Arc::new);
+            let mut opened = opened.unwrap_or(Err(UpstreamError::TimedOut(PATIENCE)));
+            if let (Some((keeper, name)), Ok(session)) = (&kept, &mut opened)
+                && let Some(agreed) = session.agreed()
+                && let Some(winner) = keeper.0.keep(name, agreed, former).await
+                && let Some(winner) = Session::of(&winner)
+            {
+                *session = winner;
+            }
+            let opened = opened.map(Arc::new);
             if let Err(error) = &opened {
                 let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
                 let status = match error {
@@ -106,7 +133,7 @@ impl Upstream {
         })?;
         let header = (version > Version::WITHOUT_HEADER).then(|| HeaderValue::from_static(version.as_str()));
         let capabilities = answer.pointer("/result/capabilities").cloned().unwrap_or_default();
-        let session = Session { version: header, id, capabilities };
+        let session = Session { version: header, id, capabilities, revision: None };
         let note = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
         self.send(sender, &Written::bare(note.to_string()), Some(&session), &none).await?;
         if let Some(level) =
