@@ -31,11 +31,15 @@ use trail::Checkpointer;
 use crate::audit_trail;
 use crate::bootstrap;
 use crate::configuration::{Configuration, Metrics};
+use crate::doors::Doors;
+use crate::drain::{self, Phase};
 use crate::master_key;
 use crate::numbers::Numbers;
-use crate::proxies::Proxies;
+use crate::proxies::{Proxies, Transport};
 use crate::recordings;
+use crate::sockets::Addresses;
 use crate::terminal::Failure;
+use crate::tls::Tls;
 
 /// How long functions and agents have to end when the server does.
 const FUNCTION_GRACE: Duration = Duration::from_secs(3);
@@ -54,9 +58,14 @@ pub(crate) struct House {
     pub(crate) names: Arc<Names>,
     pub(crate) random: Arc<dyn Random>,
     /// The proxies that say whom requests come from.
-    pub(crate) proxies: Proxies,
+    pub(crate) proxies: ArcSwap<Proxies>,
     /// Who may read the metrics.
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: ArcSwap<Metrics>,
+    /// How many come in.
+    pub(crate) doors: Arc<Doors>,
+    /// Absent, the listener speaks in the clear.
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// The root credentials of the first account.
     pub(crate) root: AccessKey,
     functions: Functions,
@@ -69,20 +78,30 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Builds the house for a server that listens on `address`.
-    pub(crate) async fn build(configuration: &Configuration, address: SocketAddr) -> Result<Self, Failure> {
+    /// Builds the house for a server that listens on `addresses`, and ends as `phases` say.
+    pub(crate) async fn build(
+        configuration: &Configuration,
+        addresses: Addresses,
+        phases: &watch::Receiver<Phase>,
+    ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let runtime = Handle::current();
+        let tls = configuration.tls.as_ref().map(|files| Tls::start(&files.pair, &*clock)).transpose()?;
+        let tls = tls.map(Arc::new);
+        if let Some(tls) = &tls {
+            runtime.spawn(Arc::clone(tls).follow(Arc::clone(&clock)));
+        }
         bootstrap::make_data_dir(configuration)?;
         // Before the store, because it is what finds out that another server uses the data directory.
         let supervisor = supervisor(configuration, runtime.clone(), &clock, &random)?;
         let agents = Arc::new(agents(configuration, runtime.clone(), &clock, &random)?);
         let store = master_key::open_store(configuration, &random).await?;
         let root = bootstrap::prepare(configuration, &store, &*clock, &*random).await?;
-        let local = local_url(address);
-        let public_url = configuration.public_url.as_ref().map_or_else(|| local.clone(), ToString::to_string);
-        bootstrap::write_client_files(configuration, &root, &public_url)?;
+        let local = addresses.local_url();
+        let usual = || local_url(addresses.outside, configuration.transport());
+        let public_url = configuration.public_url.as_ref().map_or_else(usual, ToString::to_string);
+        bootstrap::write_client_files(configuration, &root, &public_url, &local)?;
 
         let names = Arc::new(Names::new(&public_url, configuration.issuer_style));
         let checkpointer = audit_trail::checkpoints(configuration, &store, &clock).await?;
@@ -147,6 +166,7 @@ impl House {
                 agents: Arc::clone(&agents),
                 endpoint_url: local.clone(),
                 partners: configuration.partners.clone(),
+                ending: ending(phases.clone(), &runtime),
             },
             &client,
         )
@@ -260,7 +280,15 @@ impl House {
             client,
             runtimes,
         );
-        let numbers = Numbers { lane: lane.clone(), fetches, audit: audit.clone(), telemetry };
+        let doors = Arc::new(Doors::new(configuration.limits));
+        let numbers = Numbers {
+            lane: lane.clone(),
+            fetches,
+            audit: audit.clone(),
+            telemetry,
+            doors: Arc::clone(&doors),
+            tls: tls.clone(),
+        };
         if let Some(exporter) = &mut exporter {
             let numbers = numbers.clone();
             exporter.export_metrics(Arc::clone(&clock), move || numbers.read());
@@ -277,8 +305,11 @@ impl House {
             lane,
             names,
             random,
-            proxies: Proxies::new(configuration.trusted_proxies.clone()),
-            metrics: configuration.metrics,
+            proxies: ArcSwap::from_pointee(Proxies::new(configuration.trusted_proxies.clone())),
+            metrics: ArcSwap::from_pointee(configuration.metrics),
+            doors,
+            tls,
+            clock,
             root,
             functions,
             agents,
@@ -323,13 +354,36 @@ fn object_hosts(public_url: &str, hosts: &[String]) -> Vec<String> {
     public.into_iter().chain(hosts.iter().map(|host| host.to_ascii_lowercase())).filter(is_name).collect()
 }
 
-/// The URL under which this machine reaches the server.
-pub(crate) fn local_url(address: SocketAddr) -> String {
+/// The URL under which this machine reaches an address of the server.
+pub(crate) fn local_url(address: SocketAddr, transport: Transport) -> String {
+    let scheme = match transport {
+        Transport::Clear => "http",
+        Transport::Tls => "https",
+    };
     if address.ip().is_unspecified() {
-        format!("http://127.0.0.1:{}", address.port())
+        format!("{scheme}://127.0.0.1:{}", address.port())
     } else {
-        format!("http://{address}")
+        format!("{scheme}://{address}")
     }
+}
+
+impl Addresses {
+    /// The URL under which this machine reaches the server in the clear.
+    pub(crate) fn local_url(&self) -> String {
+        local_url(self.inside.unwrap_or(self.outside), Transport::Clear)
+    }
+}
+
+/// Becomes true when streams are to end.
+fn ending(mut phases: watch::Receiver<Phase>, runtime: &Handle) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    runtime.spawn(async move {
+        drain::reached(&mut phases, Phase::Ending).await;
+        sender.send_replace(true);
+        // Whoever looks later is told, too.
+        sender.closed().await;
+    });
+    receiver
 }
 
 fn supervisor(

@@ -1,8 +1,13 @@
 //! Everything that is counted, for those who ask for it and for those to whom it is sent.
 
+use std::sync::Arc;
+
 use gateway::Lane;
 use store::AuditLog;
 use telemetry::{Family, Fetches, Kind, Namespace, Point, PointValue, Telemetry};
+
+use crate::doors::Doors;
+use crate::tls::Tls;
 
 /// Where the numbers are.
 #[derive(Clone)]
@@ -11,6 +16,8 @@ pub(crate) struct Numbers {
     pub(crate) fetches: Fetches,
     pub(crate) audit: AuditLog,
     pub(crate) telemetry: Telemetry,
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Numbers {
@@ -21,6 +28,8 @@ impl Numbers {
         families.extend(self.fetches.families());
         families.extend(self.telemetry.families());
         families.extend(trail(&self.audit));
+        families.extend(self.doors.families());
+        families.extend(self.tls.iter().flat_map(|tls| tls.families()));
         families
     }
 }

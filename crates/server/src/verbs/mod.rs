@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod env;
 pub(crate) mod exec;
+pub(crate) mod health;
 pub(crate) mod identity;
 mod input;
 pub(crate) mod intercept;
