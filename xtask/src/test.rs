@@ -11,13 +11,14 @@ use crate::{chromium, codegen, node, python, solver, tidy};
 
 /// What tells most about a database: every operation once, and what is kept, bound, counted, searched and recovered. These
 /// run on PostgreSQL, too; with `--full` all do.
-const ABOUT_DATABASES: [&str; 36] = [
+const ABOUT_DATABASES: [&str; 37] = [
     "test_adversity_start.py",
     "test_audit.py",
     "test_canaries.py",
     "test_crash.py",
     "test_credential_providers.py",
     "test_demo.py",
+    "test_drain.py",
     "test_iam.py",
     "test_iam_tags.py",
     "test_kms.py",
@@ -139,6 +140,7 @@ fn end_to_end(
     let modern = python::environment(chore, "mcp2")?;
     let upstreams = python::environment(chore, "upstreams")?;
     let converter = python::environment(chore, "openapi")?;
+    let deploy = python::environment(chore, "deploy")?;
     let browser = chromium::program(chore)?;
     let binary = project().join("target/debug/portcullis");
     let on = |database: &str| {
@@ -150,6 +152,7 @@ fn end_to_end(
             .env("PORTCULLIS_E2E_MODERN_PYTHON", &modern)
             .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &upstreams)
             .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &converter)
+            .env("PORTCULLIS_E2E_DEPLOY_PYTHON", &deploy)
             .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
             .env("PORTCULLIS_E2E_NODE", node)
             .env("PORTCULLIS_E2E_CHROMIUM", &browser)
