@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use compute::agents::{AgentSettings, Agents};
-use compute::{Settings as ComputeSettings, SetupError, Supervisor};
+use compute::agents::Agents;
 use control::ControlPlane;
 use credentials::Credentials;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
@@ -35,6 +34,7 @@ use crate::doors::Doors;
 use crate::drain::{self, Phase};
 use crate::master_key;
 use crate::numbers::Numbers;
+use crate::processes::{agents, supervisor};
 use crate::proxies::{Proxies, Transport};
 use crate::recordings;
 use crate::sockets::Addresses;
@@ -384,60 +384,4 @@ fn ending(mut phases: watch::Receiver<Phase>, runtime: &Handle) -> watch::Receiv
         sender.closed().await;
     });
     receiver
-}
-
-fn supervisor(
-    configuration: &Configuration,
-    runtime: Handle,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> Result<Supervisor, Failure> {
-    let folder = configuration.data("functions");
-    let mut settings = ComputeSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
-    let functions = &configuration.functions;
-    settings.python.clone_from(&functions.python);
-    settings.node.clone_from(&functions.node);
-    settings.search_path.clone_from(&configuration.path);
-    settings.log_files = true;
-    settings.run_as = functions.run_as;
-    if let Some(idle) = functions.idle_timeout {
-        settings.idle_timeout = idle;
-    }
-    if let Some(most) = functions.max_instances {
-        settings.max_instances = most;
-    }
-    if let Some(most) = functions.max_instances_per_function {
-        settings.max_instances_per_function = most;
-    }
-    Supervisor::new(settings).map_err(|error| set_up(configuration, &error))
-}
-
-/// What runs agents, in a folder beside that of functions, with the same interpreters and as the same user.
-fn agents(
-    configuration: &Configuration,
-    runtime: Handle,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> Result<Agents, Failure> {
-    let folder = configuration.data("agents");
-    let mut settings = AgentSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
-    let functions = &configuration.functions;
-    settings.python.clone_from(&functions.python);
-    settings.node.clone_from(&functions.node);
-    settings.search_path.clone_from(&configuration.path);
-    settings.run_as = functions.run_as;
-    if let Some(most) = configuration.max_agent_sessions {
-        settings.max_sessions = most;
-    }
-    Agents::new(settings).map_err(|error| set_up(configuration, &error))
-}
-
-fn set_up(configuration: &Configuration, error: &SetupError) -> Failure {
-    match error {
-        SetupError::InUse(_) => Failure::new(format!(
-            "{error}\nAnother server uses the data directory {}: stop it, or choose another with --data-dir",
-            configuration.data_dir.display()
-        )),
-        error => Failure::new(error.to_string()),
-    }
 }

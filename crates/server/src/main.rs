@@ -22,6 +22,7 @@ mod metrics;
 mod notice;
 mod numbers;
 mod oidc;
+mod processes;
 mod proxies;
 mod recordings;
 mod reload;
