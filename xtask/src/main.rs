@@ -1,4 +1,4 @@
-//! The chores of the project, one verb each: `cargo xtask codegen | tidy | test | bench | fuzz | dev`.
+//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | fuzz | dev`.
 //!
 //! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
 //! ignored folder (PostgreSQL from the system's packages), and says so.
@@ -7,6 +7,7 @@ mod bench;
 mod chore;
 mod chromium;
 mod codegen;
+mod deny;
 mod dev;
 mod fuzz;
 mod node;
@@ -37,6 +38,8 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Ask cargo-deny about what is built: deny.toml, and advisories besides
+    Deny,
     /// Check the walls of the house and the habits that Clippy does not know
     Tidy,
     /// Run every test: format, lints, walls, unit and integration tests, real clients, on both databases
@@ -74,6 +77,7 @@ enum Verb {
 fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Codegen { check } => codegen::run(&Chore::begin("codegen"), codegen::Mode::from_check(check)),
+        Verb::Deny => deny::run(&Chore::begin("deny")),
         Verb::Tidy => tidy::run(&Chore::begin("tidy")),
         Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
         Verb::Bench { arguments } => bench::run(&Chore::begin("bench"), &arguments),

@@ -19,6 +19,7 @@ const ABOUT_DATABASES: &[&str] = &[
     "test_crash.py",
     "test_credential_providers.py",
     "test_demo.py",
+    "test_drain.py",
     "test_faults.py",
     "test_iam.py",
     "test_iam_tags.py",
@@ -126,6 +127,7 @@ struct Clients {
     modern: PathBuf,
     upstreams: PathBuf,
     converter: PathBuf,
+    deploy: PathBuf,
     node: PathBuf,
     browser: PathBuf,
 }
@@ -140,6 +142,7 @@ impl Clients {
             modern: python::environment(chore, "mcp2")?,
             upstreams: python::environment(chore, "upstreams")?,
             converter: python::environment(chore, "openapi")?,
+            deploy: python::environment(chore, "deploy")?,
             node: node::environment(chore)?,
             browser: chromium::program(chore)?,
         })
@@ -189,6 +192,7 @@ fn end_to_end(
             .env("PORTCULLIS_E2E_MODERN_PYTHON", &clients.modern)
             .env("PORTCULLIS_E2E_UPSTREAMS_PYTHON", &clients.upstreams)
             .env("PORTCULLIS_E2E_OPENAPI_PYTHON", &clients.converter)
+            .env("PORTCULLIS_E2E_DEPLOY_PYTHON", &clients.deploy)
             .env("PORTCULLIS_E2E_OPENAPI_IMPORT", project().join("target/debug/examples/import"))
             .env("PORTCULLIS_E2E_NODE", &clients.node)
             .env("PORTCULLIS_E2E_CHROMIUM", &clients.browser)

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use domain::{Actor, AuditPrincipal, AuditToken, Authorizer, JwtAuthorizer, Secret, Timestamp};
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use identity::issuer::VerifyError;
 use identity::principal::{Identity, PrincipalError};
 use identity::token::{self, Claims, LEEWAY, Rejection, bearer};
@@ -23,6 +22,7 @@ use policy::Principal;
 
 use crate::answer::Reply;
 use crate::audit;
+use crate::body::Arriving;
 use crate::invoke;
 use crate::limit::{self, Key};
 use crate::pipeline::Lane;
@@ -120,11 +120,11 @@ fn key_of(actor: &Actor) -> String {
 }
 
 /// Recognises the caller and reads the body.
-pub(crate) async fn recognise(
+pub(crate) async fn recognise<B: Arriving>(
     lane: &Lane,
     gate: &Arc<Gate>,
     head: &Parts,
-    incoming: Incoming,
+    incoming: B,
     peer: IpAddr,
 ) -> Result<(Arc<Caller>, Bytes), Reply> {
     match &gate.gateway.authorizer {
@@ -282,7 +282,7 @@ fn not_found(error: &PrincipalError) -> Reply {
     }
 }
 
-async fn read(lane: &Lane, incoming: Incoming) -> Result<Bytes, Reply> {
+async fn read<B: Arriving>(lane: &Lane, incoming: B) -> Result<Bytes, Reply> {
     let largest = lane.plane.setup.largest_payload;
     let reading = Limited::new(incoming, largest).collect();
     match tokio::time::timeout(BODY_PATIENCE, reading).await {

@@ -17,6 +17,11 @@ use mask::{Mask, Masker};
 
 use crate::stream::Live;
 
+/// What a request carries, as it comes from its sender.
+pub trait Arriving: http_body::Body<Data = Bytes, Error = io::Error> + Unpin + Send + 'static {}
+
+impl<B: http_body::Body<Data = Bytes, Error = io::Error> + Unpin + Send + 'static> Arriving for B {}
+
 /// A body.
 pub struct Body(Kind);
 

@@ -55,7 +55,7 @@ mod search;
 mod snapshot;
 
 pub use authorize::PromptsAndResources;
-pub use body::Body;
+pub use body::{Arriving, Body};
 pub use limit::{Leases, Traffic};
 pub use pipeline::{Lane, Plane, Setup};
 pub use recording::Recorder;

@@ -14,7 +14,6 @@ use domain::{Clock, Random, RequestId};
 use egress::{Client, EgressError};
 use functions::Functions;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
 use identity::issuer::Issuers;
 use identity::principal::Principals;
 use identity::provider::Names;
@@ -26,7 +25,7 @@ use telemetry::{Family, Fetches, Telemetry};
 use crate::answer::Reply;
 use crate::audit::Record;
 use crate::authorize::{PromptsAndResources, Ruling, authorize};
-use crate::body::Body;
+use crate::body::{Arriving, Body};
 use crate::intercept::Seen;
 use crate::limit::{Leases, Quotas, Traffic};
 use crate::message::{Messages, Written};
@@ -129,7 +128,7 @@ impl Lane {
     }
 
     /// Answers a request to the MCP endpoint of the gateway `id`.
-    pub async fn serve(&self, id: &str, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    pub async fn serve<B: Arriving>(&self, id: &str, request: Request<B>, peer: IpAddr) -> Response<Body> {
         let began = Instant::now();
         let setup = &self.plane.setup;
         let request_id = RequestId::mint(&*setup.random);
@@ -178,10 +177,10 @@ impl Lane {
     }
 
     /// The way in: the request is one that this endpoint takes, its caller is recognised.
-    async fn admit(
+    async fn admit<B: Arriving>(
         &self,
         gate: &Arc<Gate>,
-        request: Request<Incoming>,
+        request: Request<B>,
         peer: IpAddr,
         record: &mut Record,
     ) -> Result<(Turn, bytes::Bytes), Reply> {

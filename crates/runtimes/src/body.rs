@@ -30,12 +30,20 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What a caller sends.
 pub enum Payload {
     /// As it comes.
-    Coming(Incoming),
+    Coming(Streamed),
     /// Read before.
     Whole(Bytes),
 }
 
 impl Payload {
+    /// A body as it comes from its sender.
+    pub fn coming<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error = io::Error> + Send + 'static,
+    {
+        Self::Coming(body.boxed_unsync())
+    }
+
     /// All of it. A large one waits for its turn, which it keeps until nobody needs its bytes any more.
     pub(crate) async fn whole(self, turns: &Arc<Semaphore>) -> Result<Bytes, Refusal> {
         let incoming = match self {

@@ -19,7 +19,7 @@ use identity::provider::Names;
 use identity::workload;
 use store::{AuditLog, Change, ChangeKind, Store};
 use telemetry::Telemetry;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::agents;
 use crate::authenticate::{self, Caller};
@@ -71,6 +71,8 @@ pub struct Setup {
     pub endpoint_url: String,
     /// The partners that the operator names.
     pub partners: Vec<Partner>,
+    /// Becomes true when the server ends, and WebSockets with it.
+    pub ending: watch::Receiver<bool>,
 }
 
 /// What all threads share.
@@ -232,7 +234,14 @@ impl Runtimes {
         let response = if call.place.asked == Asked::Open {
             let place = Arc::clone(&self.house.sockets).try_acquire_owned();
             let place = place.map_err(|_| Refusal::new(Kind::Quota, TOO_MANY_SOCKETS))?;
-            websocket::open(client, &mut call.head, reached, to_agent, place).await?
+            websocket::open(
+                client,
+                &mut call.head,
+                reached,
+                to_agent,
+                (place, self.house.setup.ending.clone()),
+            )
+            .await?
         } else {
             let turns = &self.house.large;
             forward::send(client, turns, call.protocol, &call.head, reached, to_agent, payload).await?

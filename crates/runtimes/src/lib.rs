@@ -13,6 +13,7 @@ mod authenticate;
 mod body;
 mod edge;
 mod forward;
+mod frames;
 mod headers;
 mod meter;
 mod partner;

@@ -1,6 +1,7 @@
 //! A WebSocket between a caller and an agent (RFC 6455). The handshake is held like every request, and its headers pass by
 //! the same lists; after it the two speak to each other, and bytes pass as they come, for an hour at most.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,12 +15,14 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::agents::{Held, Reached};
 use crate::authenticate::OFFERED;
 use crate::body::Body;
 use crate::forward::unreachable;
+use crate::frames::{Frames, GOING_AWAY};
 use crate::headers::from_agent;
 use crate::refusal::{Kind, Refusal};
 
@@ -27,6 +30,8 @@ use crate::refusal::{Kind, Refusal};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a connection may last ("Quotas": streaming, 60 minutes).
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// How much is passed at once, in bytes.
+const PIECE: usize = 16 * 1024;
 
 /// Opens a WebSocket to an agent, and joins the caller's to it.
 ///
@@ -37,7 +42,7 @@ pub(crate) async fn open(
     head: &mut Parts,
     reached: Reached,
     headers: HeaderMap,
-    place: OwnedSemaphorePermit,
+    (place, ending): (OwnedSemaphorePermit, watch::Receiver<bool>),
 ) -> Result<Response<Body>, Refusal> {
     let asks = Asks::read(&head.headers)?;
     let caller = head
@@ -61,17 +66,23 @@ pub(crate) async fn open(
         return Err(Refusal::new(Kind::Agent, message));
     }
     let agent = hyper::upgrade::on(&mut answer);
-    tokio::spawn(join(caller, agent, (held, place)));
+    tokio::spawn(join(caller, agent, ending, (held, place)));
     Ok(asks.answered(answer.headers()))
 }
 
-/// Passes bytes between the two until one of them ends.
-async fn join(caller: OnUpgrade, agent: OnUpgrade, _held: (Held, OwnedSemaphorePermit)) {
+/// Passes bytes between the two until one of them ends, or the server does.
+async fn join(
+    caller: OnUpgrade,
+    agent: OnUpgrade,
+    ending: watch::Receiver<bool>,
+    _held: (Held, OwnedSemaphorePermit),
+) {
     let joined = async {
         let (caller, agent): (Upgraded, Upgraded) = tokio::try_join!(caller, agent)?;
-        let (mut caller, mut agent) = (TokioIo::new(caller), TokioIo::new(agent));
-        // A side that breaks off is no news.
-        let _ = tokio::io::copy_bidirectional(&mut caller, &mut agent).await;
+        let (from_caller, to_caller) = tokio::io::split(TokioIo::new(caller));
+        let (from_agent, to_agent) = tokio::io::split(TokioIo::new(agent));
+        // A side that breaks off is no news; a side that is done is passed on, and the other may go on.
+        let _ = tokio::try_join!(listen(from_caller, to_agent), speak(from_agent, to_caller, ending));
         Ok::<_, hyper::Error>(())
     };
     match tokio::time::timeout(LONGEST, joined).await {
@@ -79,6 +90,45 @@ async fn join(caller: OnUpgrade, agent: OnUpgrade, _held: (Held, OwnedSemaphoreP
         Ok(Err(error)) => tracing::debug!(%error, "A WebSocket was not opened to its end."),
         Err(_) => tracing::info!("A WebSocket lasted as long as it may, and is closed."),
     }
+}
+
+/// Passes what the caller says.
+async fn listen(mut caller: impl AsyncRead + Unpin, mut agent: impl AsyncWrite + Unpin) -> io::Result<()> {
+    tokio::io::copy(&mut caller, &mut agent).await?;
+    agent.shutdown().await
+}
+
+/// Passes what the agent says. When the server ends, the caller is told between two frames that it goes away.
+async fn speak(
+    mut agent: impl AsyncRead + Unpin,
+    mut caller: impl AsyncWrite + Unpin,
+    mut ending: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let mut frames = Frames::default();
+    let mut buffer = vec![0; PIECE];
+    let (mut ends, mut may_end) = (false, true);
+    while !(ends && frames.is_between()) {
+        let read = tokio::select! {
+            read = agent.read(&mut buffer) => read?,
+            told = ending.wait_for(|ending| *ending), if may_end => {
+                (ends, may_end) = (told.is_ok(), false);
+                continue;
+            }
+        };
+        let Some(piece) = buffer.get(..read).filter(|piece| !piece.is_empty()) else {
+            return caller.shutdown().await;
+        };
+        let end = frames.pass(piece);
+        match end.and_then(|end| piece.get(..end)).filter(|_| ends) {
+            Some(last) => {
+                caller.write_all(last).await?;
+                break;
+            }
+            None => caller.write_all(piece).await?,
+        }
+    }
+    caller.write_all(&GOING_AWAY).await?;
+    caller.shutdown().await
 }
 
 /// What the caller's handshake says.

@@ -16,6 +16,8 @@ use crate::terminal::Failure;
 
 /// The profile of the files that are written for AWS's clients.
 pub(crate) const PROFILE: &str = "portcullis";
+/// What it says besides, which AWS's clients pass over: the URL under which this machine reaches the server in the clear.
+pub(crate) const LOCAL_URL: &str = "portcullis_local_url";
 
 /// Makes the data directory when there is none. It is its owner's alone; functions of another user may pass through to
 /// their own folders, and what else is in it is closed to them file by file.
@@ -120,16 +122,20 @@ pub(crate) fn write_client_files(
     configuration: &Configuration,
     key: &AccessKey,
     endpoint: &str,
+    local: &str,
 ) -> Result<(), Failure> {
     let credentials = format!(
         "[{PROFILE}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
         key.id,
         key.secret.expose()
     );
-    let config = format!(
-        "[profile {PROFILE}]\nregion = {}\nendpoint_url = {endpoint}\noutput = json\n",
+    let mut config = format!(
+        "[profile {PROFILE}]\nregion = {}\nendpoint_url = {endpoint}\noutput = json\n{LOCAL_URL} = {local}\n",
         configuration.region
     );
+    if let Some(authority) = configuration.tls.as_ref().and_then(|tls| tls.authority.as_ref()) {
+        config.push_str(&format!("ca_bundle = {}\n", authority.display()));
+    }
     for (name, text) in [("credentials", credentials), ("config", config)] {
         let path = configuration.data(name);
         write_private(&path, text.as_bytes(), Make::Anew).map_err(|error| cannot_write(&path, &error))?;

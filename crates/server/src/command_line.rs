@@ -33,6 +33,8 @@ pub(crate) enum Verb {
     Demo(Demo),
     /// Print the exports that point AWS's clients at this server
     Env(Env),
+    /// Ask the running server how it is; fails when it is not well
+    Health(Health),
     /// Run a command whose calls of AWS's hosts are answered here
     Exec(Exec),
     /// Make and list accounts
@@ -86,6 +88,12 @@ pub(crate) struct Settings {
     /// The URL under which clients reach this server [default: the listen address]
     #[arg(long, env = "PORTCULLIS_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<PublicUrl>,
+    /// Speak TLS with this certificate, in PEM, with the intermediate ones behind it [default: no TLS]
+    #[arg(long, env = "PORTCULLIS_TLS_CERTIFICATE", value_name = "FILE", hide_short_help = true)]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The private key of the certificate, in PEM
+    #[arg(long, env = "PORTCULLIS_TLS_KEY", value_name = "FILE", hide_short_help = true)]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Whether a solver proves what policies do: auto, required or off [default: auto]
     #[arg(long, env = "PORTCULLIS_POLICY_SOLVER", value_name = "USE", hide_short_help = true)]
     pub(crate) policy_solver: Option<SolverUse>,
@@ -110,6 +118,15 @@ pub(crate) struct Env {
     /// Print a JSON object instead of shell exports
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Health {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// Ask whether it is ready to serve, and not only whether it lives
+    #[arg(long)]
+    pub(crate) ready: bool,
 }
 
 #[derive(Args)]

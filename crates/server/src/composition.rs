@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use compute::agents::{AgentSettings, Agents};
-use compute::{Settings as ComputeSettings, SetupError, Supervisor};
+use compute::agents::Agents;
 use control::ControlPlane;
 use credentials::Credentials;
 use domain::{AccessKey, Clock, Random, SystemClock, SystemRandom};
@@ -31,12 +30,17 @@ use trail::Checkpointer;
 use crate::audit_trail;
 use crate::bootstrap;
 use crate::configuration::{Configuration, Metrics};
+use crate::doors::Doors;
+use crate::drain::{self, Phase};
 use crate::master_key;
 use crate::numbers::Numbers;
-use crate::proxies::Proxies;
+use crate::processes::{agents, supervisor};
+use crate::proxies::{Proxies, Transport};
 use crate::recordings;
 use crate::replica::{self, Membership};
+use crate::sockets::Addresses;
 use crate::terminal::Failure;
+use crate::tls::Tls;
 
 /// How long functions and agents have to end when the server does.
 const FUNCTION_GRACE: Duration = Duration::from_secs(3);
@@ -55,9 +59,14 @@ pub(crate) struct House {
     pub(crate) names: Arc<Names>,
     pub(crate) random: Arc<dyn Random>,
     /// The proxies that say whom requests come from.
-    pub(crate) proxies: Proxies,
+    pub(crate) proxies: ArcSwap<Proxies>,
     /// Who may read the metrics.
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: ArcSwap<Metrics>,
+    /// How many come in.
+    pub(crate) doors: Arc<Doors>,
+    /// Absent, the listener speaks in the clear.
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) clock: Arc<dyn Clock>,
     /// The root credentials of the first account.
     pub(crate) root: AccessKey,
     functions: Functions,
@@ -73,20 +82,30 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Builds the house for a server that listens on `address`.
-    pub(crate) async fn build(configuration: &Configuration, address: SocketAddr) -> Result<Self, Failure> {
+    /// Builds the house for a server that listens on `addresses`, and ends as `phases` say.
+    pub(crate) async fn build(
+        configuration: &Configuration,
+        addresses: Addresses,
+        phases: &watch::Receiver<Phase>,
+    ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let runtime = Handle::current();
+        let tls = configuration.tls.as_ref().map(|files| Tls::start(&files.pair, &*clock)).transpose()?;
+        let tls = tls.map(Arc::new);
+        if let Some(tls) = &tls {
+            runtime.spawn(Arc::clone(tls).follow(Arc::clone(&clock)));
+        }
         bootstrap::make_data_dir(configuration)?;
         // Before the store, because it is what finds out that another server uses the data directory.
         let supervisor = supervisor(configuration, runtime.clone(), &clock, &random)?;
         let agents = Arc::new(agents(configuration, runtime.clone(), &clock, &random)?);
         let store = master_key::open_store(configuration, &random).await?;
         let root = bootstrap::prepare(configuration, &store, &*clock, &*random).await?;
-        let local = local_url(address);
-        let public_url = configuration.public_url.as_ref().map_or_else(|| local.clone(), ToString::to_string);
-        bootstrap::write_client_files(configuration, &root, &public_url)?;
+        let local = addresses.local_url();
+        let usual = || local_url(addresses.outside, configuration.transport());
+        let public_url = configuration.public_url.as_ref().map_or_else(usual, ToString::to_string);
+        bootstrap::write_client_files(configuration, &root, &public_url, &local)?;
 
         let names = Arc::new(Names::new(&public_url, configuration.issuer_style));
         let checkpointer = audit_trail::checkpoints(configuration, &store, &clock).await?;
@@ -151,6 +170,7 @@ impl House {
                 agents: Arc::clone(&agents),
                 endpoint_url: local.clone(),
                 partners: configuration.partners.clone(),
+                ending: ending(phases.clone(), &runtime),
             },
             &client,
         )
@@ -276,8 +296,16 @@ impl House {
             client,
             runtimes,
         );
-        let numbers =
-            Numbers { lane: lane.clone(), fetches, audit: audit.clone(), telemetry, store: store.clone() };
+        let doors = Arc::new(Doors::new(configuration.limits));
+        let numbers = Numbers {
+            lane: lane.clone(),
+            fetches,
+            audit: audit.clone(),
+            telemetry,
+            store: store.clone(),
+            doors: Arc::clone(&doors),
+            tls: tls.clone(),
+        };
         if let Some(exporter) = &mut exporter {
             let numbers = numbers.clone();
             exporter.export_metrics(Arc::clone(&clock), move || numbers.read());
@@ -294,8 +322,11 @@ impl House {
             lane,
             names,
             random,
-            proxies: Proxies::new(configuration.trusted_proxies.clone()),
-            metrics: configuration.metrics,
+            proxies: ArcSwap::from_pointee(Proxies::new(configuration.trusted_proxies.clone())),
+            metrics: ArcSwap::from_pointee(configuration.metrics),
+            doors,
+            tls,
+            clock,
             root,
             functions,
             agents,
@@ -354,67 +385,34 @@ fn object_hosts(public_url: &str, hosts: &[String]) -> Vec<String> {
     public.into_iter().chain(hosts.iter().map(|host| host.to_ascii_lowercase())).filter(is_name).collect()
 }
 
-/// The URL under which this machine reaches the server.
-pub(crate) fn local_url(address: SocketAddr) -> String {
+/// The URL under which this machine reaches an address of the server.
+pub(crate) fn local_url(address: SocketAddr, transport: Transport) -> String {
+    let scheme = match transport {
+        Transport::Clear => "http",
+        Transport::Tls => "https",
+    };
     if address.ip().is_unspecified() {
-        format!("http://127.0.0.1:{}", address.port())
+        format!("{scheme}://127.0.0.1:{}", address.port())
     } else {
-        format!("http://{address}")
+        format!("{scheme}://{address}")
     }
 }
 
-fn supervisor(
-    configuration: &Configuration,
-    runtime: Handle,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> Result<Supervisor, Failure> {
-    let folder = configuration.data("functions");
-    let mut settings = ComputeSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
-    let functions = &configuration.functions;
-    settings.python.clone_from(&functions.python);
-    settings.node.clone_from(&functions.node);
-    settings.search_path.clone_from(&configuration.path);
-    settings.log_files = true;
-    settings.run_as = functions.run_as;
-    if let Some(idle) = functions.idle_timeout {
-        settings.idle_timeout = idle;
+impl Addresses {
+    /// The URL under which this machine reaches the server in the clear.
+    pub(crate) fn local_url(&self) -> String {
+        local_url(self.inside.unwrap_or(self.outside), Transport::Clear)
     }
-    if let Some(most) = functions.max_instances {
-        settings.max_instances = most;
-    }
-    if let Some(most) = functions.max_instances_per_function {
-        settings.max_instances_per_function = most;
-    }
-    Supervisor::new(settings).map_err(|error| set_up(configuration, &error))
 }
 
-/// What runs agents, in a folder beside that of functions, with the same interpreters and as the same user.
-fn agents(
-    configuration: &Configuration,
-    runtime: Handle,
-    clock: &Arc<dyn Clock>,
-    random: &Arc<dyn Random>,
-) -> Result<Agents, Failure> {
-    let folder = configuration.data("agents");
-    let mut settings = AgentSettings::new(folder, runtime, Arc::clone(clock), Arc::clone(random));
-    let functions = &configuration.functions;
-    settings.python.clone_from(&functions.python);
-    settings.node.clone_from(&functions.node);
-    settings.search_path.clone_from(&configuration.path);
-    settings.run_as = functions.run_as;
-    if let Some(most) = configuration.max_agent_sessions {
-        settings.max_sessions = most;
-    }
-    Agents::new(settings).map_err(|error| set_up(configuration, &error))
-}
-
-fn set_up(configuration: &Configuration, error: &SetupError) -> Failure {
-    match error {
-        SetupError::InUse(_) => Failure::new(format!(
-            "{error}\nAnother server uses the data directory {}: stop it, or choose another with --data-dir",
-            configuration.data_dir.display()
-        )),
-        error => Failure::new(error.to_string()),
-    }
+/// Becomes true when streams are to end.
+fn ending(mut phases: watch::Receiver<Phase>, runtime: &Handle) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    runtime.spawn(async move {
+        drain::reached(&mut phases, Phase::Ending).await;
+        sender.send_replace(true);
+        // Whoever looks later is told, too.
+        sender.closed().await;
+    });
+    receiver
 }

@@ -6,9 +6,9 @@ use domain::RequestId;
 use gateway::Body;
 use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use identity::outbound::federation::Visit;
 
+use crate::arriving::Arriving;
 use crate::composition::House;
 use crate::route::Consent;
 use crate::{response, sign_in};
@@ -17,7 +17,7 @@ use crate::{response, sign_in};
 pub(crate) async fn answer(
     house: &House,
     consent: Consent,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     peer: IpAddr,
 ) -> Response<Body> {
     let request_id = RequestId::mint(&*house.random);

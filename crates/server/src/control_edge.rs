@@ -11,8 +11,8 @@ use gateway::Body;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
 
+use crate::arriving::Arriving;
 use crate::composition::House;
 use crate::response;
 
@@ -26,7 +26,7 @@ const MAX_STRANGERS_BODY: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Answers a signed AWS call.
-pub(crate) async fn answer(house: &House, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+pub(crate) async fn answer(house: &House, request: Request<Arriving>, peer: IpAddr) -> Response<Body> {
     let (head, incoming) = request.into_parts();
     let limit = limit(house, &head.headers).await;
     let reading = Limited::new(incoming, limit).collect();

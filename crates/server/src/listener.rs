@@ -7,110 +7,55 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gateway::{Body, Lane};
 use http::header::{CONNECTION, HOST};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use http_body_util::Either;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use runtimes::{Arrival, Payload, Place};
-#[cfg(target_os = "linux")]
-use socket2::SockRef;
-use socket2::{Domain, Protocol, Socket, Type};
+use hyper_util::rt::TokioIo;
+use runtimes::{Arrival, Payload, Place as Asked};
 use store::CUT_OFF;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
+use crate::arriving::Arriving;
 use crate::composition::House;
+use crate::connection::{self, Answer, End, Pulse, UnderWay, Watched};
+use crate::doors::{Cut, Place};
+use crate::drain::{self, Phase};
 use crate::oidc::Purpose;
+use crate::proxies::Transport;
 use crate::route::{self, Route};
+use crate::sockets::{Listeners, bound_waiting, turn_away};
 use crate::terminal::Failure;
 use crate::{consent, control_edge, metrics, oidc, response, sign_in};
 
-/// How long a client has to send the head of a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(15);
-/// How long a client may take nothing of what is sent to it.
-#[cfg(target_os = "linux")]
-const READ_PATIENCE: Duration = Duration::from_secs(60);
-/// The largest head of a request, in bytes.
-const MAX_HEAD: usize = 64 * 1024;
-/// How long open connections have to end when the server does.
-const DRAIN: Duration = Duration::from_secs(20);
-
-/// Sockets that listen on one address, one for each thread.
-pub(crate) struct Listeners {
-    sockets: Vec<std::net::TcpListener>,
-    /// The address, with the port that was given where none was asked for.
-    pub(crate) address: SocketAddr,
+/// What everybody who serves stands on.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    pub(crate) house: Arc<House>,
+    /// How the end goes on.
+    pub(crate) phases: watch::Receiver<Phase>,
 }
 
-impl Listeners {
-    /// Binds the address once for each thread.
-    pub(crate) fn bind(address: SocketAddr, threads: usize) -> Result<Self, Failure> {
-        let refuse = |error: std::io::Error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    "\nAnother program listens there: stop it, or choose another address with --listen"
-                }
-                std::io::ErrorKind::PermissionDenied => {
-                    "\nPorts under 1024 are for root: choose another with --listen"
-                }
-                std::io::ErrorKind::AddrNotAvailable => {
-                    "\nThis machine does not have that address: choose another with --listen"
-                }
-                _ => "",
-            };
-            Failure::new(format!("cannot listen on {address}: {error}{hint}"))
-        };
-        // Another program must not be able to share the port: the first socket is bound alone, to see whether it can be.
-        let alone = bind(address, Share::Alone).map_err(refuse)?;
-        let address = alone.local_addr().map_err(refuse)?;
-        if threads == 1 {
-            return Ok(Self { sockets: vec![alone], address });
-        }
-        drop(alone);
-        let sockets = (0..threads).map(|_| bind(address, Share::WithSiblings)).collect::<Result<_, _>>();
-        Ok(Self { sockets: sockets.map_err(refuse)?, address })
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Share {
-    Alone,
-    WithSiblings,
-}
-
-fn bind(address: SocketAddr, share: Share) -> std::io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    if share == Share::WithSiblings {
-        socket.set_reuse_port(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    Ok(socket.into())
-}
-
-/// Serves until `stop` says so, and then until the open connections have ended.
-pub(crate) async fn serve(
-    house: Arc<House>,
-    listeners: Listeners,
-    max_connections: usize,
-    stop: watch::Receiver<bool>,
-) -> Result<(), Failure> {
-    let room = Arc::new(Semaphore::new(max_connections));
+/// Serves until it is the end, and then until the open connections have ended.
+pub(crate) async fn serve(serving: Serving, listeners: Listeners) -> Result<(), Failure> {
+    let house = &serving.house;
+    let outside = house.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.config)));
+    let sockets = listeners.sockets.into_iter().map(|socket| (socket, outside.clone()));
+    // What this machine's functions and agents come in by is not seen from outside, and needs no certificate.
+    let inside = listeners.inside.into_iter().map(|socket| (socket, None));
     let mut threads = Vec::new();
-    for (number, socket) in listeners.sockets.into_iter().enumerate() {
+    for (number, (socket, tls)) in sockets.chain(inside).enumerate() {
         let lane = house.lane.another().map_err(|error| Failure::new(error.to_string()))?;
-        let worker = Worker { house: Arc::clone(&house), lane, room: Arc::clone(&room), stop: stop.clone() };
+        let worker = Worker { serving: serving.clone(), lane, tls };
         let started =
             std::thread::Builder::new().name(format!("serve-{number}")).spawn(move || worker.run(socket));
         threads.push(started.map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?);
@@ -130,10 +75,10 @@ type Answered = Either<Either<Body, objects::Body>, Either<runtimes::Body, infer
 /// One thread's share of the work.
 #[derive(Clone)]
 struct Worker {
-    house: Arc<House>,
+    serving: Serving,
     lane: Lane,
-    room: Arc<Semaphore>,
-    stop: watch::Receiver<bool>,
+    /// Absent, it is spoken in the clear.
+    tls: Option<TlsAcceptor>,
 }
 
 impl Worker {
@@ -145,17 +90,18 @@ impl Worker {
         runtime.block_on(self.accept(socket))
     }
 
-    async fn accept(mut self, socket: std::net::TcpListener) -> Result<(), Failure> {
-        let listener = TcpListener::from_std(socket).map_err(|error| Failure::new(error.to_string()))?;
-        let draining = GracefulShutdown::new();
-        let mut stop = self.stop.clone();
+    async fn accept(self, socket: std::net::TcpListener) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::new(error.to_string());
+        let listener = TcpListener::from_std(socket).map_err(failed)?;
+        let (all, open) = watch::channel(());
+        let mut phases = self.serving.phases.clone();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = drain::reached(&mut phases, Phase::Closing) => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.open(stream, peer, &draining),
+                Ok((stream, peer)) => self.open(stream, peer, &open),
                 Err(error) => {
                     // Out of descriptors, most likely: those who are served now will give some back.
                     tracing::warn!(%error, "A connection cannot be accepted.");
@@ -163,55 +109,124 @@ impl Worker {
                 }
             }
         }
-        drop(listener);
-        if tokio::time::timeout(DRAIN, draining.shutdown()).await.is_err() {
-            tracing::warn!("Connections were still open at the end.");
+        // Who stands before the door already is let in: the system would turn them away.
+        let listener = listener.into_std().map_err(failed)?;
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.open(stream, peer, &open);
+            }
+        }
+        drop((listener, open));
+        tokio::select! {
+            () = all.closed() => {}
+            () = drain::reached(&mut phases, Phase::Over) => {
+                tracing::warn!("Connections were still open at the end.");
+            }
         }
         Ok(())
     }
 
-    fn open(&mut self, stream: TcpStream, peer: SocketAddr, draining: &GracefulShutdown) {
-        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else {
-            tracing::warn!("There are as many connections as are allowed; one is closed.");
-            return;
+    fn open(&self, stream: TcpStream, peer: SocketAddr, open: &watch::Receiver<()>) {
+        let house = &self.serving.house;
+        let counted = (!house.proxies.load().trusts(peer.ip())).then(|| peer.ip());
+        let place = match house.doors.enter(counted) {
+            Ok(place) => place,
+            Err(cut) => {
+                tracing::debug!(reason = cut.as_str(), "A connection is refused.");
+                if self.tls.is_none() {
+                    turn_away(stream);
+                }
+                return;
+            }
         };
         let _ = stream.set_nodelay(true);
         bound_waiting(&stream);
-        let worker = self.clone();
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE).max_buf_size(MAX_HEAD);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-            .max_concurrent_streams(200)
-            .keep_alive_interval(Some(Duration::from_secs(30)));
-        let peer = peer.ip();
-        let begun = Arc::new(AtomicBool::new(false));
-        let has_begun = Arc::clone(&begun);
-        let service = service_fn(move |request| {
-            has_begun.store(true, Ordering::Relaxed);
-            let worker = worker.clone();
-            async move { Ok::<_, Infallible>(worker.serve(request, peer).await) }
-        });
-        let watcher = draining.watcher();
+        let (worker, open) = (self.clone(), open.clone());
+        let Some(tls) = self.tls.clone() else {
+            tokio::spawn(async move { worker.converse(stream, peer.ip(), (place, open)).await });
+            return;
+        };
+        let Ok(handshake) = house.doors.shake_hands() else { return };
         tokio::spawn(async move {
-            let stream = TokioIo::new(stream);
-            let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
-            tokio::select! {
-                // A client that breaks off is no news.
-                _ = watcher.watch(connection) => {}
-                () = silence(&begun) => {}
+            let doors = &worker.serving.house.doors;
+            let patience = doors.limits().handshake;
+            let shaken = tokio::time::timeout(patience, tls.accept(stream)).await;
+            drop(handshake);
+            match shaken {
+                Ok(Ok(stream)) => worker.converse(stream, peer.ip(), (place, open)).await,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "A TLS handshake failed.");
+                    doors.count(Cut::Handshake);
+                }
+                Err(_) => doors.count(Cut::Handshake),
             }
-            drop(place);
         });
+    }
+
+    /// Serves a connection to its end.
+    async fn converse<S>(self, stream: S, peer: IpAddr, (place, open): (Place, watch::Receiver<()>))
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let serving = self.serving.clone();
+        let doors = &serving.house.doors;
+        let (limits, pulse) = (doors.limits(), Pulse::new());
+        let stream = TokioIo::new(Watched::new(stream, Arc::clone(&pulse), place, open));
+        let heard = Arc::clone(&pulse);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let under_way = heard.begin(request.version());
+            let worker = self.clone();
+            async move { Ok::<_, Infallible>(worker.answered(request, peer, under_way).await) }
+        });
+        let builder = connection::protocol(&limits);
+        let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
+        match connection::converse(connection, &pulse, &limits, serving.phases.clone()).await {
+            Ok(Some(End::SlowHead)) => doors.count(Cut::SlowHead),
+            Err(error) if is_large(&*error) => doors.count(Cut::LargeHead),
+            // A client that breaks off is no news.
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// Answers a request, and asks its client not to keep the connection when the server ends.
+    async fn answered(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        under_way: UnderWay,
+    ) -> Response<Answer<Answered>> {
+        let house = &self.serving.house;
+        let limits = house.doors.limits();
+        let is_kept = request.version() < Version::HTTP_2;
+        let mut answer = if request.headers().len() > limits.headers {
+            house.doors.count(Cut::LargeHead);
+            let refusal = response::text(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "The request has more headers than are accepted.\n",
+            );
+            refusal.map(|body| Either::Left(Either::Left(body)))
+        } else {
+            let doors = Arc::clone(&house.doors);
+            let request = request.map(|body| Arriving::new(body, limits.pause, doors));
+            self.serve(request, peer).await
+        };
+        let phases = &self.serving.phases;
+        if is_kept && *phases.borrow() >= Phase::Leaving && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let (head, body) = answer.into_parts();
+        let body = Answer::new(body, &head.headers, under_way, phases);
+        Response::from_parts(head, body)
     }
 
     /// Objects are written as they are read, a model's words as they are said, and an agent's as they come; every other
     /// answer is in memory.
-    async fn serve(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Answered> {
+    async fn serve(&self, request: Request<Arriving>, peer: IpAddr) -> Response<Answered> {
         let (mut head, body) = request.into_parts();
-        let peer = self.house.proxies.client(&mut head, peer);
+        let peer = self.house().proxies.load().client(&mut head, peer, self.transport());
         if !names_one_host(&head) {
             let refusal = response::text(
                 StatusCode::BAD_REQUEST,
@@ -230,14 +245,14 @@ impl Worker {
         answer
     }
 
-    async fn take(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Answered> {
+    async fn take(&self, route: Route, request: Request<Arriving>, peer: IpAddr) -> Response<Answered> {
         match route {
-            route if is_told_by_what_is_known(&route) && !self.house.store.standing().is_current() => {
+            route if is_told_by_what_is_known(&route) && !self.house().store.standing().is_current() => {
                 let refusal = response::text(StatusCode::SERVICE_UNAVAILABLE, CUT_OFF);
                 refusal.map(|body| Either::Left(Either::Left(body)))
             }
             Route::Objects => {
-                let answer = Box::pin(self.house.objects.answer(request, peer)).await;
+                let answer = Box::pin(self.house().objects.answer(request, peer)).await;
                 answer.map(|body| Either::Left(Either::Right(body)))
             }
             Route::Runtime(place) => {
@@ -245,7 +260,7 @@ impl Worker {
                 answer.map(|body| Either::Right(Either::Left(body)))
             }
             Route::Inference => {
-                let answer = Box::pin(self.house.inference.answer(request, peer)).await;
+                let answer = Box::pin(self.house().inference.answer(request, peer)).await;
                 answer.map(|body| Either::Right(Either::Right(body)))
             }
             route => self.answer(route, request, peer).await.map(|body| Either::Left(Either::Left(body))),
@@ -254,39 +269,41 @@ impl Worker {
 
     async fn invoke(
         &self,
-        place: &Place,
-        request: Request<Incoming>,
+        place: &Asked,
+        request: Request<Arriving>,
         peer: IpAddr,
     ) -> Response<runtimes::Body> {
         let (head, incoming) = request.into_parts();
-        let arrival = Arrival { head, payload: Payload::Coming(incoming), peer, through: None };
+        let arrival = Arrival { head, payload: Payload::coming(incoming), peer, through: None };
         self.lane.runtimes().answer(place, arrival).await
     }
 
     /// All but calls of tools are boxed, so that those are not moved about in the size of the largest of all answers.
-    async fn answer(&self, route: Route, request: Request<Incoming>, peer: IpAddr) -> Response<Body> {
+    async fn answer(&self, route: Route, request: Request<Arriving>, peer: IpAddr) -> Response<Body> {
         match route {
             Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
             Route::Http(gateway, place) => Box::pin(self.lane.forward(&gateway, &place, request, peer)).await,
             Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
             Route::Control | Route::Objects | Route::Runtime(_) | Route::Inference => {
-                Box::pin(control_edge::answer(&self.house, request, peer)).await
+                Box::pin(control_edge::answer(self.house(), request, peer)).await
             }
             Route::Token(hint) => {
-                Box::pin(oidc::submission(&self.house, Purpose::Token, hint, request, peer)).await
+                Box::pin(oidc::submission(self.house(), Purpose::Token, hint, request, peer)).await
             }
             Route::Provider(endpoint, hint) => {
-                Box::pin(sign_in::answer(&self.house, endpoint, hint, request, peer)).await
+                Box::pin(sign_in::answer(self.house(), endpoint, hint, request, peer)).await
             }
-            Route::Consent(consent) => Box::pin(consent::answer(&self.house, consent, request, peer)).await,
-            Route::PoolMetadata(pool) => Box::pin(oidc::metadata(&self.house, &pool)).await,
-            Route::PoolKeys(pool) => Box::pin(oidc::key_set(&self.house, &pool)).await,
-            Route::WebIdentityMetadata(id) => Box::pin(oidc::web_identity_metadata(&self.house, &id)).await,
-            Route::ClientKeys(scope, name) => Box::pin(oidc::client_keys(&self.house, &scope, &name)).await,
-            Route::WebIdentityKeys(id) => Box::pin(oidc::web_identity_keys(&self.house, &id)).await,
+            Route::Consent(consent) => Box::pin(consent::answer(self.house(), consent, request, peer)).await,
+            Route::PoolMetadata(pool) => Box::pin(oidc::metadata(self.house(), &pool)).await,
+            Route::PoolKeys(pool) => Box::pin(oidc::key_set(self.house(), &pool)).await,
+            Route::WebIdentityMetadata(id) => Box::pin(oidc::web_identity_metadata(self.house(), &id)).await,
+            Route::ClientKeys(scope, name) => Box::pin(oidc::client_keys(self.house(), &scope, &name)).await,
+            Route::WebIdentityKeys(id) => Box::pin(oidc::web_identity_keys(self.house(), &id)).await,
             Route::Health => response::text(StatusCode::OK, "ok\n"),
             Route::Ready => self.ready().await,
-            Route::Metrics => metrics::answer(self.house.metrics, self.house.numbers(), &request, peer),
+            Route::Metrics => {
+                metrics::answer(**self.house().metrics.load(), self.house().numbers(), &request, peer)
+            }
             Route::Welcome => response::text(
                 StatusCode::OK,
                 "Portcullis is up. Point AWS's clients here with `portcullis env`; docs/ says how.\n",
@@ -294,11 +311,19 @@ impl Worker {
         }
     }
 
+    fn house(&self) -> &House {
+        &self.serving.house
+    }
+
+    fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Clear }
+    }
+
     async fn ready(&self) -> Response<Body> {
-        let standing = self.house.store.standing();
+        let standing = self.house().store.standing();
         let unavailable = |why| response::text(StatusCode::SERVICE_UNAVAILABLE, why);
-        match self.house.store.read().await {
-            _ if *self.stop.borrow() => unavailable("stopping\n"),
+        match self.house().store.read().await {
+            _ if *self.serving.phases.borrow() != Phase::Serving => unavailable("stopping\n"),
             Ok(_) if standing.is_current() => response::text(StatusCode::OK, "ready\n"),
             Ok(_) => unavailable(
                 "the lease of this replica is over: no request is served until it has caught up\n",
@@ -331,23 +356,9 @@ fn may_refuse_unread(route: &Route) -> bool {
     matches!(route, Route::Mcp(_) | Route::Http(..) | Route::Runtime(_) | Route::Objects | Route::Inference)
 }
 
-/// Has the system close a connection whose client takes nothing of what is sent to it (RFC 5482; `tcp(7)`,
-/// `TCP_USER_TIMEOUT`, which is about a window that stays shut, too).
-fn bound_waiting(stream: &TcpStream) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(READ_PATIENCE)) {
-        tracing::debug!(%error, "A connection whose client reads nothing will not be closed.");
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = stream;
-}
-
-/// Ends when a connection has not sent a request in time: whoever only holds it open takes the place of others.
-async fn silence(begun: &AtomicBool) {
-    tokio::time::sleep(HEAD_PATIENCE).await;
-    if begun.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
-    }
+/// Whether the head of a request was too large, or had too many headers.
+fn is_large(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large)
 }
 
 /// What is signed is the header, and what is routed by is the URL's host where it has one: they must be the same

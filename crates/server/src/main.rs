@@ -3,27 +3,36 @@
 //! `serve` puts the house together (`composition.rs`) and listens (`listener.rs`); `demo` does the same and plays the
 //! whole story on it; the other verbs read or change the data directory and end.
 
+mod arriving;
 mod audit_trail;
 mod bootstrap;
 mod command_line;
 mod composition;
 mod configuration;
+mod connection;
 mod consent;
 mod control_edge;
 mod demo;
+mod doors;
+mod drain;
 mod key_command;
 mod listener;
 mod master_key;
 mod metrics;
+mod notice;
 mod numbers;
 mod oidc;
+mod processes;
 mod proxies;
 mod recordings;
+mod reload;
 mod replica;
 mod response;
 mod route;
 mod sign_in;
+mod sockets;
 mod terminal;
+mod tls;
 
 mod verbs;
 
@@ -45,6 +54,7 @@ fn main() -> ExitCode {
         Verb::Serve(arguments) => verbs::serve::run(&arguments),
         Verb::Demo(arguments) => demo::run(arguments),
         Verb::Env(arguments) => verbs::env::run(&arguments),
+        Verb::Health(arguments) => verbs::health::run(&arguments),
         Verb::Exec(arguments) => verbs::exec::run(&arguments),
         Verb::Intercept(arguments) => verbs::intercept::run(arguments),
         Verb::Account(arguments) => verbs::account::run(arguments),

@@ -112,7 +112,7 @@ pub(crate) async fn change(
     }
     if from.is_none() && configuration.master_key.is_some() {
         return Err(Failure::usage(
-            "PORTCULLIS_MASTER_KEY holds the key: write it into a file, put a new one into PORTCULLIS_MASTER_KEY, and name the file with --from",
+            "PORTCULLIS_MASTER_KEY (or vault.master-key-file) holds the key: write it into a file of its own, put a new one into PORTCULLIS_MASTER_KEY, and name the file with --from",
         ));
     }
     let next = master(configuration, random).await?;
@@ -152,7 +152,8 @@ pub(crate) async fn master(
         return Ok(Master::Command(Arc::new(command.clone())));
     }
     if let Some(text) = &configuration.master_key {
-        let key = MasterKey::from_text(text.expose()).ok_or_else(|| malformed("PORTCULLIS_MASTER_KEY"))?;
+        let key = MasterKey::from_text(text.expose())
+            .ok_or_else(|| malformed("vault.master-key-file or PORTCULLIS_MASTER_KEY"))?;
         return Ok(Master::Key(key));
     }
     let path = configuration.data(FILE);

@@ -1,10 +1,14 @@
 //! Everything that is counted, for those who ask for it and for those to whom it is sent.
 
+use std::sync::Arc;
+
 use gateway::Lane;
 use store::{AuditLog, Store};
 use telemetry::{Family, Fetches, Kind, Namespace, Point, PointValue, Telemetry};
 
+use crate::doors::Doors;
 use crate::replica;
+use crate::tls::Tls;
 
 /// Where the numbers are.
 #[derive(Clone)]
@@ -13,6 +17,8 @@ pub(crate) struct Numbers {
     pub(crate) fetches: Fetches,
     pub(crate) audit: AuditLog,
     pub(crate) telemetry: Telemetry,
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) store: Store,
 }
 
@@ -24,6 +30,8 @@ impl Numbers {
         families.extend(self.fetches.families());
         families.extend(self.telemetry.families());
         families.extend(trail(&self.audit));
+        families.extend(self.doors.families());
+        families.extend(self.tls.iter().flat_map(|tls| tls.families()));
         families.extend(replica::numbers(self.store.standing()));
         families
     }

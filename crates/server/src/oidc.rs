@@ -10,12 +10,12 @@ use http::header::{ALLOW, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
 use identity::outbound::client_key_set;
 use identity::provider::{PoolHint, TokenAnswer, TokenRequest};
 use serde_json::{Value, json};
 use store::StoreError;
 
+use crate::arriving::Arriving;
 use crate::composition::House;
 use crate::response;
 
@@ -86,7 +86,7 @@ pub(crate) async fn submission(
     house: &House,
     purpose: Purpose,
     hint: PoolHint,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     peer: IpAddr,
 ) -> Response<Body> {
     let request_id = RequestId::mint(&*house.random);
@@ -105,7 +105,7 @@ pub(crate) async fn submission(
 
 /// The head and the body of a form, which is small and comes by `POST`.
 pub(crate) async fn posted(
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     request_id: &RequestId,
 ) -> Result<(Parts, Bytes), Box<Response<Body>>> {
     let (head, incoming) = request.into_parts();

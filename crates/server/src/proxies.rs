@@ -18,6 +18,13 @@ const MOST_HOPS: usize = 32;
 /// The address of a client that a proxy does not name.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
+/// How a request came to the listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Clear,
+    Tls,
+}
+
 /// The proxies whose headers are believed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies(Vec<Network>);
@@ -28,13 +35,16 @@ impl Proxies {
     }
 
     /// The address of the client. That it came over TLS is noted with the request.
-    pub(crate) fn client(&self, head: &mut Parts, peer: IpAddr) -> IpAddr {
-        if !self.trusts(peer) {
-            return peer;
-        }
-        if said(head, "x-forwarded-proto").next().is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"))
-        {
+    pub(crate) fn client(&self, head: &mut Parts, peer: IpAddr, transport: Transport) -> IpAddr {
+        let is_proxy = self.trusts(peer);
+        let told = is_proxy.then(|| said(head, "x-forwarded-proto").next()).flatten();
+        let is_secure =
+            told.map_or(transport == Transport::Tls, |scheme| scheme.eq_ignore_ascii_case(b"https"));
+        if is_secure {
             head.extensions.insert(SecureTransport);
+        }
+        if !is_proxy {
+            return peer;
         }
         let mut client = peer;
         for hop in said(head, "x-forwarded-for").take(MOST_HOPS) {
@@ -47,7 +57,8 @@ impl Proxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is that of such a proxy.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address.to_canonical()))
     }
 }
@@ -76,7 +87,7 @@ mod tests {
         }
         let (mut head, ()) = request.body(()).unwrap().into_parts();
         let trusted = trusted.iter().map(|network| network.parse().unwrap()).collect();
-        Proxies::new(trusted).client(&mut head, peer.parse().unwrap()).to_string()
+        Proxies::new(trusted).client(&mut head, peer.parse().unwrap(), Transport::Clear).to_string()
     }
 
     #[test]
@@ -104,16 +115,25 @@ mod tests {
 
     #[test]
     fn only_they_can_say_that_a_client_came_over_tls() {
-        for (peer, said, secure) in [
-            ("10.0.0.1", "https", true),
-            ("10.0.0.1", "http, https", true),
-            ("10.0.0.1", "https, http", false),
-            ("192.0.2.1", "https", false),
+        let (clear, tls) = (Transport::Clear, Transport::Tls);
+        for (peer, said, transport, secure) in [
+            ("10.0.0.1", "https", clear, true),
+            ("10.0.0.1", "http, https", clear, true),
+            ("10.0.0.1", "https, http", clear, false),
+            ("192.0.2.1", "https", clear, false),
+            // Who ends TLS here came over it, unless a proxy between says that its client did not.
+            ("192.0.2.1", "http", tls, true),
+            ("10.0.0.1", "", tls, true),
+            ("10.0.0.1", "http", tls, false),
         ] {
-            let request = http::Request::get("/").header("x-forwarded-proto", said).body(()).unwrap();
-            let (mut head, ()) = request.into_parts();
-            Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]).client(&mut head, peer.parse().unwrap());
-            assert_eq!(head.extensions.get::<SecureTransport>().is_some(), secure, "{peer}");
+            let mut request = http::Request::get("/");
+            if !said.is_empty() {
+                request = request.header("x-forwarded-proto", said);
+            }
+            let (mut head, ()) = request.body(()).unwrap().into_parts();
+            let proxies = Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+            proxies.client(&mut head, peer.parse().unwrap(), transport);
+            assert_eq!(head.extensions.get::<SecureTransport>().is_some(), secure, "{peer} {said}");
         }
     }
 }

@@ -8,11 +8,11 @@ use gateway::Body;
 use http::header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, SET_COOKIE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use identity::provider::{BrowserAnswer, BrowserRequest, PoolHint, Shown};
 use identity::token::bearer;
 use serde_json::json;
 
+use crate::arriving::Arriving;
 use crate::composition::House;
 use crate::oidc::Purpose;
 use crate::route::Endpoint;
@@ -27,7 +27,7 @@ pub(crate) async fn answer(
     house: &House,
     endpoint: Endpoint,
     hint: PoolHint,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     peer: IpAddr,
 ) -> Response<Body> {
     match endpoint {
@@ -42,7 +42,7 @@ async fn browser(
     house: &House,
     endpoint: Endpoint,
     hint: PoolHint,
-    request: Request<Incoming>,
+    request: Request<Arriving>,
     peer: IpAddr,
 ) -> Response<Body> {
     let request_id = RequestId::mint(&*house.random);

@@ -7,6 +7,7 @@ mod dependencies;
 mod files;
 mod rooms;
 mod secrets;
+mod supply;
 
 use crate::chore::{Chore, Failure, project};
 
@@ -17,6 +18,7 @@ pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
     let mut problems = Vec::new();
     problems.extend(rooms::check(&root)?);
     problems.extend(dependencies::check(&root)?);
+    problems.extend(supply::check(chore, &root)?);
     problems.extend(secrets::check(&files));
     problems.extend(files::check(&files));
     if problems.is_empty() {

@@ -133,7 +133,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("lettre", &["mail"]),
     ("mail-parser", &["mail"]),
     ("rcgen", &["exec"]),
-    ("tokio-rustls", &["exec"]),
+    ("tokio-rustls", &["exec", "server"]),
+    ("x509-parser", &["server"]),
 ];
 
 /// Crates of others that a room must not know, although they would build.

@@ -14,12 +14,11 @@ use crate::credential::Carried;
 use bytes::Bytes;
 use domain::RequestId;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
 
 use crate::answer::{self, Reply};
 use crate::audit::Record;
 use crate::authorize::{Passable, Passage, pass};
-use crate::body::Body;
+use crate::body::{Arriving, Body};
 use crate::intercept::http::SeenHttp;
 use crate::limit::{self, Facts};
 use crate::listen::{self, Arrival};
@@ -33,11 +32,11 @@ use crate::{authenticate, intercept};
 impl Lane {
     /// Answers a request to an HTTP target of the gateway `id`. `place` is the path under the gateway: a slash, the
     /// target's name, and what is asked of the target.
-    pub async fn forward(
+    pub async fn forward<B: Arriving>(
         &self,
         id: &str,
         place: &str,
-        request: Request<Incoming>,
+        request: Request<B>,
         peer: IpAddr,
     ) -> Response<Body> {
         let began = Instant::now();
@@ -65,11 +64,11 @@ impl Lane {
         }
     }
 
-    async fn serve_http(
+    async fn serve_http<B: Arriving>(
         &self,
         gate: &Arc<Gate>,
         place: &str,
-        request: Request<Incoming>,
+        request: Request<B>,
         peer: IpAddr,
         record: &mut Record,
     ) -> Result<Response<Body>, Reply> {

@@ -39,6 +39,9 @@ pub(crate) struct File {
     pub(crate) public_url: Option<Written<PublicUrl>>,
     pub(crate) region: Option<Written<Region>>,
     pub(crate) server: Server,
+    pub(crate) tls: super::tls::Section,
+    pub(crate) limits: super::limits::Section,
+    pub(crate) drain: super::limits::DrainSection,
     pub(crate) gateway: Gateway,
     pub(crate) policy: Policy,
     pub(crate) quotas: Quotas,
@@ -232,6 +235,7 @@ pub(crate) struct Oidc {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Vault {
+    pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) master_key_command: Option<Vec<String>>,
 }
 
@@ -322,12 +326,13 @@ pub(crate) struct Log {
 }
 
 impl File {
-    /// Reads a file.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+    /// Reads a file, and gives it as it is written, too.
+    pub(crate) fn read(path: &Path) -> Result<(Self, toml::Table), Failure> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
         // The error shows the line and points at what is wrong in it.
-        toml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+        let wrong = |error: toml::de::Error| Failure::usage(format!("{}: {error}", path.display()));
+        Ok((toml::from_str(&text).map_err(wrong)?, toml::from_str(&text).map_err(wrong)?))
     }
 }
 

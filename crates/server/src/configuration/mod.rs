@@ -7,11 +7,13 @@ mod aws;
 mod file;
 mod generation;
 mod inference;
+mod limits;
 mod log;
 mod mail;
 mod names;
 mod runtimes;
 mod telemetry;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -33,14 +35,18 @@ use prover::SolverSettings;
 
 use crate::command_line::Settings;
 use crate::key_command::MasterKeyCommand;
+use crate::notice::Notices;
+use crate::proxies::Transport;
 use crate::terminal::Failure;
 pub(crate) use audit::Audit;
 pub(crate) use aws::AwsEnvironment;
 use file::Switch;
 pub(crate) use file::{File, Metrics};
 use generation::Generation;
+pub(crate) use limits::{Drain, Limits};
 pub(crate) use log::{LogFilter, LogFormat};
 pub(crate) use names::PublicUrl;
+pub(crate) use tls::{Pair, TlsFiles};
 
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4848);
 const DATA_DIR: &str = "portcullis-data";
@@ -64,7 +70,10 @@ pub(crate) struct Configuration {
     pub(crate) public_url: Option<PublicUrl>,
     pub(crate) hosts: Vec<String>,
     pub(crate) threads: usize,
-    pub(crate) max_connections: usize,
+    pub(crate) limits: Limits,
+    pub(crate) drain: Drain,
+    /// Absent, the listener speaks in the clear.
+    pub(crate) tls: Option<TlsFiles>,
     pub(crate) region: Region,
     pub(crate) reach: Reach,
     pub(crate) issuer_style: IssuerStyle,
@@ -115,6 +124,10 @@ pub(crate) struct Configuration {
     pub(crate) root: Option<(String, Secret)>,
     /// Where interpreters are looked for.
     pub(crate) path: std::ffi::OsString,
+    /// Where a service manager wants to be told how the server stands.
+    pub(crate) notices: Notices,
+    /// The file as it is written.
+    pub(crate) written: toml::Table,
 }
 
 /// How functions run.
@@ -137,17 +150,11 @@ pub(crate) struct Recording {
 impl Configuration {
     /// Puts the settings together.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Failure> {
-        let mut file = match &settings.config {
+        let (mut file, written) = match &settings.config {
             Some(path) => File::read(path)?,
-            None => File::default(),
+            None => Default::default(),
         };
-        let master_key = variable("PORTCULLIS_MASTER_KEY").map(Secret::new);
-        let master_key_command = file.vault.command()?;
-        if master_key.is_some() && master_key_command.is_some() {
-            return Err(Failure::usage(
-                "PORTCULLIS_MASTER_KEY and vault.master-key-command both say where the master key is: set one of them",
-            ));
-        }
+        let (master_key, master_key_command) = master_key(file.vault)?;
         let listen = settings.listen.or(file.listen).unwrap_or(LISTEN);
         let data_dir = settings.data_dir.clone().or(file.data_dir).unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let database = settings.database.clone().or(file.database);
@@ -163,7 +170,9 @@ impl Configuration {
             public_url: settings.public_url.clone().or(file.public_url.map(|url| url.0)),
             hosts: file.server.hosts.into_iter().map(|host| host.0.to_string()).collect(),
             threads: count(file.server.threads).unwrap_or_else(cores),
-            max_connections: count(file.server.max_connections).unwrap_or(10_000),
+            limits: file.limits.settings(file.server.max_connections)?,
+            drain: file.drain.settings(),
+            tls: file.tls.settings(settings)?,
             audit: file.audit.settings(&data_dir, &region)?,
             region,
             data_dir,
@@ -223,7 +232,14 @@ impl Configuration {
             recording: recording(file.policy.recording),
             root: root()?,
             path: path(),
+            notices: Notices::to(variable("NOTIFY_SOCKET")),
+            written,
         })
+    }
+
+    /// How the listener is spoken to.
+    pub(crate) fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Clear }
     }
 
     /// A file of the data directory.
@@ -259,6 +275,30 @@ fn log_filter() -> Result<Option<LogFilter>, Failure> {
     const NAME: &str = "PORTCULLIS_LOG";
     let read = |text: String| text.parse().map_err(|error| Failure::usage(format!("{NAME}: {error}")));
     variable(NAME).map(read).transpose()
+}
+
+/// The master key, or the command that keeps it; neither, it is in the data directory.
+fn master_key(vault: file::Vault) -> Result<(Option<Secret>, Option<MasterKeyCommand>), Failure> {
+    const NAME: &str = "PORTCULLIS_MASTER_KEY";
+    let file = vault.master_key_file.as_ref().map(|path| {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("cannot read vault.master-key-file {}: {error}", path.display()))
+        })?;
+        Ok::<_, Failure>(Secret::new(text.trim()))
+    });
+    let told = [
+        (NAME, variable(NAME).is_some()),
+        ("vault.master-key-file", file.is_some()),
+        ("vault.master-key-command", vault.master_key_command.is_some()),
+    ];
+    let told: Vec<_> = told.into_iter().filter_map(|(name, is_set)| is_set.then_some(name)).collect();
+    if let [one, other, ..] = told.as_slice() {
+        return Err(Failure::usage(format!(
+            "{one} and {other} both say where the master key is: set one of them"
+        )));
+    }
+    let key = file.transpose()?.or_else(|| variable(NAME).map(Secret::new));
+    Ok((key, vault.command()?))
 }
 
 fn recording(file: file::Recording) -> Recording {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::command_line::{Demo, Settings};
 use crate::configuration::{Configuration, LogFilter};
+use crate::drain::{self, Phase};
 use crate::terminal::{Failure, say};
 use crate::verbs::serve::{Running, runtime, start_log, told_to_end};
 use client::AwsClient;
@@ -26,7 +27,7 @@ pub(crate) fn run(arguments: Demo) -> Result<(), Failure> {
     let (settings, folder) = with_folder(settings);
     let configuration = Configuration::read(&settings)?;
     // The story is told on the terminal; the log would talk over it.
-    start_log(&configuration, &LogFilter::errors())?;
+    let _log = start_log(&configuration, &LogFilter::errors())?;
     let played = runtime()?.block_on(play(&configuration, exit));
     if let Some(folder) = folder {
         // The folder was made for this one run.
@@ -36,13 +37,13 @@ pub(crate) fn run(arguments: Demo) -> Result<(), Failure> {
 }
 
 async fn play(configuration: &Configuration, exit: bool) -> Result<(), Failure> {
-    let (stop, stopping) = watch::channel(false);
+    let (phases, phase) = watch::channel(Phase::default());
     let stage = Stage::open();
     stage.begin("Starting Portcullis on embedded storage");
-    let running = Running::start(configuration, stopping).await?;
+    let running = Running::start(configuration, phase).await?;
     stage.done(&format!("listening on {}", running.address));
     let house = Arc::clone(&running.house);
-    let client = AwsClient::new(&house, &running.address, configuration.region.clone())?;
+    let client = AwsClient::new(&house, &running.local, configuration.region.clone())?;
     let told = story::tell(&stage, &client, &house).await;
     let told = match told {
         Ok(gateway_url) if !exit => {
@@ -53,7 +54,8 @@ async fn play(configuration: &Configuration, exit: bool) -> Result<(), Failure> 
         Ok(_) => Ok(()),
         Err(failure) => Err(failure),
     };
-    stop.send_replace(true);
+    let drain = configuration.drain;
+    tokio::spawn(async move { drain::lead(&phases, drain).await });
     let ended = running.until_ended().await;
     told.and(ended)
 }

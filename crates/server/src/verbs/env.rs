@@ -19,6 +19,8 @@ pub(crate) fn run(arguments: &Env) -> Result<(), Failure> {
     };
     let profile = format!("profile {PROFILE}");
     let region = value(&config, &profile, "region")?;
+    // Absent, the system's own authorities are trusted.
+    let authority = setting(&config, &profile, "ca_bundle").map(|path| ("AWS_CA_BUNDLE", path));
     let exports = [
         ("AWS_ENDPOINT_URL", value(&config, &profile, "endpoint_url")?),
         ("AWS_ACCESS_KEY_ID", value(&credentials, PROFILE, "aws_access_key_id")?),
@@ -27,9 +29,10 @@ pub(crate) fn run(arguments: &Env) -> Result<(), Failure> {
         ("AWS_REGION", region.clone()),
         ("AWS_DEFAULT_REGION", region),
     ];
+    let exports = exports.into_iter().chain(authority);
     if arguments.json {
         let object: Map<String, Value> =
-            exports.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
+            exports.map(|(name, value)| (name.to_owned(), Value::String(value))).collect();
         return say(Value::Object(object));
     }
     for (name, value) in exports {

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::env::setting;
-use crate::bootstrap::PROFILE;
+use crate::bootstrap::{LOCAL_URL, PROFILE};
 use crate::command_line::{Exec, Settings};
 use crate::configuration::{Configuration, environment, read_data_file};
 use crate::terminal::Failure;
@@ -67,8 +67,12 @@ impl Server {
         };
         let endpoint = match &arguments.endpoint {
             Some(endpoint) => endpoint.clone(),
-            None => in_config("endpoint_url")?.parse().map_err(|error| {
-                Failure::new(format!("{error}\nName the server's own address with --endpoint"))
+            // What is behind TLS is reached on this machine beside it.
+            None => in_config("endpoint_url")?.parse().or_else(|error| {
+                let local = in_config(LOCAL_URL).ok().and_then(|url| url.parse().ok());
+                local.ok_or_else(|| {
+                    Failure::new(format!("{error}\nName the server's own address with --endpoint"))
+                })
             })?,
         };
         let credentials = if has_key {

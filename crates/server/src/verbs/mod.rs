@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod env;
 pub(crate) mod exec;
+pub(crate) mod health;
 pub(crate) mod identity;
 mod input;
 pub(crate) mod intercept;

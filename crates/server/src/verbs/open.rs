@@ -32,7 +32,9 @@ impl Opened {
             env::setting(&config, &format!("profile {PROFILE}"), "endpoint_url")
         };
         let public_url = configuration.public_url.as_ref().map(ToString::to_string);
-        let public_url = public_url.or_else(told).unwrap_or_else(|| local_url(configuration.listen));
+        let public_url = public_url
+            .or_else(told)
+            .unwrap_or_else(|| local_url(configuration.listen, configuration.transport()));
         Names::new(&public_url, configuration.issuer_style)
     }
 

@@ -2,42 +2,61 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
 
 use crate::command_line::Settings;
 use crate::composition::{House, local_url};
 use crate::configuration::{Configuration, LogFilter, LogFormat};
-use crate::listener::{self, Listeners};
+use crate::drain::{self, Phase};
+use crate::listener::{self, Serving};
+use crate::reload::Reload;
+use crate::sockets::Listeners;
 use crate::terminal::Failure;
 
 /// Serves until it is told to end.
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let configuration = Configuration::read(settings)?;
-    start_log(&configuration, &LogFilter::usual())?;
+    let log = start_log(&configuration, &LogFilter::usual())?;
     runtime()?.block_on(async {
-        let (stop, stopping) = watch::channel(false);
-        let running = Running::start(&configuration, stopping).await?;
+        let mut signals = EndSignals::listen()?;
+        let (phases, phase) = watch::channel(Phase::default());
+        let running = Running::start(&configuration, phase).await?;
         tracing::info!(
             address = %running.address,
             url = running.house.names.public_url(),
             version = env!("CARGO_PKG_VERSION"),
             "Portcullis listens. `portcullis env` prints what points AWS's clients here.",
         );
-        let house = Arc::clone(&running.house);
-        let ending = tokio::spawn(async move {
-            let broken = tokio::select! {
-                () = told_to_end() => None,
-                failure = house.broken() => Some(failure),
-            };
-            tracing::info!("Ending: open requests are finished first.");
-            stop.send_replace(true);
-            broken
+        configuration.notices.ready();
+        let reload = Reload::new(settings.clone(), &configuration, Arc::clone(&running.house), log);
+        let drain = reload.drain();
+        tokio::spawn(reload.follow()?);
+        let (notices, house) = (configuration.notices.clone(), Arc::clone(&running.house));
+        let (tell_broken, mut broken) = oneshot::channel();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = signals.next() => {}
+                failure = house.broken() => {
+                    let _ = tell_broken.send(failure);
+                }
+            }
+            tracing::info!("Ending: open requests are finished first. A second signal ends at once.");
+            notices.stopping();
+            let drain = **drain.load();
+            tokio::select! {
+                () = drain::lead(&phases, drain) => {}
+                () = signals.next() => {
+                    tracing::warn!("Ending at once: what is under way is broken off.");
+                    phases.send_replace(Phase::Over);
+                    std::future::pending::<()>().await;
+                }
+            }
         });
         running.until_ended().await?;
-        match ending.await {
-            Ok(Some(failure)) => Err(failure),
-            Ok(None) | Err(_) => Ok(()),
-        }
+        broken.try_recv().map_or(Ok(()), Err)
     })
 }
 
@@ -46,21 +65,25 @@ pub(crate) struct Running {
     pub(crate) house: Arc<House>,
     /// The URL under which this machine reaches it.
     pub(crate) address: String,
+    /// The same in the clear.
+    pub(crate) local: String,
     serving: tokio::task::JoinHandle<Result<(), Failure>>,
 }
 
 impl Running {
-    /// Builds the house and begins to serve; `stop` ends it.
+    /// Builds the house and begins to serve, until the phases of the end are over.
     pub(crate) async fn start(
         configuration: &Configuration,
-        stop: watch::Receiver<bool>,
+        phases: watch::Receiver<Phase>,
     ) -> Result<Self, Failure> {
-        let listeners = Listeners::bind(configuration.listen, configuration.threads)?;
-        let address = listeners.address;
-        let house = Arc::new(House::build(configuration, address).await?);
-        let serving =
-            tokio::spawn(listener::serve(Arc::clone(&house), listeners, configuration.max_connections, stop));
-        Ok(Self { house, address: local_url(address), serving })
+        let transport = configuration.transport();
+        let listeners = Listeners::bind(configuration.listen, configuration.threads, transport)?;
+        let addresses = listeners.addresses;
+        let house = Arc::new(House::build(configuration, addresses, &phases).await?);
+        let serving = Serving { house: Arc::clone(&house), phases };
+        let serving = tokio::spawn(listener::serve(serving, listeners));
+        let address = local_url(addresses.outside, transport);
+        Ok(Self { house, address, local: addresses.local_url(), serving })
     }
 
     /// Waits for the end, and leaves everything in order.
@@ -81,28 +104,66 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::new(format!("cannot start a runtime: {error}")))
 }
 
-/// Waits for the signal to end.
-pub(crate) async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// The signals to end.
+pub(crate) struct EndSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl EndSignals {
+    /// Signals from now on.
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::new(format!("cannot wait for signals: {error}")));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
+/// Waits for the signal to end.
+pub(crate) async fn told_to_end() {
+    match EndSignals::listen() {
+        Ok(mut signals) => signals.next().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Puts another filter of the log in force.
+pub(crate) type LogHandle = Box<dyn Fn(EnvFilter) -> Result<(), Failure> + Send + Sync>;
+
 /// Begins the log, on standard error.
-pub(crate) fn start_log(configuration: &Configuration, usual: &LogFilter) -> Result<(), Failure> {
+pub(crate) fn start_log(configuration: &Configuration, usual: &LogFilter) -> Result<LogHandle, Failure> {
     use std::io::IsTerminal as _;
     let filter = configuration.log_filter.as_ref().unwrap_or(usual).filter();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let begun = match configuration.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-    begun.map_err(|error| Failure::new(error.to_string()))
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| Failure::new(error.to_string());
+    Ok(match configuration.log_format {
+        LogFormat::Text => {
+            let builder = builder.with_ansi(std::io::stderr().is_terminal()).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.try_init().map_err(failed)?;
+            boxed(handle)
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.try_init().map_err(failed)?;
+            boxed(handle)
+        }
+    })
+}
+
+fn boxed<S: 'static>(handle: Handle<EnvFilter, S>) -> LogHandle {
+    Box::new(move |filter| {
+        handle
+            .reload(filter)
+            .map_err(|error| Failure::new(format!("the log cannot be filtered anew: {error}")))
+    })
 }

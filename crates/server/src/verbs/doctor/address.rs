@@ -10,10 +10,11 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 
 use super::Check;
-use crate::bootstrap::PROFILE;
+use crate::bootstrap::{LOCAL_URL, PROFILE};
 use crate::composition::local_url;
 use crate::configuration::Configuration;
-use crate::listener::Listeners;
+use crate::proxies::Transport;
+use crate::sockets::Listeners;
 use crate::terminal::Failure;
 use crate::verbs::env::setting;
 
@@ -47,7 +48,14 @@ async fn address(configuration: &Configuration, client: &Client) -> (Check, List
         let found = "the server takes a port that is free; its folder says which";
         return (Check::good(ABOUT, found), Listening::Nobody);
     }
-    let url = local_url(listen);
+    let url = match configuration.transport() {
+        Transport::Clear => local_url(listen, Transport::Clear),
+        // Its certificate is for other names: it is asked where this machine alone reaches it.
+        Transport::Tls => match told(configuration, LOCAL_URL) {
+            Some(url) => url,
+            None => return (free(configuration, listen), Listening::Nobody),
+        },
+    };
     match get(client, &format!("{url}/")).await {
         Ok(greeting) if greeting.body.starts_with(GREETING) => {
             let ready = get(client, &format!("{url}/readyz")).await;
@@ -65,7 +73,7 @@ async fn address(configuration: &Configuration, client: &Client) -> (Check, List
 /// Nobody answers: whether a server could.
 fn free(configuration: &Configuration, listen: SocketAddr) -> Check {
     const ABOUT: &str = "address";
-    if let Err(failure) = Listeners::bind(listen, 1) {
+    if let Err(failure) = Listeners::bind(listen, 1, configuration.transport()) {
         return Check::problem(
             ABOUT,
             failure.to_string(),
@@ -96,6 +104,12 @@ fn told_ready(about: &'static str, url: &str, ready: Result<Fetched, String>) ->
     }
 }
 
+/// What the server wrote for clients when it started.
+fn told(configuration: &Configuration, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(configuration.data("config")).ok()?;
+    setting(&text, &format!("profile {PROFILE}"), name)
+}
+
 async fn public_url(configuration: &Configuration, client: &Client, listening: &Listening) -> Check {
     const ABOUT: &str = "public URL";
     let Some(url) = configuration.public_url.as_ref().map(ToString::to_string) else {
@@ -105,9 +119,8 @@ async fn public_url(configuration: &Configuration, client: &Client, listening: &
         }
         return Check::advice(ABOUT, found, "say under which URL clients reach it: --public-url");
     };
-    let told = std::fs::read_to_string(configuration.data("config")).ok();
-    let told = told.and_then(|text| setting(&text, &format!("profile {PROFILE}"), "endpoint_url"));
-    if let (Listening::Us, Some(told)) = (listening, told.filter(|told| *told != url)) {
+    let known = told(configuration, "endpoint_url").filter(|known| *known != url);
+    if let (Listening::Us, Some(told)) = (listening, known) {
         let found = format!("it is to be {url}, and the server began with {told}");
         return Check::problem(
             ABOUT,

@@ -111,14 +111,14 @@ pub(super) fn open_files(configuration: &Configuration) -> Check {
     let Some(limit) = getrlimit(Resource::Nofile).current else {
         return Check::good(ABOUT, "as many as there are");
     };
-    let connections = u64::try_from(configuration.max_connections).unwrap_or(u64::MAX);
+    let connections = u64::try_from(configuration.limits.connections).unwrap_or(u64::MAX);
     let wanted = connections.saturating_add(OTHER_FILES);
     let told = format!("{limit} at once, for up to {connections} connections and what else is open");
     if limit >= wanted {
         return Check::good(ABOUT, told);
     }
     let remedy = format!(
-        "allow {wanted} (ulimit -n, LimitNOFILE=), or lower server.max-connections; this is the limit of this shell, and the server may have another"
+        "allow {wanted} (ulimit -n, LimitNOFILE=), or lower limits.connections; this is the limit of this shell, and the server may have another"
     );
     if limit <= OTHER_FILES {
         Check::problem(ABOUT, told, remedy)
