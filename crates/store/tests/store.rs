@@ -432,7 +432,8 @@ async fn a_database_of_the_first_version_gets_the_tables_of_the_later_ones() {
          ALTER TABLE audit_events DROP COLUMN digest; \
          DROP TABLE agent_runtimes; DROP TABLE agent_runtime_versions; DROP TABLE agent_runtime_endpoints; \
          DROP TABLE agent_code; DROP TABLE agent_sessions; \
-         DROP TABLE replicas; DROP TABLE works; DROP TABLE log_groups; DROP TABLE log_streams; DROP TABLE log_events; DROP TABLE log_settings; \
+         DROP TABLE replicas; DROP TABLE works; DROP TABLE mcp_sessions; DROP TABLE mcp_upstream_sessions; DROP TABLE rate_counts; DROP TABLE rate_seats; \
+         DROP TABLE log_groups; DROP TABLE log_streams; DROP TABLE log_events; DROP TABLE log_settings; \
          CREATE TABLE function_statements (account TEXT NOT NULL, region TEXT NOT NULL, \
          function TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL, \
          PRIMARY KEY (account, region, function, id)); \
