@@ -49,7 +49,7 @@ impl Store {
         let tables = tables::of_version(version).await?;
         let mut tx = self.read().await?;
         let rows = total(&mut tx, &tables).await?;
-        let header = Header { schema: schema::known(), made_at: now, rows, keys: tx.wrapped_keys().await? };
+        let header = Header { schema: version, made_at: now, rows, keys: tx.wrapped_keys().await? };
         let binding = header.write(to, self.random())?;
         let mut file = ChunkWriter::new(to, self.random(), self.backups(), binding)?;
         let mut done = 0;
