@@ -25,7 +25,7 @@ from replicas import LEASE, replicas
 from scenery import Scenery, name, tool, until
 from wire import Wire
 
-SECONDS = 20
+FAULTS = ("cut", "kill", "cut", "kill", "cut")
 ROUNDS = 12 if os.environ.get("PORTCULLIS_E2E_FULL") else 1
 IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=6 * LEASE)
 CHECKER = os.environ.get("PORTCULLIS_E2E_LINEARIZABLE") or str(PROJECT / "target/debug/examples/linearizable")
@@ -79,7 +79,7 @@ class Load:
 
     def __init__(self, servers: list):
         self.servers, self.history, self.over = servers, History(), threading.Event()
-        self.made, self.faults = [], 0
+        self.made = []
         make = Scenery(servers[0])
         pool = make.pool()
         client = pool.client("invoke")
@@ -173,20 +173,20 @@ class Load:
             self.made.append(wanted)
 
     def disturb(self):
-        """One fault after the other; two replicas of three are always left alone."""
-        while not self.over.is_set():
-            victim = random.choice(self.servers)
-            if random.random() < 0.5:
+        """One fault after the other, each shorter than a lease or longer; two replicas of three are left alone."""
+        for fault in FAULTS:
+            victim, pause = random.choice(self.servers), random.choice((0.3, 1.3)) * LEASE
+            if fault == "kill":
                 victim.kill()
-                self.over.wait(random.uniform(0, 1.5 * LEASE))
+                time.sleep(pause)
                 victim.start()
             else:
                 victim.line.cut()
-                self.over.wait(random.uniform(0, 2.5 * LEASE))
+                time.sleep(pause)
                 victim.line.mend()
                 until("it is back", victim.is_ready, lambda seen: seen)
-            self.faults += 1
-            self.over.wait(random.uniform(0, LEASE))
+            time.sleep(random.uniform(0, 1))
+        self.over.set()
 
 
 def described(client, engine: str):
@@ -211,7 +211,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_denied_is_let_through(three, t
     work = [load.describe, load.describe, load.describe, load.forbid, load.call, load.call, load.make, load.disturb]
     with concurrent.futures.ThreadPoolExecutor(len(work)) as pool:
         working = [pool.submit(it) for it in work]
-        time.sleep(SECONDS)
+        concurrent.futures.wait(working, return_when=concurrent.futures.FIRST_EXCEPTION)
         load.over.set()
         for it in working:
             it.result()
@@ -219,7 +219,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_denied_is_let_through(three, t
         until("all are back", server.is_ready, lambda seen: seen)
     lines = load.history.lines
     decisions = [line.get("read") for line in lines if line["register"] == "decision"]
-    assert load.faults >= 3 and {0, 1} <= set(decisions), f"{load.faults} faults, {len(lines)} operations"
+    assert {0, 1} <= set(decisions), f"{len(lines)} operations, and nobody was refused"
     checked = load.history.check()
     assert checked.returncode == 0, checked.stdout + checked.stderr
     present = {

@@ -390,3 +390,24 @@ CREATE TABLE rate_limits (
     PRIMARY KEY (account, region, gateway, id)
 );
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The versions before this one never ran beside another.
+    const FIRST_BESIDE_ANOTHER: usize = 20;
+
+    #[test]
+    fn scripts_take_nothing_away_that_the_version_before_uses() {
+        for (version, script) in (1..).zip(SCRIPTS).skip(FIRST_BESIDE_ANOTHER - 1) {
+            for statement in script.split(';') {
+                let words = statement.to_uppercase();
+                let adds_column = words.contains("ADD COLUMN");
+                let bare = adds_column && words.contains("NOT NULL") && !words.contains("DEFAULT");
+                let takes = ["DROP ", "RENAME "].iter().any(|word| words.contains(word));
+                assert!(!takes && !bare, "version {version}: {statement}");
+            }
+        }
+    }
+}
