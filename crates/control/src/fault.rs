@@ -54,9 +54,17 @@ impl From<StoreError> for Failure {
                 "The resource was changed by another request at the same time. Read it again and retry.",
             )),
             StoreError::KeyUnusable(why) => Self::Fault(Fault::new("ValidationException", sentence(&why))),
-            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_) | StoreError::CutOff) => {
+            error @ (StoreError::NoRoom(_)
+            | StoreError::Unaudited(_)
+            | StoreError::CutOff
+            | StoreError::Lost) => {
                 tracing::error!(%error, "A change is refused.");
                 let message = sentence(&error.to_string());
+                Self::Fault(Fault::new("ServiceUnavailableException", message).with_status(503))
+            }
+            StoreError::Unavailable(why) => {
+                tracing::error!(why, "The database is not available.");
+                let message = "The database is not available. What was asked may have been done, or not: read it again, and retry.";
                 Self::Fault(Fault::new("ServiceUnavailableException", message).with_status(503))
             }
             error @ StoreError::Nul => {

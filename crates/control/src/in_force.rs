@@ -19,7 +19,10 @@ pub(crate) async fn until(setup: &Setup) -> Result<(), Failure> {
     let mut written = *setup.store.changed().borrow();
     if let Some(replica) = &setup.replica {
         let last = replica.last_change().await.map_err(|error| unknown(written, &error))?;
-        written = written.max(last);
+        if last < written {
+            return Err(unknown(written, &"the database does not have it any more"));
+        }
+        written = last;
     }
     let mut in_force = setup.in_force.clone();
     let waiting = in_force.wait_for(|reached| *reached >= written);

@@ -43,6 +43,7 @@ use crate::pinning::Pins;
 use crate::quotas::Quotas;
 use crate::secrets_manager;
 use crate::ses;
+use crate::settle::UnderWay;
 use crate::sts;
 use crate::telling::{Notes, Telling};
 use crate::told;
@@ -140,6 +141,8 @@ pub struct ControlPlane {
     pub(crate) schemas: Arc<agentcore::Schemas>,
     /// The places of those who write policies: they take long, and the threads that they block are needed elsewhere.
     pub(crate) writers: Arc<Semaphore>,
+    /// The work behind the scenes.
+    pub(crate) under_way: UnderWay,
 }
 
 /// How many texts are translated at once.
@@ -165,7 +168,7 @@ impl ControlPlane {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let writers = Arc::new(Semaphore::new(WRITERS));
-        Self { setup: Arc::new(setup), schemas: Arc::default(), writers }
+        Self { setup: Arc::new(setup), schemas: Arc::default(), writers, under_way: UnderWay::default() }
     }
 
     /// Answers a request, and leaves an audit event when it changed something or was refused.
@@ -251,10 +254,10 @@ impl ControlPlane {
         progress.told.parameters = told::parameters(service, routed.operation, &value);
         let context = Context::new(self, &routed, identity, scope, request, request_id.clone(), began);
         let context = context.telling(progress.told.clone(), progress.notes.clone(), place.cloned());
-        let answer = dispatch(service, &context, &routed, value).await?;
-        // Of what was read, too: it may have been written a moment ago, by work behind the scenes.
+        let answer = dispatch(service, &context, &routed, value).await;
+        // Of what was read, too, and of what is refused: it may have been written a moment ago, by work behind the scenes.
         in_force::until(&self.setup).await?;
-        Ok((routed, answer))
+        Ok((routed, answer?))
     }
 
     /// Who signed, and for which region.

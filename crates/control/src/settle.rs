@@ -3,16 +3,23 @@
 //! The work is done at once, in the background, and mostly ends before the caller asks again. What a crash interrupts is
 //! found by its status at the next start and done then.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::{
     AgentRuntimeId, Arn, AuditEvent, GatewayId, PolicyEngineId, PolicyGenerationId, PolicyId, Scope, TargetId,
 };
 
+use tokio::sync::Semaphore;
+
 use crate::{ControlPlane, agentcore};
 
 /// How long the answer waits for the work: long enough for what needs no network, so that the first poll finds it done.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// How much of what was left behind is done at once.
+const AT_ONCE: usize = 8;
 
 /// What is to be done.
 #[derive(Clone, Debug)]
@@ -28,7 +35,7 @@ pub(crate) enum Work {
 
 /// Begins the work, and waits a moment for it.
 pub(crate) async fn begin(plane: &ControlPlane, work: Work) {
-    let doing = plane.setup.runtime.spawn(perform(plane.clone(), work));
+    let doing = plane.setup.runtime.spawn(perform(plane.clone(), work, Cause::Begun));
     let _ = tokio::time::timeout(GRACE, doing).await;
 }
 
@@ -50,21 +57,71 @@ impl Work {
     }
 }
 
-/// Does the work, unless another replica does it.
-async fn perform(plane: ControlPlane, work: Work) {
-    let Some(replica) = plane.setup.replica.clone() else { return settle(&plane, &work).await };
-    match replica.take_up(&work.name()).await {
-        Ok(true) => {}
-        Ok(false) => return,
-        Err(error) => {
-            tracing::error!(?work, %error, "Background work is not begun; it is done when the database is reached.");
-            return;
+/// Why a piece of work is done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// Something was just asked for.
+    Begun,
+    /// Nobody seems to do it.
+    LeftBehind,
+}
+
+/// What this process does in the background, by name, and how many times at once.
+#[derive(Clone, Default)]
+pub(crate) struct UnderWay(Arc<Mutex<HashMap<String, usize>>>);
+
+impl UnderWay {
+    /// Begins a piece of work, but not one that was left behind and is under way after all.
+    fn enter(&self, name: &str, cause: Cause) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cause == Cause::LeftBehind && all.contains_key(name) {
+            return false;
+        }
+        *all.entry(name.to_owned()).or_default() += 1;
+        true
+    }
+
+    /// Ends it; gives whether nobody here does the same.
+    fn leave(&self, name: &str) -> bool {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.get_mut(name) {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            _ => all.remove(name).is_some(),
         }
     }
-    settle(&plane, &work).await;
-    if let Err(error) = replica.put_down(&work.name()).await {
+}
+
+/// Does the work. What was left behind may be under way at another replica, and is left to that one then; what was just asked
+/// for is done here, whatever others do about the state before.
+async fn perform(plane: ControlPlane, work: Work, cause: Cause) {
+    let name = work.name();
+    if !plane.under_way.enter(&name, cause) {
+        return;
+    }
+    if may_begin(&plane, &name, cause).await {
+        settle(&plane, &work).await;
+    }
+    if plane.under_way.leave(&name)
+        && let Some(replica) = &plane.setup.replica
+        && let Err(error) = replica.put_down(&name).await
+    {
         tracing::warn!(?work, %error, "It is not noted that background work was done.");
     }
+}
+
+async fn may_begin(plane: &ControlPlane, name: &str, cause: Cause) -> bool {
+    let Some(replica) = &plane.setup.replica else { return true };
+    let claimed = match cause {
+        Cause::Begun => replica.claim(name).await.map(|()| true),
+        Cause::LeftBehind => replica.take_up(name).await,
+    };
+    claimed.unwrap_or_else(|error| {
+        tracing::warn!(work = name, %error, "It is not known whether others do a piece of background work.");
+        cause == Cause::Begun
+    })
 }
 
 async fn settle(plane: &ControlPlane, work: &Work) {
@@ -83,7 +140,7 @@ async fn settle(plane: &ControlPlane, work: &Work) {
         tracing::error!(
             ?work,
             ?failure,
-            "Background work failed; it is done again at the next start, or when a replica goes away."
+            "Background work failed; it is done again at the next start, and by a replica within a minute."
         );
     }
 }
@@ -105,8 +162,13 @@ impl ControlPlane {
         let endpoints = unsettled.agent_runtime_endpoints.into_iter();
         let endpoints = endpoints.map(|it| Work::AgentRuntimeEndpoint(it.scope, it.runtime, it.name));
         let works = gateways.chain(engines).chain(targets).chain(policies).chain(generations);
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
         for work in works.chain(runtimes).chain(endpoints) {
-            self.setup.runtime.spawn(perform(self.clone(), work));
+            let (plane, turns) = (self.clone(), Arc::clone(&turns));
+            self.setup.runtime.spawn(async move {
+                let Ok(_turn) = turns.acquire().await else { return };
+                perform(plane, work, Cause::LeftBehind).await;
+            });
         }
         Ok(())
     }

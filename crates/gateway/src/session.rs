@@ -104,8 +104,11 @@ impl Session {
         let told = self.told.load(Ordering::Acquire);
         if self.read.load(Ordering::Acquire) < told {
             let state = store.mcp_session(&self.name).await?;
-            *held(&self.state) = state;
-            self.read.fetch_max(told, Ordering::AcqRel);
+            let mut present = held(&self.state);
+            // Whoever read later was faster; and what was ended stays so.
+            if self.read.fetch_max(told, Ordering::AcqRel) < told {
+                *present = McpSessionState { ended: present.ended || state.ended, ..state };
+            }
         }
         Ok(())
     }

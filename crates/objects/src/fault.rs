@@ -137,7 +137,10 @@ impl From<StoreError> for Failure {
                 "OperationAborted",
                 "Another request changed the same thing at the same time, or this one took too long. Try again.",
             ),
-            error @ (StoreError::NoRoom(_) | StoreError::Unaudited(_) | StoreError::CutOff) => {
+            error @ (StoreError::NoRoom(_)
+            | StoreError::Unaudited(_)
+            | StoreError::CutOff
+            | StoreError::Lost) => {
                 tracing::error!(%error, "A change is refused.");
                 Self::new("ServiceUnavailable", format!("Nothing was changed: {error}"))
             }

@@ -1,24 +1,26 @@
 //! This server as one of those that share its database: its lease, what it confirms, and what becomes of those who are gone.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use control::ControlPlane;
 use store::{Beat, Replica, StoreError};
 use telemetry::{Family, Kind, Namespace, Point, PointValue};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::terminal::Failure;
 
 /// How often at least it is looked at the start whether everything was read.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is looked for background work that nobody does.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// The tasks of a replica, until it leaves.
 pub(crate) struct Membership {
     replica: Arc<Replica>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
     lost: watch::Receiver<bool>,
 }
 
@@ -42,13 +44,14 @@ impl Membership {
             }
         }
         let (tell_lost, lost) = watch::channel(false);
-        let listening = Arc::clone(&replica);
+        let (listening, asking) = (Arc::clone(&replica), Arc::clone(&replica));
         let tasks = vec![
             runtime.spawn(async move { listening.listen().await }),
+            runtime.spawn(async move { asking.ask_for_ever().await }),
             runtime.spawn(confirm(Arc::clone(&replica), in_force.clone())),
             runtime.spawn(beat(Arc::clone(&replica), control, in_force, tell_lost)),
         ];
-        Ok(Self { replica, tasks, lost })
+        Ok(Self { replica, tasks: Mutex::new(tasks), lost })
     }
 
     /// Waits until the database turns out to have lost what this replica has served.
@@ -61,8 +64,10 @@ impl Membership {
 
     /// Ends the tasks and gives the lease back.
     pub(crate) async fn leave(&self) {
-        for task in &self.tasks {
+        // Each is waited for: a beat that is under way could take the lease again.
+        for task in self.tasks.lock().await.drain(..) {
             task.abort();
+            let _ = task.await;
         }
         self.replica.leave().await;
     }
@@ -82,16 +87,19 @@ async fn beat(
     mut in_force: watch::Receiver<i64>,
     lost: watch::Sender<bool>,
 ) {
+    let (mut was_out, mut looked) = (false, Instant::now());
     loop {
         let confirmed = *in_force.borrow_and_update();
         let pause = match replica.beat(confirmed).await {
             Ok(Beat::Current { left }) => {
-                if left && let Err(error) = control.resume().await {
-                    tracing::warn!(%error, "What a replica left half done is not taken up.");
+                if left || was_out || looked.elapsed() >= LOOK {
+                    (was_out, looked) = (false, Instant::now());
+                    tokio::spawn(resume(control.clone()));
                 }
                 replica.interval()
             }
             Ok(Beat::Behind) => {
+                was_out = true;
                 let _ = tokio::time::timeout(replica.interval(), in_force.changed()).await;
                 PAUSE
             }
@@ -99,9 +107,19 @@ async fn beat(
                 lost.send_replace(true);
                 return;
             }
-            Err(_) => PAUSE,
+            Err(_) => {
+                was_out = true;
+                PAUSE
+            }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Takes up what nobody does any more. The lease does not wait for it.
+async fn resume(control: ControlPlane) {
+    if let Err(error) = control.resume().await {
+        tracing::warn!(%error, "What was left half done is not taken up now.");
     }
 }
 

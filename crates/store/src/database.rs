@@ -58,9 +58,7 @@ impl Database {
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let options: PgConnectOptions = url.parse().map_err(unavailable)?;
-            let pool = PgPoolOptions::new()
-                .max_connections(10)
-                .acquire_timeout(Duration::from_secs(10))
+            let pool = pool(10, Duration::from_secs(10))
                 .connect_with(options.application_name(name))
                 .await
                 .map_err(unavailable)?;
@@ -68,6 +66,20 @@ impl Database {
         }
         Err(StoreError::Unavailable("the URL must begin with sqlite: or postgres://".to_owned()))
     }
+}
+
+/// So many connections to PostgreSQL, each of which is waited for so long. The server gives up those whose other end is
+/// gone, and what they held, in seconds instead of hours: a lock that a lost machine had would keep everybody else waiting.
+pub(crate) fn pool(most: u32, patience: Duration) -> PgPoolOptions {
+    const BOUNDS: &str = "SET idle_in_transaction_session_timeout = '15s'; SET lock_timeout = '15s'; \
+         SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; \
+         SET tcp_user_timeout = '10s'";
+    PgPoolOptions::new().max_connections(most).acquire_timeout(patience).after_connect(|connection, _| {
+        Box::pin(async move {
+            sqlx::raw_sql(BOUNDS).execute(connection).await?;
+            Ok(())
+        })
+    })
 }
 
 /// Makes the file of a database, when there is none, for its owner's eyes only. What SQLite puts beside it is made in

@@ -11,6 +11,8 @@ use crate::{Store, StoreError};
 
 /// A number of our own, under which they queue: "PCLR" in ASCII.
 const LOCK: i64 = 0x5043_4C52;
+/// How much clocks may differ, in nanoseconds; a count that is further ahead is of a clock that was wrong.
+const SKEW: i64 = 5_000_000_000;
 /// How long it is known that there was a replica, in milliseconds: a day.
 const REMEMBERED: i64 = 24 * 60 * 60 * 1_000;
 
@@ -56,7 +58,11 @@ impl Store {
             let row = tx.fetch_one("SELECT paid FROM rate_counts WHERE name = $1", params![ask.name]).await?;
             let paid = row.map_or(Ok(0), |row| row.int(0))?;
             let owing = if ask.owed > 0 { paid.max(now).saturating_add(ask.owed) } else { paid };
-            let had = ask.pace.take(owing.saturating_sub(ask.refund), ask.wanted, now);
+            let owing = owing.saturating_sub(ask.refund);
+            let had = ask.pace.take(owing, ask.wanted, now);
+            // One whose clock is behind must not take away what others, whose clocks are ahead, have taken.
+            let most = now.saturating_add(ask.pace.ahead).saturating_add(SKEW);
+            let had = Taken { paid: had.paid.max(owing).min(most), ..had };
             tx.execute(
                 "INSERT INTO rate_counts (name, paid) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET paid = $2",
                 params![ask.name, had.paid],

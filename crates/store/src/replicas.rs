@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::Random;
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::postgres::PgListener;
 use sqlx::{PgPool, Row as _};
+use tokio::sync::watch;
 
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::{Store, StoreError};
 
 /// Where replicas are told of changes (PostgreSQL, "NOTIFY").
@@ -51,10 +52,26 @@ pub struct Replica {
     store: Store,
     id: String,
     lease: Duration,
-    /// A few connections of its own, so that work in the others cannot hold a lease up.
-    pool: PgPool,
+    /// For beats and confirmations alone, so that nothing can hold them up.
+    beats: PgPool,
+    /// For what is asked beside them.
+    asking: PgPool,
     /// What had to be read when the lease was last asked for.
     known: AtomicI64,
+    /// What somebody waits for that all have to confirm.
+    wanted: watch::Sender<i64>,
+    /// What all had confirmed when they were last asked.
+    confirmed: watch::Sender<i64>,
+}
+
+/// What the database knows at a beat.
+struct Known {
+    /// Whether our lease runs, by its clock.
+    leased: bool,
+    /// The place of the last change.
+    last: i64,
+    /// Whether the change is there that we have read last.
+    has_read: bool,
 }
 
 impl Replica {
@@ -69,14 +86,21 @@ impl Replica {
         random: &dyn Random,
     ) -> Result<Option<Self>, StoreError> {
         let Database::Postgres(pool) = store.database() else { return Ok(None) };
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .acquire_timeout(lease / 4)
-            .connect_with(pool.connect_options().as_ref().clone())
-            .await?;
+        let own =
+            |most| database::pool(most, lease / 4).connect_with(pool.connect_options().as_ref().clone());
+        let (beats, asking) = (own(2).await?, own(4).await?);
         let id = random.text(16, b"abcdefghijklmnopqrstuvwxyz0123456789");
         store.standing().lapse();
-        Ok(Some(Self { store: store.clone(), id, lease, pool, known: 0.into() }))
+        Ok(Some(Self {
+            store: store.clone(),
+            id,
+            lease,
+            beats,
+            asking,
+            known: AtomicI64::new(0),
+            wanted: watch::channel(0).0,
+            confirmed: watch::channel(0).0,
+        }))
     }
 
     /// How often to call [`Replica::beat`].
@@ -85,33 +109,14 @@ impl Replica {
         self.lease / 4
     }
 
-    /// Renews the lease of a replica that serves the change feed up to `confirmed`.
+    /// Renews the lease of a replica that serves the change feed up to `confirmed`; not that of one which does not keep up,
+    /// for whom nobody must wait for ever.
     ///
     /// # Errors
     /// [`StoreError`] when the database cannot be reached in time.
     pub async fn beat(&self, confirmed: i64) -> Result<Beat, StoreError> {
-        let beating = async {
-            let asked = Instant::now();
-            self.write(confirmed, self.lease).await?;
-            // Who commits a change after this sees the lease and waits for us; what was committed before is in the feed now.
-            let (last, has_read) = self.feed(confirmed).await?;
-            if !has_read {
-                self.store.standing().lapse();
-                return Ok(Beat::Lost);
-            }
-            self.store.tell(last);
-            let known = self.known.swap(last, Ordering::AcqRel);
-            // A lease that never ran out holds for what this replica is about to read; but it must keep up.
-            let must = if self.store.standing().is_current() { known } else { last };
-            if confirmed < must {
-                return Ok(Beat::Behind);
-            }
-            self.store.standing().lasts_until(asked + self.lease - self.lease / 10);
-            Ok(Beat::Current { left: self.forget_the_gone().await? })
-        };
-        let beat = tokio::time::timeout(self.lease / 4, beating).await;
-        let beat =
-            beat.unwrap_or_else(|_| Err(StoreError::Unavailable("it did not answer in time".to_owned())));
+        let beat = tokio::time::timeout(self.interval(), self.beat_once(confirmed)).await;
+        let beat = beat.unwrap_or_else(|_| Err(late()));
         if self.store.standing().reached(beat.is_ok()) {
             match &beat {
                 Ok(_) => tracing::info!("The database is reached again."),
@@ -124,16 +129,50 @@ impl Replica {
         beat
     }
 
+    async fn beat_once(&self, confirmed: i64) -> Result<Beat, StoreError> {
+        let standing = self.store.standing();
+        let before = self.look(confirmed).await?;
+        if !before.has_read {
+            standing.lapse();
+            return Ok(Beat::Lost);
+        }
+        self.store.tell(before.last);
+        // A lease that never ran out holds for what this replica is about to read. One that did, by whichever clock, is got
+        // back by who has read everything: others went on without it.
+        let runs = before.leased && standing.is_current();
+        let known = self.known.swap(before.last, Ordering::AcqRel);
+        if !runs {
+            standing.lapse();
+        }
+        if confirmed < if runs { known } else { before.last } {
+            return Ok(Beat::Behind);
+        }
+        let asked = Instant::now();
+        if runs {
+            if !self.renew(confirmed).await? {
+                standing.lapse();
+                return Ok(Beat::Behind);
+            }
+        } else {
+            self.write(confirmed, self.lease).await?;
+            // Who commits a change after this sees the lease and waits for us; what was committed before is in the feed now.
+            let after = self.look(confirmed).await?;
+            if !after.has_read || confirmed < after.last {
+                self.store.tell(after.last);
+                return Ok(if after.has_read { Beat::Behind } else { Beat::Lost });
+            }
+        }
+        standing.lasts_until(asked + self.lease - self.lease / 10);
+        Ok(Beat::Current { left: self.forget_the_gone().await? })
+    }
+
     /// Says that everything up to `seq` is served.
     ///
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn confirm(&self, seq: i64) -> Result<(), StoreError> {
-        sqlx::query("UPDATE replicas SET confirmed = $2 WHERE id = $1 AND confirmed < $2")
-            .bind(&self.id)
-            .bind(seq)
-            .execute(&self.pool)
-            .await?;
+        let sql = "UPDATE replicas SET confirmed = $2 WHERE id = $1 AND confirmed < $2";
+        self.in_time(sqlx::query(sql).bind(&self.id).bind(seq).execute(&self.beats)).await?;
         Ok(())
     }
 
@@ -142,31 +181,75 @@ impl Replica {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn last_change(&self) -> Result<i64, StoreError> {
-        let last = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM changes")
-            .fetch_one(&self.pool)
-            .await?
-            .try_get(0)?;
+        let asking = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM changes").fetch_one(&self.asking);
+        let last = self.in_time(asking).await?.try_get(0)?;
         self.store.tell(last);
         Ok(last)
     }
 
-    /// Waits until every other replica serves everything up to `seq`, or has no lease.
+    /// Waits until every other replica serves everything up to `seq`, or has no lease. [`Replica::ask_for_ever`] finds out.
     ///
     /// # Errors
-    /// [`StoreError`] when the database cannot tell, and when it takes longer than any lease.
+    /// [`StoreError`] when it takes longer than any lease: the database does not say.
     pub async fn until_confirmed(&self, seq: i64) -> Result<(), StoreError> {
-        let asking = async {
-            let [mut pause, most] = ASK_AGAIN;
-            while self.unconfirmed(seq).await? > 0 {
+        let mut confirmed = self.confirmed.subscribe();
+        if *confirmed.borrow_and_update() >= seq {
+            return Ok(());
+        }
+        self.wanted.send_if_modified(|wanted| {
+            let more = seq > *wanted;
+            *wanted = seq.max(*wanted);
+            more
+        });
+        let waiting = confirmed.wait_for(|confirmed| *confirmed >= seq);
+        // The others' leases may be longer than ours.
+        match tokio::time::timeout(self.lease * 2, waiting).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                Err(StoreError::Unavailable("other replicas do not say what they serve".to_owned()))
+            }
+        }
+    }
+
+    /// Asks what the others have confirmed, as long as somebody waits for it: once for all who wait.
+    pub async fn ask_for_ever(&self) {
+        let (mut wanted, [first, most]) = (self.wanted.subscribe(), ASK_AGAIN);
+        let mut pause = first;
+        loop {
+            let seq = *wanted.borrow_and_update();
+            if *self.confirmed.borrow() >= seq {
+                pause = first;
+                if wanted.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            match self.confirmed_by_all().await {
+                Ok(confirmed) => {
+                    self.confirmed.send_if_modified(|known| {
+                        let more = confirmed > *known;
+                        *known = confirmed.max(*known);
+                        more
+                    });
+                }
+                Err(error) => tracing::debug!(%error, "Other replicas cannot be asked what they serve."),
+            }
+            if *self.confirmed.borrow() < seq {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(most);
             }
-            Ok(())
-        };
-        // The others' leases may be longer than ours.
-        let unknown =
-            |_| Err(StoreError::Unavailable("other replicas do not say what they serve".to_owned()));
-        tokio::time::timeout(self.lease * 4, asking).await.unwrap_or_else(unknown)
+        }
+    }
+
+    /// Says that this replica does a piece of background work, whoever else may.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn claim(&self, work: &str) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO works (work, replica) VALUES ($1, $2) ON CONFLICT (work) DO UPDATE SET replica = $2";
+        self.in_time(sqlx::query(sql).bind(work).bind(&self.id).execute(&self.asking)).await?;
+        Ok(())
     }
 
     /// Takes up a piece of background work, unless a replica with a lease does it.
@@ -181,7 +264,7 @@ impl Replica {
             now!(),
             ")"
         );
-        let taken = sqlx::query(SQL).bind(work).bind(&self.id).execute(&self.pool).await?;
+        let taken = self.in_time(sqlx::query(SQL).bind(work).bind(&self.id).execute(&self.asking)).await?;
         Ok(taken.rows_affected() == 1)
     }
 
@@ -190,11 +273,8 @@ impl Replica {
     /// # Errors
     /// [`StoreError`] when the database fails; then it is free when this replica has no lease any more.
     pub async fn put_down(&self, work: &str) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM works WHERE work = $1 AND replica = $2")
-            .bind(work)
-            .bind(&self.id)
-            .execute(&self.pool)
-            .await?;
+        let sql = "DELETE FROM works WHERE work = $1 AND replica = $2";
+        self.in_time(sqlx::query(sql).bind(work).bind(&self.id).execute(&self.asking)).await?;
         Ok(())
     }
 
@@ -210,7 +290,7 @@ impl Replica {
     }
 
     async fn listen_once(&self) -> Result<(), StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
+        let mut listener = PgListener::connect_with(&self.asking).await?;
         listener.listen(CHANNEL).await?;
         loop {
             if let Ok(seq) = listener.recv().await?.payload().parse() {
@@ -221,11 +301,21 @@ impl Replica {
 
     /// Gives the lease back: nobody waits for this replica any more. Whatever is served afterwards may be out of date.
     pub async fn leave(&self) {
-        self.store.standing().lapse();
-        if let Err(error) = self.write(0, Duration::ZERO).await {
+        let standing = self.store.standing();
+        standing.lapse();
+        if let Err(error) = self.in_time(self.write(0, Duration::ZERO)).await {
             tracing::warn!(%error, "The lease of this replica is not given back; others wait until it is over.");
         }
-        self.pool.close().await;
+        // Nobody looks any more whether the database is reached: what is still written finds out by itself.
+        standing.reached(true);
+    }
+
+    /// What is asked of the database is answered as soon as a lease has to be renewed, or not at all.
+    async fn in_time<T, E>(&self, asking: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        Ok(tokio::time::timeout(self.interval(), asking).await.map_err(|_| late())??)
     }
 
     async fn write(&self, confirmed: i64, lease: Duration) -> Result<(), StoreError> {
@@ -238,32 +328,53 @@ impl Replica {
              confirmed = GREATEST(replicas.confirmed, EXCLUDED.confirmed)"
         );
         let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
-        sqlx::query(SQL).bind(&self.id).bind(lease).bind(confirmed).execute(&self.pool).await?;
+        sqlx::query(SQL).bind(&self.id).bind(lease).bind(confirmed).execute(&self.beats).await?;
         Ok(())
     }
 
-    /// The place of the last change, and whether the one at `read` is there.
-    async fn feed(&self, read: i64) -> Result<(i64, bool), StoreError> {
-        const SQL: &str = "SELECT COALESCE(MAX(seq), 0), $1 = 0 OR COALESCE(BOOL_OR(seq = $1), FALSE) FROM changes \
-             WHERE seq >= $1";
-        let row = sqlx::query(SQL).bind(read).fetch_one(&self.pool).await?;
-        Ok((row.try_get(0)?, row.try_get(1)?))
-    }
-
-    /// How many other replicas have a lease and have not confirmed `seq`.
-    async fn unconfirmed(&self, seq: i64) -> Result<i64, StoreError> {
+    /// Renews a lease that runs; gives whether it does.
+    async fn renew(&self, confirmed: i64) -> Result<bool, StoreError> {
         const SQL: &str = concat!(
-            "SELECT COUNT(*) FROM replicas WHERE id <> $1 AND confirmed < $2 AND lease_until > ",
+            "UPDATE replicas SET lease_until = ",
+            now!(),
+            " + $2, confirmed = GREATEST(confirmed, $3) WHERE id = $1 AND lease_until > ",
             now!()
         );
-        Ok(sqlx::query(SQL).bind(&self.id).bind(seq).fetch_one(&self.pool).await?.try_get(0)?)
+        let lease = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
+        let renewed =
+            sqlx::query(SQL).bind(&self.id).bind(lease).bind(confirmed).execute(&self.beats).await?;
+        Ok(renewed.rows_affected() == 1)
+    }
+
+    async fn look(&self, read: i64) -> Result<Known, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT EXISTS (SELECT 1 FROM replicas WHERE id = $2 AND lease_until > ",
+            now!(),
+            "), COALESCE(MAX(seq), 0), $1 = 0 OR COALESCE(BOOL_OR(seq = $1), FALSE) FROM changes WHERE seq >= $1"
+        );
+        let row = sqlx::query(SQL).bind(read).bind(&self.id).fetch_one(&self.beats).await?;
+        Ok(Known { leased: row.try_get(0)?, last: row.try_get(1)?, has_read: row.try_get(2)? })
+    }
+
+    /// What every other replica with a lease has confirmed; where there is none, all that there is.
+    async fn confirmed_by_all(&self) -> Result<i64, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT COALESCE(MIN(confirmed), (SELECT COALESCE(MAX(seq), 0) FROM changes)) FROM replicas \
+             WHERE id <> $1 AND lease_until > ",
+            now!()
+        );
+        Ok(self.in_time(sqlx::query(SQL).bind(&self.id).fetch_one(&self.asking)).await?.try_get(0)?)
     }
 
     /// Removes the replicas whose lease was over long ago; gives whether there were any. One replica alone is told of each.
     async fn forget_the_gone(&self) -> Result<bool, StoreError> {
         const SQL: &str = concat!("DELETE FROM replicas WHERE id <> $1 AND lease_until + $2 < ", now!());
         let long = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
-        let gone = sqlx::query(SQL).bind(&self.id).bind(long).execute(&self.pool).await?;
+        let gone = sqlx::query(SQL).bind(&self.id).bind(long).execute(&self.beats).await?;
         Ok(gone.rows_affected() > 0)
     }
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable("it did not answer in time".to_owned())
 }

@@ -28,9 +28,11 @@ async fn place() -> Option<(String, MasterKey)> {
     Some((format!("{base}/{name}"), MasterKey::generate(&SystemRandom)))
 }
 
-async fn opened((url, master): &(String, MasterKey)) -> (Store, Replica) {
+async fn opened((url, master): &(String, MasterKey)) -> (Store, Arc<Replica>) {
     let store = Store::open(url, master, Arc::new(SystemRandom)).await.unwrap();
-    let replica = Replica::join(&store, LEASE, &SystemRandom).await.unwrap().unwrap();
+    let replica = Arc::new(Replica::join(&store, LEASE, &SystemRandom).await.unwrap().unwrap());
+    let asking = Arc::clone(&replica);
+    tokio::spawn(async move { asking.ask_for_ever().await });
     (store, replica)
 }
 
@@ -102,7 +104,19 @@ async fn one_that_does_not_keep_up_loses_its_lease() {
     let seq = change(&store, "111111111111").await;
     assert_eq!(replica.beat(0).await.unwrap(), CURRENT, "it is about to read what it was told of");
     assert_eq!(replica.beat(0).await.unwrap(), Beat::Behind);
-    assert_eq!(replica.beat(seq).await.unwrap(), CURRENT);
+    // Nobody waits for ever for one that goes on asking and never catches up.
+    let (_, other) = opened(&place).await;
+    assert_eq!(other.beat(seq).await.unwrap(), CURRENT);
+    let deadline = Instant::now() + LEASE * 2;
+    while Instant::now() < deadline {
+        assert_eq!(replica.beat(0).await.unwrap(), Beat::Behind);
+        if tokio::time::timeout(LEASE / 8, other.until_confirmed(seq)).await.is_ok() {
+            assert!(!store.standing().is_current());
+            assert_eq!(replica.beat(seq).await.unwrap(), CURRENT);
+            return;
+        }
+    }
+    panic!("one that does not keep up holds the others up");
 }
 
 #[tokio::test]
@@ -144,7 +158,6 @@ async fn a_work_is_one_replicas_until_that_is_gone() {
 async fn changes_are_told_to_who_listens() {
     let Some(place) = place().await else { return };
     let ((here, _one), (there, other)) = (opened(&place).await, opened(&place).await);
-    let other = Arc::new(other);
     let listening = Arc::clone(&other);
     let task = tokio::spawn(async move { listening.listen().await });
     let mut told = there.changed();

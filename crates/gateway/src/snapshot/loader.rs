@@ -97,13 +97,16 @@ impl Loader {
 
     /// Follows the change feed until the store's end.
     pub async fn follow(self) {
-        let mut changed = self.store.changed();
+        let (mut changed, mut fails) = (self.store.changed(), false);
         loop {
             let reached = *self.in_force.borrow();
             match self.catch_up(reached).await {
-                Ok(()) => {}
+                Ok(()) => fails = false,
                 Err(error) => {
-                    tracing::error!(%error, "The configuration cannot be read; the last one is served.");
+                    // Once, as long as it goes on.
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::error!(%error, "The configuration cannot be read; the last one is served.");
+                    }
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }

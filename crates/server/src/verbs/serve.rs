@@ -1,6 +1,7 @@
 //! `portcullis serve`: builds the house, listens, and ends in good order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
@@ -15,6 +16,9 @@ use crate::listener::{self, Serving};
 use crate::reload::Reload;
 use crate::sockets::Listeners;
 use crate::terminal::Failure;
+
+/// How long what is left behind the last request may take.
+const CLOSING: Duration = Duration::from_secs(20);
 
 /// Serves until it is told to end.
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
@@ -89,7 +93,10 @@ impl Running {
     /// Waits for the end, and leaves everything in order.
     pub(crate) async fn until_ended(self) -> Result<(), Failure> {
         let served = self.serving.await.map_err(|error| Failure::new(error.to_string()))?;
-        self.house.close().await;
+        // A database that cannot be reached must not keep the server from ending.
+        if tokio::time::timeout(CLOSING, self.house.close()).await.is_err() {
+            tracing::error!("Audit events may not be written: the database did not take them in time.");
+        }
         served
     }
 }
