@@ -61,7 +61,7 @@ fn quoted<'c>(columns: impl Iterator<Item = &'c Column>) -> String {
 }
 
 /// What is about the servers that run, and not about what they keep: nobody takes it along.
-const OF_THE_MOMENT: [&str; 4] = ["rate_counts", "rate_seats", "replicas", "works"];
+pub(super) const OF_THE_MOMENT: [&str; 4] = ["rate_counts", "rate_seats", "replicas", "works"];
 
 /// The tables of a version of the schema that are copied, in the order of their names.
 pub(super) async fn of_version(version: i64) -> Result<Vec<Table>, StoreError> {

@@ -112,7 +112,10 @@ async fn dump(store: &Store) -> BTreeMap<String, Vec<Cells>> {
     let known = tables::of_version(schema::known()).await.unwrap();
     let mut found = BTreeMap::new();
     for name in names.iter().map(|row| row.text(0).unwrap()) {
-        let table = known.iter().find(|it| it.name == name).unwrap();
+        let Some(table) = known.iter().find(|it| it.name == name) else {
+            assert!(tables::OF_THE_MOMENT.contains(&name.as_str()), "{name} is not copied");
+            continue;
+        };
         let (mut pages, mut all) = (Pages::of(table), Vec::new());
         loop {
             let page = pages.next(&mut tx).await.unwrap();
