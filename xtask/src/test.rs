@@ -44,6 +44,7 @@ const ABOUT_DATABASES: &[&str] = &[
     "test_secret_sources.py",
     "test_secrets.py",
     "test_set_up.py",
+    "test_shared_state.py",
     "test_sign_in_pages.py",
     "test_surface.py",
     "test_third_parties.py",

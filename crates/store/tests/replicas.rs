@@ -11,8 +11,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use domain::{AccountId, AuditEvent, RequestId, Scope, SystemRandom, Timestamp};
-use store::{Account, Beat, MasterKey, Replica, Store, StoreError};
+use domain::{
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, Holder, RequestId, Scope, Secret,
+    SystemRandom, Timestamp,
+};
+use store::{Beat, MasterKey, Replica, Store, StoreError};
 
 const LEASE: Duration = Duration::from_millis(1_200);
 const CURRENT: Beat = Beat::Current { left: false };
@@ -36,13 +39,20 @@ async fn opened((url, master): &(String, MasterKey)) -> (Store, Arc<Replica>) {
     (store, replica)
 }
 
-/// Makes an account; gives the place of the change.
-async fn change(store: &Store, number: &str) -> i64 {
-    let id = AccountId::parse(number).unwrap();
-    let now = Timestamp::from_seconds(1_763_717_400);
+/// Makes an access key; gives the place of the change.
+async fn change(store: &Store) -> i64 {
+    let (account, now) = (AccountId::first(), Timestamp::from_seconds(1_763_717_400));
+    let key = AccessKey {
+        id: AccessKeyId::mint(&SystemRandom),
+        secret: Secret::new("a-secret"),
+        account: account.clone(),
+        holder: Holder::Root,
+        status: AccessKeyStatus::Active,
+        created_at: now,
+    };
     let mut tx = store.begin().await.unwrap();
-    tx.insert_account(&Account { id: id.clone(), name: "one".to_owned(), created_at: now }).await.unwrap();
-    let event = AuditEvent::of_system("test.change", &Scope::global(&id), now, &SystemRandom);
+    tx.insert_access_key(&key).await.unwrap();
+    let event = AuditEvent::of_system("test.change", &Scope::global(&account), now, &SystemRandom);
     tx.commit(&event).await.unwrap();
     *store.changed().borrow()
 }
@@ -62,14 +72,14 @@ async fn a_change_waits_for_those_with_a_lease_and_for_nobody_else() {
     let ((here, one), (there, other)) = (opened(&place).await, opened(&place).await);
     assert!(!here.standing().is_current(), "who has no lease yet serves nothing");
     assert_eq!(one.beat(0).await.unwrap(), CURRENT);
-    let first = change(&here, "111111111111").await;
+    let first = change(&here).await;
     assert_eq!(other.beat(0).await.unwrap(), Beat::Behind, "who comes must have read what was before");
     assert!(!there.standing().is_current());
     assert_eq!(other.beat(first).await.unwrap(), CURRENT);
     one.until_confirmed(first).await.unwrap();
 
     // The other one lives and has not confirmed: it is waited for.
-    let second = change(&here, "222222222222").await;
+    let second = change(&here).await;
     let waiting = one.until_confirmed(second);
     tokio::pin!(waiting);
     assert!(tokio::time::timeout(LEASE / 4, &mut waiting).await.is_err());
@@ -80,7 +90,7 @@ async fn a_change_waits_for_those_with_a_lease_and_for_nobody_else() {
     let began = Instant::now();
     assert_eq!(one.beat(second).await.unwrap(), CURRENT);
     assert_eq!(other.beat(second).await.unwrap(), CURRENT);
-    let third = change(&here, "333333333333").await;
+    let third = change(&here).await;
     one.until_confirmed(third).await.unwrap();
     assert!(!there.standing().is_current(), "somebody went on without one that believes itself current");
     assert!(began.elapsed() > LEASE / 2);
@@ -90,7 +100,7 @@ async fn a_change_waits_for_those_with_a_lease_and_for_nobody_else() {
     assert_eq!(other.beat(third).await.unwrap(), CURRENT);
     assert!(there.standing().is_current());
     other.leave().await;
-    let fourth = change(&here, "444444444444").await;
+    let fourth = change(&here).await;
     let began = Instant::now();
     one.until_confirmed(fourth).await.unwrap();
     assert!(began.elapsed() < LEASE / 2, "who left is waited for");
@@ -101,7 +111,7 @@ async fn one_that_does_not_keep_up_loses_its_lease() {
     let Some(place) = place().await else { return };
     let (store, replica) = opened(&place).await;
     assert_eq!(replica.beat(0).await.unwrap(), CURRENT);
-    let seq = change(&store, "111111111111").await;
+    let seq = change(&store).await;
     assert_eq!(replica.beat(0).await.unwrap(), CURRENT, "it is about to read what it was told of");
     assert_eq!(replica.beat(0).await.unwrap(), Beat::Behind);
     // Nobody waits for ever for one that goes on asking and never catches up.
@@ -123,7 +133,7 @@ async fn one_that_does_not_keep_up_loses_its_lease() {
 async fn what_the_database_lost_is_noticed() {
     let Some(place) = place().await else { return };
     let (store, replica) = opened(&place).await;
-    let seq = change(&store, "111111111111").await;
+    let seq = change(&store).await;
     assert_eq!(replica.beat(seq).await.unwrap(), CURRENT);
     let pool = sqlx::PgPool::connect(&place.0).await.unwrap();
     sqlx::raw_sql("DELETE FROM changes").execute(&pool).await.unwrap();
@@ -162,8 +172,8 @@ async fn changes_are_told_to_who_listens() {
     let task = tokio::spawn(async move { listening.listen().await });
     let mut told = there.changed();
     // It may not listen yet when the first is made.
-    for number in ["111111111111", "222222222222", "333333333333", "444444444444", "555555555555"] {
-        let seq = change(&here, number).await;
+    for _ in 0..5 {
+        let seq = change(&here).await;
         let heard = told.wait_for(|last| *last >= seq);
         if tokio::time::timeout(Duration::from_millis(500), heard).await.is_ok() {
             task.abort();

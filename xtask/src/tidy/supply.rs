@@ -114,50 +114,47 @@ fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut words = words.as_slice();
-    !words.is_empty() && either(&mut words, allowed) && words.is_empty()
+    either(&mut words, allowed) == Some(true) && words.is_empty()
 }
 
-fn either(words: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
-    let mut met = both(words, allowed);
+/// Each of these takes what it reads from the words; it is `None` when they are no expression.
+fn either(words: &mut &[&str], allowed: &BTreeSet<String>) -> Option<bool> {
+    let mut met = both(words, allowed)?;
     while let ["OR", rest @ ..] = words {
         *words = rest;
-        met |= both(words, allowed);
+        met |= both(words, allowed)?;
     }
-    met
+    Some(met)
 }
 
-fn both(words: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
-    let mut met = one(words, allowed);
+fn both(words: &mut &[&str], allowed: &BTreeSet<String>) -> Option<bool> {
+    let mut met = one(words, allowed)?;
     while let ["AND", rest @ ..] = words {
         *words = rest;
-        met &= one(words, allowed);
+        met &= one(words, allowed)?;
     }
-    met
+    Some(met)
 }
 
-fn one(words: &mut &[&str], allowed: &BTreeSet<String>) -> bool {
+fn one(words: &mut &[&str], allowed: &BTreeSet<String>) -> Option<bool> {
     match words {
         ["(", rest @ ..] => {
             *words = rest;
-            let met = either(words, allowed);
-            match words {
-                [")", rest @ ..] => {
-                    *words = rest;
-                    met
-                }
-                _ => false,
-            }
+            let met = either(words, allowed)?;
+            let [")", rest @ ..] = words else { return None };
+            *words = rest;
+            Some(met)
         }
         [licence, "WITH", exception, rest @ ..] => {
             let name = format!("{licence} WITH {exception}");
             *words = rest;
-            allowed.contains(&name)
+            Some(allowed.contains(&name))
         }
         [licence, rest @ ..] => {
             *words = rest;
-            allowed.contains(*licence)
+            Some(allowed.contains(*licence))
         }
-        [] => false,
+        [] => None,
     }
 }
 
