@@ -20,16 +20,12 @@ from portcullis import MASTER_KEY, Database, Server
 LEASE = 4
 
 
-class Line:
-    """A TCP proxy before the database, which can be cut: nothing passes any more, and nobody is told."""
+class Relay:
+    """Takes connections, and passes each on in a thread of its own."""
 
-    def __init__(self, host: str, port: int):
-        self.upstream = (host, port)
+    def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = self.listener.getsockname()
-        self.whole = threading.Event()
-        self.whole.set()
-        self.pairs = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -37,6 +33,18 @@ class Line:
             while True:
                 near, _ = self.listener.accept()
                 threading.Thread(target=self._pass, args=(near,), daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+
+
+class Line(Relay):
+    """A TCP proxy before the database, which can be cut: nothing passes any more, and nobody is told."""
+
+    def __init__(self, host: str, port: int):
+        self.upstream, self.pairs, self.whole = (host, port), [], threading.Event()
+        self.whole.set()
+        super().__init__()
 
     def _pass(self, near: socket.socket):
         with near, contextlib.suppress(OSError):
@@ -60,23 +68,19 @@ class Line:
 
     def close(self):
         self.mend()
-        self.listener.close()
+        super().close()
 
 
-class Balancer:
+class Balancer(Relay):
     """A load balancer: each connection goes to the next server that takes it."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://{}:{}".format(*self.listener.getsockname())
         self.backends, self.turns = [], itertools.count()
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self.listener.accept()
-                threading.Thread(target=self._pass, args=(near,), daemon=True).start()
+    @property
+    def url(self) -> str:
+        return "http://{}:{}".format(*self.address)
 
     def _pass(self, near: socket.socket):
         with near, contextlib.suppress(OSError):
@@ -90,9 +94,6 @@ class Balancer:
                 with far:
                     join(near, far)
                 return
-
-    def close(self):
-        self.listener.close()
 
 
 def join(one: socket.socket, other: socket.socket, may_pass=lambda: None):
