@@ -100,8 +100,9 @@ async fn beat(
             }
             Ok(Beat::Behind) => {
                 was_out = true;
+                // At once, because others may go on changing things: there may be no better moment.
                 let _ = tokio::time::timeout(replica.interval(), in_force.changed()).await;
-                PAUSE
+                Duration::ZERO
             }
             Ok(Beat::Lost) => {
                 lost.send_replace(true);
