@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import itertools
 import os
+import random
 import secrets
 import selectors
 import socket
@@ -111,8 +112,12 @@ def join(one: socket.socket, other: socket.socket, may_pass=lambda: None):
 
 
 def free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return "{}:{}".format(*listener.getsockname())
+    """An address for a server that is killed and comes back: a port that no client is given meanwhile, as those that the
+    system chooses may be, even to one that dials it while nobody listens."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
 
 
 class Replica(Server):

@@ -19,6 +19,8 @@ import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from portcullis import PROJECT
 from replicas import LEASE, replicas
@@ -29,6 +31,8 @@ FAULTS = ("cut", "kill", "cut", "kill", "cut")
 ROUNDS = 12 if os.environ.get("PORTCULLIS_E2E_FULL") else 1
 IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=6 * LEASE)
 CHECKER = os.environ.get("PORTCULLIS_E2E_LINEARIZABLE") or str(PROJECT / "target/debug/examples/linearizable")
+# What a client says whose server is killed in the middle of its answer.
+BROKEN = (BotoCoreError, ResponseParserError, HTTPError)
 PERMIT = "permit(principal is AgentCore::OAuthUser, action, resource is AgentCore::Gateway);"
 
 
@@ -60,7 +64,7 @@ class History:
             # What was refused for what it says was not done.
             if refused.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
                 return False
-        except BotoCoreError:
+        except BROKEN:
             pass
         self._keep(**line)
         return "returned" in line
@@ -168,7 +172,7 @@ class Load:
             wanted = name("kept")
             try:
                 self.client("iam").create_user(UserName=wanted)
-            except (ClientError, BotoCoreError):
+            except (ClientError, *BROKEN):
                 continue
             self.made.append(wanted)
 
@@ -192,7 +196,7 @@ class Load:
 def described(client, engine: str):
     try:
         return int(client.get_policy_engine(policyEngineId=engine).get("description") or 0)
-    except (ClientError, BotoCoreError):
+    except (ClientError, *BROKEN):
         return None
 
 
