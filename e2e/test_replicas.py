@@ -131,7 +131,7 @@ def test_changes_are_refused_at_once_while_the_lease_still_runs(three, scene):
     assert permitted(calls(lost, gateway, token))
 
 
-def test_what_one_left_half_done_another_finishes(three, scene, tmp_path):
+def test_what_one_left_half_done_another_finishes(three, scene):
     make = scene[0]
 
     # An MCP server that says nothing holds a target's creation up.

@@ -33,12 +33,6 @@ pub(crate) enum Work {
     AgentRuntimeEndpoint(Scope, AgentRuntimeId, String),
 }
 
-/// Begins the work, and waits a moment for it.
-pub(crate) async fn begin(plane: &ControlPlane, work: Work) {
-    let doing = plane.setup.runtime.spawn(perform(plane.clone(), work, Cause::Begun));
-    let _ = tokio::time::timeout(GRACE, doing).await;
-}
-
 impl Work {
     /// Its name among the works of all replicas.
     fn name(&self) -> String {
@@ -92,6 +86,12 @@ impl UnderWay {
             _ => all.remove(name).is_some(),
         }
     }
+}
+
+/// Begins the work, and waits a moment for it.
+pub(crate) async fn begin(plane: &ControlPlane, work: Work) {
+    let doing = plane.setup.runtime.spawn(perform(plane.clone(), work, Cause::Begun));
+    let _ = tokio::time::timeout(GRACE, doing).await;
 }
 
 /// Does the work. What was left behind may be under way at another replica, and is left to that one then; what was just asked

@@ -21,7 +21,7 @@ use inference::Inference;
 use objects::{Limits, Objects};
 use prover::Prover;
 use runtimes::Runtimes;
-use store::{AuditLog, LogWriter, Store};
+use store::{AuditLog, LogWriter, Replica, Store};
 use telemetry::{Exporter, Fetches, Telemetry};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
@@ -37,7 +37,7 @@ use crate::numbers::Numbers;
 use crate::processes::{agents, supervisor};
 use crate::proxies::{Proxies, Transport};
 use crate::recordings;
-use crate::replica::{self, Membership};
+use crate::replica::Membership;
 use crate::sockets::Addresses;
 use crate::terminal::Failure;
 use crate::tls::Tls;
@@ -198,7 +198,7 @@ impl House {
         };
         loader.load().await?;
         runtime.spawn(loader.follow());
-        let replica = replica::join(&store, configuration.lease, &*random).await?;
+        let replica = Replica::join(&store, configuration.lease, &*random).await?.map(Arc::new);
 
         let objects = Objects::new(objects::Setup {
             store: store.clone(),

@@ -154,9 +154,7 @@ impl Doors {
             kind,
             points,
         };
-        let one = |number: usize| {
-            vec![Point { labels: Vec::new(), value: PointValue::Number(u64::try_from(number).unwrap_or(0)) }]
-        };
+        let one = |number: usize| vec![Point::alone(u64::try_from(number).unwrap_or(0))];
         let cut = Cut::ALL.iter().zip(&self.cut).map(|(cut, count)| Point {
             labels: vec![Label::new("reason", "", cut.as_str())],
             value: PointValue::Number(count.load(Ordering::Relaxed)),

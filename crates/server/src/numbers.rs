@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gateway::Lane;
 use store::{AuditLog, Store};
-use telemetry::{Family, Fetches, Kind, Namespace, Point, PointValue, Telemetry};
+use telemetry::{Family, Fetches, Kind, Namespace, Telemetry};
 
 use crate::doors::Doors;
 use crate::replica;
@@ -39,14 +39,7 @@ impl Numbers {
 
 /// How the audit trail is.
 fn trail(audit: &AuditLog) -> [Family; 2] {
-    let family = |name, help, kind, number| Family {
-        namespace: Namespace::Audit,
-        name,
-        aws_name: "",
-        help,
-        kind,
-        points: vec![Point { labels: Vec::new(), value: PointValue::Number(number) }],
-    };
+    let family = |name, help, kind, number| Family::of_one(Namespace::Audit, name, help, kind, number);
     [
         family(
             "dropped_events_total",

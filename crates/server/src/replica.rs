@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control::ControlPlane;
-use store::{Beat, Replica, StoreError};
-use telemetry::{Family, Kind, Namespace, Point, PointValue};
+use store::{Beat, Replica};
+use telemetry::{Family, Kind, Namespace};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::terminal::Failure;
 
-/// How often at least it is looked at the start whether everything was read.
+/// How soon it is tried again what did not succeed.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often it is looked for background work that nobody does.
 const LOOK: Duration = Duration::from_secs(60);
@@ -136,14 +136,8 @@ async fn confirm(replica: Arc<Replica>, mut in_force: watch::Receiver<i64>) {
 
 /// Whether this replica is current, and reaches its database.
 pub(crate) fn numbers(standing: &store::Standing) -> [Family; 2] {
-    let family = |name, help, number| Family {
-        namespace: Namespace::Server,
-        name,
-        aws_name: "",
-        help,
-        kind: Kind::Gauge,
-        points: vec![Point { labels: Vec::new(), value: PointValue::Number(u64::from(number)) }],
-    };
+    let family =
+        |name, help, is_so| Family::of_one(Namespace::Server, name, help, Kind::Gauge, u64::from(is_so));
     [
         family("current", "Whether the lease of this replica runs, so that it serves", standing.is_current()),
         family(
@@ -152,13 +146,4 @@ pub(crate) fn numbers(standing: &store::Standing) -> [Family; 2] {
             !standing.is_cut_off(),
         ),
     ]
-}
-
-/// Joins those who share the store's database.
-pub(crate) async fn join(
-    store: &store::Store,
-    lease: Duration,
-    random: &dyn domain::Random,
-) -> Result<Option<Arc<Replica>>, StoreError> {
-    Ok(Replica::join(store, lease, random).await?.map(Arc::new))
 }

@@ -17,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
-use telemetry::{Family, Kind, Namespace, Point, PointValue};
+use telemetry::{Family, Kind, Namespace};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::configuration::Pair;
@@ -125,14 +125,7 @@ impl Tls {
 
     /// When the certificate ends, and how many were refused.
     pub(crate) fn families(&self) -> [Family; 2] {
-        let family = |name, help, kind, number| Family {
-            namespace: Namespace::Server,
-            name,
-            aws_name: "",
-            help,
-            kind,
-            points: vec![Point { labels: Vec::new(), value: PointValue::Number(number) }],
-        };
+        let family = |name, help, kind, number| Family::of_one(Namespace::Server, name, help, kind, number);
         let not_after = u64::try_from(self.shown.0.load().not_after.seconds()).unwrap_or(0);
         [
             family(

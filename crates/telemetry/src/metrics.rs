@@ -85,6 +85,28 @@ pub struct Point {
     pub value: PointValue,
 }
 
+impl Point {
+    /// A number that is alone in its family.
+    #[must_use]
+    pub fn alone(number: u64) -> Self {
+        Self { labels: Vec::new(), value: PointValue::Number(number) }
+    }
+}
+
+impl Family {
+    /// A family of one number, for which AgentCore has no name.
+    #[must_use]
+    pub fn of_one(
+        namespace: Namespace,
+        name: &'static str,
+        help: &'static str,
+        kind: Kind,
+        number: u64,
+    ) -> Self {
+        Self { namespace, name, aws_name: "", help, kind, points: vec![Point::alone(number)] }
+    }
+}
+
 /// The value of a point.
 #[derive(Clone, Debug)]
 pub enum PointValue {

@@ -165,10 +165,7 @@ impl Telemetry {
             family(
                 "telemetry_export_failures_total",
                 "Exports that failed, each of one batch.",
-                vec![Point {
-                    labels: Vec::new(),
-                    value: PointValue::Number(queues.failed.load(Ordering::Relaxed)),
-                }],
+                vec![Point::alone(queues.failed.load(Ordering::Relaxed))],
             ),
         ]
     }
