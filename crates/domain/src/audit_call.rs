@@ -2,6 +2,7 @@
 //! came, and why it failed. It holds no secret, no argument and no result.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +25,8 @@ pub struct AuditCall {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<AuditPrincipal>,
     /// What a verified token says of itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<AuditToken>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "shared")]
+    pub token: Option<Arc<AuditToken>>,
     /// The trace that the request belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<AuditTrace>,
@@ -132,6 +133,26 @@ impl AuditToken {
     ];
     /// The members of the header that are told.
     pub const HEADERS: [&'static str; 2] = ["kid", "alg"];
+}
+
+/// What many events share is written with each of them.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(
+        shared: &Option<Arc<T>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        shared.as_deref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Arc<T>>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(Arc::new))
+    }
 }
 
 /// With whose authority a target was called.

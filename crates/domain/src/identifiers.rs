@@ -174,7 +174,7 @@ impl RequestId {
     /// A new request id.
     #[must_use]
     pub fn mint(random: &dyn Random) -> Self {
-        Self(uuid(random))
+        Self(name(random))
     }
 }
 
@@ -182,7 +182,7 @@ impl EventId {
     /// A new event id.
     #[must_use]
     pub fn mint(random: &dyn Random) -> Self {
-        Self(uuid(random))
+        Self(name(random))
     }
 }
 
@@ -196,6 +196,17 @@ pub(crate) fn unique_id(random: &dyn Random, prefix: &str) -> String {
 pub fn uuid(random: &dyn Random) -> String {
     let mut bytes = [0_u8; 16];
     random.fill(&mut bytes);
+    uuid_of(bytes)
+}
+
+/// A UUID that names something which everybody may see.
+fn name(random: &dyn Random) -> String {
+    let mut bytes = [0_u8; 16];
+    random.fill_name(&mut bytes);
+    uuid_of(bytes)
+}
+
+fn uuid_of(bytes: [u8; 16]) -> String {
     let number = u128::from_be_bytes(bytes) & !(0xF << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let part = |shift: u32, digits: u32| (number >> shift) & ((1 << (digits * 4)) - 1);
     format!(

@@ -1,7 +1,7 @@
 //! Second stage: who calls?
 //!
 //! A token is verified before anything of the body is read; a signature covers the body, so the body is read first, but
-//! only for a key that exists. What was verified is remembered by the hash of the whole token until it ends, at most ten
+//! only for a key that exists. What was verified is remembered by the fingerprint of the whole token until it ends, at most ten
 //! minutes, so that keys that were withdrawn and issuers that changed are noticed.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws::sigv4::{Credentials, PathStyle, SignatureError, Signed};
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use domain::{Actor, AuditPrincipal, AuditToken, Authorizer, JwtAuthorizer, Secret, Timestamp};
 use http::request::Parts;
@@ -51,7 +50,7 @@ pub(crate) struct Caller {
     /// Its claims as they are recorded, written down once.
     claims_text: OnceLock<Option<Arc<str>>>,
     /// What the audit trail tells of it.
-    token: Option<AuditToken>,
+    token: Option<Arc<AuditToken>>,
     identity: Option<AuditPrincipal>,
 }
 
@@ -61,7 +60,7 @@ impl Caller {
     }
 
     /// What the audit trail tells of its token.
-    pub(crate) fn token(&self) -> Option<&AuditToken> {
+    pub(crate) fn token(&self) -> Option<&Arc<AuditToken>> {
         self.token.as_ref()
     }
 
@@ -157,21 +156,20 @@ fn anyone(gate: &Gate) -> Arc<Caller> {
 async fn by_token(lane: &Lane, gate: &Gate, jwt: &JwtAuthorizer, head: &Parts) -> Result<Arc<Caller>, Reply> {
     let token = bearer(&head.headers).ok_or_else(|| Reply::unauthenticated(gate.challenge.missing()))?;
     let now = lane.plane.setup.clock.now();
-    let hash: [u8; 32] = digest(&SHA256, token.as_bytes()).as_ref().try_into().unwrap_or_default();
-    if let Some(caller) = gate.callers.get(&hash).filter(|caller| now < caller.until) {
+    let fingerprint = lane.plane.fingerprints.of(token);
+    let known = fingerprint.as_ref().and_then(|fingerprint| gate.callers.get(fingerprint));
+    if let Some(caller) = known.filter(|caller| now < caller.until) {
         return Ok(caller);
     }
-    Box::pin(verified(lane, gate, jwt, token, hash)).await
+    let caller = Box::pin(verified(lane, gate, jwt, token)).await?;
+    if let Some(fingerprint) = fingerprint {
+        gate.callers.insert(fingerprint, Arc::clone(&caller));
+    }
+    Ok(caller)
 }
 
 /// A token that is seen for the first time.
-async fn verified(
-    lane: &Lane,
-    gate: &Gate,
-    jwt: &JwtAuthorizer,
-    token: &str,
-    hash: [u8; 32],
-) -> Result<Arc<Caller>, Reply> {
+async fn verified(lane: &Lane, gate: &Gate, jwt: &JwtAuthorizer, token: &str) -> Result<Arc<Caller>, Reply> {
     let now = lane.plane.setup.clock.now();
     let claims = match lane.plane.setup.issuers.verify(&jwt.discovery_url, token).await {
         Ok(claims) => claims,
@@ -195,9 +193,7 @@ async fn verified(
         }
     }
     let caller = bearer_of(gate, &claims, now);
-    let caller = Arc::new(Caller { token: Some(audit::token(token, &claims.all)), ..caller });
-    gate.callers.insert(hash, Arc::clone(&caller));
-    Ok(caller)
+    Ok(Arc::new(Caller { token: Some(Arc::new(audit::token(token, &claims.all))), ..caller }))
 }
 
 fn bearer_of(gate: &Gate, claims: &Claims, now: Timestamp) -> Caller {

@@ -16,6 +16,10 @@ pub(crate) fn translated(
     to_modern: bool,
     method: &str,
 ) -> (Bytes, Option<i64>) {
+    let same = (from == Era::Modern) == to_modern;
+    if same && !answer.is_error() {
+        return (answer.for_client(id).into(), None);
+    }
     let outcome = answer.outcome().and_then(|outcome| Members::parse(outcome).ok());
     if answer.is_error() {
         let code = outcome.as_ref().and_then(|error| error.get("code")?.parse().ok()).unwrap_or_default();
@@ -25,8 +29,7 @@ pub(crate) fn translated(
         let message = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}");
         return (message.into(), Some(code));
     }
-    let same = (from == Era::Modern) == to_modern;
-    let Some(mut result) = outcome.filter(|_| !same) else { return (answer.for_client(id).into(), None) };
+    let Some(mut result) = outcome else { return (answer.for_client(id).into(), None) };
     if to_modern {
         modernise(&mut result, method == "resources/read");
     } else {

@@ -47,6 +47,7 @@ mod meter;
 mod tally;
 mod telling;
 
+mod fingerprint;
 mod forward;
 
 mod list;

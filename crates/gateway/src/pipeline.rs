@@ -26,6 +26,7 @@ use crate::answer::Reply;
 use crate::audit::Record;
 use crate::authorize::{PromptsAndResources, Ruling, authorize};
 use crate::body::{Arriving, Body};
+use crate::fingerprint::Fingerprints;
 use crate::intercept::Seen;
 use crate::limit::{Leases, Quotas, Traffic};
 use crate::message::{Messages, Written};
@@ -90,6 +91,7 @@ pub struct Plane {
     pub(crate) setup: Setup,
     pub(crate) suspensions: Suspensions,
     pub(crate) quotas: Quotas,
+    pub(crate) fingerprints: Fingerprints,
 }
 
 /// The data plane on one thread, with connections of its own.
@@ -106,6 +108,7 @@ impl Lane {
     pub fn new(setup: Setup, client: Client, runtimes: Runtimes) -> Self {
         let plane = Plane {
             quotas: Quotas::new(setup.traffic, &setup.leases),
+            fingerprints: Fingerprints::new(&*setup.random),
             setup,
             suspensions: Suspensions::default(),
         };

@@ -278,10 +278,10 @@ impl Worker {
         self.lane.runtimes().answer(place, arrival).await
     }
 
-    /// All but calls of tools are boxed, so that those are not moved about in the size of the largest of all answers.
+    /// What takes long is boxed: what a connection holds while it waits stays small, and so does what is moved about.
     async fn answer(&self, route: Route, request: Request<Arriving>, peer: IpAddr) -> Response<Body> {
         match route {
-            Route::Mcp(gateway) => self.lane.serve(&gateway, request, peer).await,
+            Route::Mcp(gateway) => Box::pin(self.lane.serve(&gateway, request, peer)).await,
             Route::Http(gateway, place) => Box::pin(self.lane.forward(&gateway, &place, request, peer)).await,
             Route::ResourceMetadata(gateway) => self.lane.resource_metadata(&gateway),
             Route::Control | Route::Objects | Route::Runtime(_) | Route::Inference => {

@@ -1,8 +1,9 @@
 //! The audit trail: events are appended and read, never changed.
 
-use domain::{AuditEvent, Recording, Timestamp};
+use domain::{AccountId, AuditEvent, EventId, Recording, Region, Timestamp};
 
-use crate::backend::{Row, params};
+use crate::audit_chain::EventRow;
+use crate::backend::{Row, params, written};
 use crate::{Store, StoreError, Tx};
 
 /// How long after a request's arrival its event is written, in milliseconds: calls of upstreams take as long as they may.
@@ -48,9 +49,65 @@ pub struct AuditFilter {
     pub kind: Option<String>,
 }
 
+/// An event as it is written: what the columns hold, and the document, which holds everything. It is written where the event
+/// came about, and nothing else of the event goes to those who store it.
+pub(crate) struct Entry {
+    time: Timestamp,
+    account: AccountId,
+    region: Region,
+    kind: &'static str,
+    document: String,
+}
+
+impl Entry {
+    pub(crate) fn of(event: &AuditEvent) -> Result<Self, StoreError> {
+        Ok(Self {
+            time: event.time,
+            account: event.scope.account.clone(),
+            region: event.scope.region.clone(),
+            kind: kind(event),
+            document: written(event, "audit_events")?,
+        })
+    }
+
+    pub(crate) fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// What its digest covers.
+    pub(crate) fn row(&self) -> EventRow<'_> {
+        EventRow {
+            time: self.time.millis(),
+            account: self.account.as_str(),
+            region: self.region.as_str(),
+            kind: self.kind,
+            document: &self.document,
+        }
+    }
+}
+
+/// An entry that is to be written, and what was recorded of the call.
+pub(crate) struct Due {
+    pub(crate) entry: Entry,
+    pub(crate) recording: Option<(EventId, Recording)>,
+}
+
+impl Due {
+    pub(crate) fn of(event: &AuditEvent, recording: Option<Recording>) -> Result<Self, StoreError> {
+        let recording = recording.map(|recording| (event.event_id.clone(), recording));
+        Ok(Self { entry: Entry::of(event)?, recording })
+    }
+
+    /// How many bytes were recorded.
+    pub(crate) fn recorded(&self) -> usize {
+        self.recording.as_ref().map_or(0, |(_, recording)| recording.len())
+    }
+}
+
 impl Tx {
+    /// Appends an event, as part of this transaction.
     pub(crate) async fn append_event(&mut self, event: &AuditEvent) -> Result<(), StoreError> {
-        self.append_linked(&[event]).await
+        self.append_linked(&[&Entry::of(event)?]).await
     }
 }
 
@@ -61,16 +118,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`] when the database fails; then none of them is in it.
     pub async fn append_events(&self, events: &[Recorded]) -> Result<(), StoreError> {
+        let due = |it: &Recorded| Due::of(&it.event, it.recording.clone());
+        self.append_due(&events.iter().map(due).collect::<Result<Vec<_>, _>>()?).await
+    }
+
+    /// Appends what is due in one transaction.
+    pub(crate) async fn append_due(&self, due: &[Due]) -> Result<(), StoreError> {
         // Sealed before the turn among the writers begins.
         let mut calls = Vec::new();
-        for Recorded { event, recording } in events {
-            if let Some(recording) = recording {
-                calls.push(self.seal_recording(event, recording)?);
+        for Due { entry, recording } in due {
+            if let Some((event, recording)) = recording {
+                calls.push(self.seal_recording(event, entry.time(), recording)?);
             }
         }
         let mut tx = self.begin().await?;
-        let linked: Vec<&AuditEvent> = events.iter().map(|it| &it.event).collect();
-        tx.append_linked(&linked).await?;
+        let entries: Vec<&Entry> = due.iter().map(|it| &it.entry).collect();
+        tx.append_linked(&entries).await?;
         tx.insert_recordings(&calls).await?;
         tx.end().await
     }
@@ -250,7 +313,7 @@ fn stored(rows: &[Row]) -> Result<Vec<StoredEvent>, StoreError> {
 }
 
 /// The kind of an event, as its column has it.
-pub(crate) fn kind(event: &AuditEvent) -> &'static str {
+fn kind(event: &AuditEvent) -> &'static str {
     match event.kind {
         domain::AuditKind::Control => "control",
         domain::AuditKind::Gateway => "gateway",

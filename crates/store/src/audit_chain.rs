@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
-use domain::{AuditEvent, Timestamp};
+use domain::Timestamp;
 use sqlx::AssertSqlSafe;
 
-use crate::audit::kind;
-use crate::backend::{Param, Row, params, written};
+use crate::audit::Entry;
+use crate::backend::{Param, Row, params};
 use crate::{Store, StoreError, Tx};
 
 /// What keys of chains are derived for.
@@ -236,23 +236,15 @@ impl Store {
 
 impl Tx {
     /// Appends events to the chain of this process.
-    pub(crate) async fn append_linked(&mut self, events: &[&AuditEvent]) -> Result<(), StoreError> {
-        let Some(last) = events.last() else { return Ok(()) };
+    pub(crate) async fn append_linked(&mut self, entries: &[&Entry]) -> Result<(), StoreError> {
+        let Some(last) = entries.last() else { return Ok(()) };
         let chain = Arc::clone(self.store().chain());
         let (mut place, mut digest) = self.end_of(&chain).await?;
-        for batch in events.chunks(ROWS) {
-            let documents: Vec<String> =
-                batch.iter().map(|event| written(*event, "audit_events")).collect::<Result<_, _>>()?;
+        for batch in entries.chunks(ROWS) {
             let mut links = Vec::with_capacity(batch.len());
-            for (event, document) in batch.iter().zip(&documents) {
+            for entry in batch {
                 place += 1;
-                let row = EventRow {
-                    time: event.time.millis(),
-                    account: event.scope.account.as_str(),
-                    region: event.scope.region.as_str(),
-                    kind: kind(event),
-                    document,
-                };
+                let row = entry.row();
                 digest = digest.then(chain.name(), place, &row);
                 links.push((row, place, digest));
             }
@@ -269,9 +261,10 @@ impl Tx {
                     digest.0.as_slice()
                 ]);
             }
-            self.connection().execute(AssertSqlSafe(insert(batch.len())), &values).await?;
+            let statement = insert(batch.len(), self.store().is_postgres());
+            self.connection().execute(AssertSqlSafe(statement), &values).await?;
         }
-        self.put_end(&chain.head(place, last.time, digest)).await?;
+        self.put_end(&chain.head(place, last.time(), digest)).await?;
         self.note_appended();
         Ok(())
     }
@@ -374,13 +367,15 @@ pub(crate) fn digest_at(row: &Row, at: usize) -> Result<Digest, StoreError> {
     Digest::read(&row.bytes(at)?).ok_or_else(corrupt)
 }
 
-/// The statement that appends so many rows. It holds nothing but numbers of parameters.
-fn insert(rows: usize) -> String {
+/// The statement that appends so many rows. It holds nothing but parameters: numbered for PostgreSQL, and not for SQLite,
+/// which goes through all numbers for each that it is asked for.
+fn insert(rows: usize, numbered: bool) -> String {
+    let parameter = |number: usize| if numbered { format!("${number}") } else { "?".to_owned() };
     let row = |at: usize| {
-        let numbers: Vec<_> = (1..=COLUMNS).map(|column| format!("${}", at * COLUMNS + column)).collect();
-        format!("({})", numbers.join(", "))
+        let parameters: Vec<_> = (1..=COLUMNS).map(|column| parameter(at * COLUMNS + column)).collect();
+        format!("({})", parameters.join(", "))
     };
-    let rows: Vec<_> = (0..rows).map(row).collect();
+    let rows: Vec<_> = if numbered { (0..rows).map(row).collect() } else { vec![row(0); rows] };
     format!(
         "INSERT INTO audit_events (time, account, region, kind, document, chain, place, digest) VALUES {}",
         rows.join(", ")

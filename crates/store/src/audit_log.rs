@@ -13,8 +13,9 @@ use domain::{AuditEvent, Recording};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::audit::Due;
 use crate::standing::CUT_OFF;
-use crate::{Recorded, Store, WhenFailing};
+use crate::{Store, WhenFailing};
 
 /// What a caller is told of whose request nothing could be said.
 const UNAUDITED: &str =
@@ -44,7 +45,7 @@ pub struct AuditLog {
 }
 
 enum Handed {
-    Event(Box<Recorded>),
+    Event(Box<Due>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -88,7 +89,9 @@ impl AuditLog {
         if self.store.audit_health().trouble().is_none() {
             return self.record(event).await;
         }
-        if self.sender.try_send(self.handed(event, None)).is_err() {
+        if let Some(handed) = self.handed(&event, None)
+            && self.sender.try_send(handed).is_err()
+        {
             self.store.audit_health().count_dropped(1);
         }
     }
@@ -112,39 +115,53 @@ impl AuditLog {
 
     /// Hands an event over with what is recorded besides it.
     pub async fn record_with(&self, event: AuditEvent, recording: Option<Recording>) {
-        let health = self.store.audit_health();
-        if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
-            if self.sender.try_send(self.handed(event, recording)).is_err() {
-                health.count_dropped(1);
-            }
-            return;
+        if let Some(waiting) = self.hand_over(event, recording) {
+            // The writer outlives every sender.
+            let _ = self.sender.send(waiting).await;
         }
-        // The writer outlives every sender.
-        let _ = self.sender.send(self.handed(event, recording)).await;
     }
 
     /// Hands an event over where nobody can wait. Should the log be full, the event waits by itself.
     pub fn record_without_waiting(&self, event: AuditEvent, recording: Option<Recording>) {
-        let refused = self.sender.try_send(self.handed(event, recording));
-        if let (Err(mpsc::error::TrySendError::Full(handed)), Ok(runtime)) = (refused, Handle::try_current())
-        {
-            let health = self.store.audit_health();
-            if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
-                return health.count_dropped(1);
-            }
+        if let (Some(waiting), Ok(runtime)) = (self.hand_over(event, recording), Handle::try_current()) {
             let sender = self.sender.clone();
             runtime.spawn(async move {
-                let _ = sender.send(handed).await;
+                let _ = sender.send(waiting).await;
             });
         }
     }
 
-    fn handed(&self, event: AuditEvent, recording: Option<Recording>) -> Handed {
+    /// Hands an event over if there is room, and gives back what has to wait for it. While the trail fails, what finds no
+    /// room is dropped and counted, if the operator chose so.
+    fn hand_over(&self, event: AuditEvent, recording: Option<Recording>) -> Option<Handed> {
+        let handed = self.handed(&event, recording)?;
+        // Who made the event gives its parts back: the writer gets nothing of it but what is written.
+        drop(event);
+        let Err(mpsc::error::TrySendError::Full(waiting)) = self.sender.try_send(handed) else { return None };
+        let health = self.store.audit_health();
+        if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
+            health.count_dropped(1);
+            if let Handed::Event(due) = waiting {
+                self.waiting.fetch_sub(due.recorded(), Ordering::Relaxed);
+            }
+            return None;
+        }
+        Some(waiting)
+    }
+
+    fn handed(&self, event: &AuditEvent, recording: Option<Recording>) -> Option<Handed> {
         let recording = recording.filter(|recording| {
             let more = |waiting: usize| waiting.checked_add(recording.len()).filter(|sum| *sum <= ROOM);
             self.waiting.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
         });
-        Handed::Event(Box::new(Recorded { event, recording }))
+        match Due::of(event, recording) {
+            Ok(due) => Some(Handed::Event(Box::new(due))),
+            Err(error) => {
+                tracing::error!(%error, "An audit event cannot be put into words.");
+                self.store.audit_health().count_dropped(1);
+                None
+            }
+        }
     }
 
     /// Waits until everything that was handed over before is written.
@@ -180,14 +197,13 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>, room: Arc<Ato
                 Handed::Flush(done) => waiting.push(done),
             }
         }
-        while let Err(error) = store.append_events(&events).await {
+        while let Err(error) = store.append_due(&events).await {
             tracing::warn!(%error, events = events.len(), "Audit events cannot be written; trying again.");
             store.audit_health().ill(PART, &format!("audit events cannot be written: {error}"));
             tokio::time::sleep(PAUSE).await;
         }
         store.audit_health().well(PART);
-        let recordings = events.iter().filter_map(|it: &Recorded| it.recording.as_ref());
-        room.fetch_sub(recordings.map(Recording::len).sum(), Ordering::Relaxed);
+        room.fetch_sub(events.iter().map(Due::recorded).sum(), Ordering::Relaxed);
         events.clear();
         for done in waiting {
             let _ = done.send(());

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use domain::{AuditEvent, EventId, Recording, Timestamp};
+use domain::{EventId, Recording, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use zeroize::Zeroizing;
@@ -44,7 +44,8 @@ fn place(event: &str) -> String {
 impl Store {
     pub(crate) fn seal_recording(
         &self,
-        event: &AuditEvent,
+        event: &EventId,
+        time: Timestamp,
         recording: &Recording,
     ) -> Result<SealedCall, StoreError> {
         let contents = Contents {
@@ -53,9 +54,9 @@ impl Store {
             arguments: recording.arguments.as_deref().map(Into::into),
         };
         let plain = serde_json::to_vec(&contents).map_err(|error| corrupt(&error))?;
-        let (plain, place) = (Zeroizing::new(plain), place(event.event_id.as_str()));
+        let (plain, place) = (Zeroizing::new(plain), place(event.as_str()));
         let contents = self.recorded().of(&place)?.seal(self.random(), &place, &plain)?;
-        Ok(SealedCall { event: event.event_id.clone(), time: event.time, contents })
+        Ok(SealedCall { event: event.clone(), time, contents })
     }
 
     fn open_recording(&self, event: &str, contents: &[u8]) -> Result<Recording, StoreError> {

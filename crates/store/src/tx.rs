@@ -171,9 +171,10 @@ impl Store {
     pub async fn read(&self) -> Result<Tx, StoreError> {
         self.must_be_reached()?;
         let open = match &self.inner.database {
-            Database::Sqlite { read, .. } => Open::Sqlite(read.begin().await?),
+            Database::Sqlite { read, .. } => Open::Sqlite(Box::pin(read.begin()).await?),
             Database::Postgres(pool) => Open::Postgres(
-                pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?,
+                Box::pin(pool.begin_with("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+                    .await?,
             ),
         };
         Ok(Tx { open, store: self.clone(), wrote_change: false, appended: false })
@@ -192,8 +193,10 @@ impl Store {
     pub(crate) async fn begin_beside(&self, lock: i64) -> Result<Tx, StoreError> {
         self.must_be_reached()?;
         let open = match &self.inner.database {
-            Database::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Database::Postgres(pool) => Open::Postgres(pool.begin().await?),
+            Database::Sqlite { write, .. } => {
+                Open::Sqlite(Box::pin(write.begin_with("BEGIN IMMEDIATE")).await?)
+            }
+            Database::Postgres(pool) => Open::Postgres(Box::pin(pool.begin()).await?),
         };
         let mut tx = Tx { open, store: self.clone(), wrote_change: false, appended: false };
         if matches!(tx.open, Open::Postgres(_)) {

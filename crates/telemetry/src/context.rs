@@ -80,7 +80,7 @@ impl TraceContext {
     pub fn begin(random: &dyn Random, sampled: impl FnOnce(&TraceId) -> bool) -> Self {
         let (mut trace, mut span) = ([0; 16], [0; 8]);
         let mut drawn = [0; 24];
-        random.fill(&mut drawn);
+        random.fill_name(&mut drawn);
         let (of_trace, of_span) = drawn.split_at(16);
         trace.copy_from_slice(of_trace);
         span.copy_from_slice(of_span);
@@ -91,7 +91,7 @@ impl TraceContext {
     #[must_use]
     pub fn child(&self, random: &dyn Random) -> Self {
         let mut span = [0; 8];
-        random.fill(&mut span);
+        random.fill_name(&mut span);
         Self { span, ..self.clone() }
     }
 

@@ -12,6 +12,7 @@ use super::{Catalogue, RoleAccess, Visible};
 use crate::alarm::Alarms;
 use crate::authenticate::Caller;
 use crate::delivery::Deliveries;
+use crate::fingerprint::Fingerprint;
 use crate::intercept::Interceptors;
 use crate::limit::Limits;
 use crate::meter::Meter;
@@ -53,8 +54,8 @@ pub(crate) struct Gate {
     pub(crate) challenge: Challenge,
     /// Who may call it, besides what callers' own policies say.
     pub(crate) attached: Arc<Attached>,
-    /// Verified tokens, by hash. They belong to this gate: another configuration verifies again.
-    pub(crate) callers: Cache<[u8; 32], Arc<Caller>>,
+    /// Verified tokens, by fingerprint. They belong to this gate: another configuration verifies again.
+    pub(crate) callers: Cache<Fingerprint, Arc<Caller>>,
     /// The one caller of a gateway that asks nobody who they are.
     pub(crate) anyone: OnceLock<Arc<Caller>>,
     /// Counts what the policies decide.
