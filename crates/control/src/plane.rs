@@ -214,9 +214,7 @@ impl ControlPlane {
         let service = find_service(request)?;
         progress.service = Some(service);
         if !self.setup.store.standing().is_current() {
-            return Err(Fault::new("ServiceUnavailableException", format!("{CUT_OFF}."))
-                .with_status(503)
-                .into());
+            return Err(Failure::unavailable(&CUT_OFF));
         }
         progress.notes.service(service);
         let (identity, scope) = if sts::is_open(service, &request.headers, &request.body) {
@@ -282,7 +280,8 @@ impl ControlPlane {
             Ok(identity) => identity,
             Err(PrincipalError::Unknown) => return Err(Fault::unknown_key(service.protocol).into()),
             Err(PrincipalError::Expired) => return Err(Fault::expired_session(service.protocol).into()),
-            Err(error) => return Err(Failure::internal(&error)),
+            Err(PrincipalError::Store(error)) => return Err(error.into()),
+            Err(error @ PrincipalError::Policy { .. }) => return Err(Failure::internal(&error)),
         };
         let now = self.setup.clock.now();
         signed.verify(&identity.secret, now, PathStyle::Normalized).map_err(refuse)?;

@@ -55,6 +55,8 @@ pub(crate) struct House {
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) web_identities: Arc<WebIdentities>,
     pub(crate) principals: Arc<Principals>,
+    /// Held by AWS calls that are under way, whether or not their client still waits: the end waits for them.
+    pub(crate) calls: watch::Sender<()>,
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,
     pub(crate) random: Arc<dyn Random>,
@@ -319,6 +321,7 @@ impl House {
             outbound,
             web_identities,
             principals,
+            calls: watch::Sender::default(),
             lane,
             names,
             random,
