@@ -252,7 +252,11 @@ impl ControlPlane {
         progress.told.parameters = told::parameters(service, routed.operation, &value);
         let context = Context::new(self, &routed, identity, scope, request, request_id.clone(), began);
         let context = context.telling(progress.told.clone(), progress.notes.clone(), place.cloned());
-        let answer = dispatch(service, &context, &routed, value).await;
+        let answer = match dispatch(service, &context, &routed, value).await {
+            // For want of the database nothing was done, or nobody knows: there is nothing to wait for.
+            Err(Failure::Fault(fault)) if fault.status == Some(503) => return Err(fault.into()),
+            answer => answer,
+        };
         // Of what was read, too, and of what is refused: it may have been written a moment ago, by work behind the scenes.
         in_force::until(&self.setup).await?;
         Ok((routed, answer?))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use domain::{AuditEvent, Recording};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::standing::CUT_OFF;
 use crate::{Recorded, Store, WhenFailing};
@@ -41,6 +41,9 @@ pub struct AuditLog {
     store: Store,
     /// How many bytes of recordings wait.
     waiting: Arc<AtomicUsize>,
+    /// Where events wait by themselves for room, and how many do: threads that serve end before the log does.
+    runtime: Handle,
+    late: watch::Sender<usize>,
 }
 
 enum Handed {
@@ -62,7 +65,7 @@ impl AuditLog {
         let (sender, receiver) = mpsc::channel(room.max(1));
         let waiting = Arc::default();
         runtime.spawn(write(store.clone(), receiver, Arc::clone(&waiting)));
-        Self { sender, store, waiting }
+        Self { sender, store, waiting, runtime: runtime.clone(), late: watch::Sender::default() }
     }
 
     /// Why a request must be refused, in a caller's words, if it must: what this replica knows may be out of date; or nothing
@@ -126,15 +129,16 @@ impl AuditLog {
     /// Hands an event over where nobody can wait. Should the log be full, the event waits by itself.
     pub fn record_without_waiting(&self, event: AuditEvent, recording: Option<Recording>) {
         let refused = self.sender.try_send(self.handed(event, recording));
-        if let (Err(mpsc::error::TrySendError::Full(handed)), Ok(runtime)) = (refused, Handle::try_current())
-        {
+        if let Err(mpsc::error::TrySendError::Full(handed)) = refused {
             let health = self.store.audit_health();
             if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
                 return health.count_dropped(1);
             }
-            let sender = self.sender.clone();
-            runtime.spawn(async move {
+            let (sender, late) = (self.sender.clone(), self.late.clone());
+            late.send_modify(|late| *late += 1);
+            self.runtime.spawn(async move {
                 let _ = sender.send(handed).await;
+                late.send_modify(|late| *late -= 1);
             });
         }
     }
@@ -149,6 +153,7 @@ impl AuditLog {
 
     /// Waits until everything that was handed over before is written.
     pub async fn flush(&self) {
+        let _ = self.late.subscribe().wait_for(|late| *late == 0).await;
         let (done, written) = oneshot::channel();
         if self.sender.send(Handed::Flush(done)).await.is_ok() {
             let _ = written.await;
