@@ -55,7 +55,6 @@ pub(crate) struct House {
     pub(crate) outbound: Arc<Outbound>,
     pub(crate) web_identities: Arc<WebIdentities>,
     pub(crate) principals: Arc<Principals>,
-    /// Held by AWS calls that are under way, whether or not their client still waits: the end waits for them.
     pub(crate) calls: watch::Sender<()>,
     pub(crate) lane: Lane,
     pub(crate) names: Arc<Names>,

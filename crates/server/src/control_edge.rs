@@ -57,7 +57,8 @@ pub(crate) async fn answer(house: &House, request: Request<Arriving>, peer: IpAd
         peer,
         is_secure: head.extensions.get::<SecureTransport>().is_some(),
     };
-    // A call goes on when its caller has gone: what it wrote would never be settled otherwise.
+    // A call goes on when its caller has gone, and the server's end waits for it (`listener.rs`): what it wrote would never be
+    // settled otherwise, and a refusal never recorded.
     let (control, under_way) = (house.control.clone(), house.calls.subscribe());
     let answering = tokio::spawn(async move {
         let answer = control.answer(request).await;
