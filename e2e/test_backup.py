@@ -5,6 +5,7 @@ On PostgreSQL copies go into both databases, else into another SQLite file.
 """
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -323,8 +324,13 @@ def test_a_server_that_is_well_is_told_so(installation):
     assert healthy, found
     expected = {"settings", "data directory", "disk", "database", "master key", "audit trail", "address"}
     expected |= {"public URL", "open files", "python", "node", "solver"}
-    expected |= {"PostgreSQL", "clock"} if server.database.url else set()
+    expected |= {"PostgreSQL", "clock", "replica"} if server.database.url else set()
     assert set(found) == expected
+    if server.database.url:
+        [replica] = found["replica"]
+        name, _, since = replica["found"].partition(" serves since ")
+        began = datetime.datetime.fromisoformat(since)
+        assert name in server.log() and began <= datetime.datetime.now(datetime.UTC), replica
     assert "is ready" in found["address"][0]["found"] and "chains with" in found["audit trail"][0]["found"]
     reached = doctor(server, *listen, "--public-url", server.endpoint)[1]["public URL"]
     assert "is reached" in reached[0]["found"] and reached[0]["verdict"] == "ok", reached

@@ -8,12 +8,15 @@ import pytest
 import requests
 from botocore.config import Config
 
+from portcullis import ACCOUNT, REGION
 from replicas import LEASE, replicas
 from scenery import Scenery, allow, name, refusal, tool, until
 from wire import Wire
 
 # A client that does not wait for ever for one that is cut off.
 IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5 * LEASE)
+CREDENTIALS = {"AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": {"USERNAME": "u", "PASSWORD": "p"}}
+MESSAGES = [{"role": "user", "content": [{"text": "x"}]}]
 PERMIT = "permit(principal is AgentCore::OAuthUser, action, resource is AgentCore::Gateway);"
 
 
@@ -82,9 +85,43 @@ def test_a_key_that_is_revoked_at_one_opens_nothing_at_another(three, scene):
             assert refusal(client.list_gateways)[0] == 403
 
 
+def no_plane_serves(lost, caller, pool, token: str):
+    """Asks every plane of a replica without its database, as somebody whom it does not know yet: each refuses at once, in
+    its own words, and says what to do."""
+    signed = lambda service: lost.client(service, caller.key, caller.secret, config=IMPATIENT)
+    runtime = f"arn:aws:bedrock-agentcore:{REGION}:{ACCOUNT}:runtime/some_agent-abcdefghij"
+    calls = {
+        "control": (signed("bedrock-agentcore-control").list_gateways, {}),
+        # Too large for a stranger: who sends it is not known to be one.
+        "a large body": (signed("lambda").update_function_code, dict(FunctionName="f", ZipFile=bytes(200_000))),
+        "iam": (signed("iam").list_users, {}),
+        "sts": (signed("sts").get_caller_identity, {}),
+        "an unsigned call": (signed("cognito-idp").initiate_auth, dict(CREDENTIALS, ClientId=26 * "a")),
+        "objects": (signed("s3").list_buckets, {}),
+        "a model": (signed("bedrock-runtime").converse, dict(modelId="m", messages=MESSAGES)),
+        "an agent": (signed("bedrock-agentcore").invoke_agent_runtime, dict(agentRuntimeArn=runtime, payload=b"{}")),
+    }
+    for plane, (call, request) in calls.items():
+        status, kind, message = refusal(call, **request)
+        wanted = "ServiceUnavailable" if plane == "objects" else "ServiceUnavailableException"
+        assert (status, kind) == (503, wanted) and "another replica" in message, f"{plane}: {status} {kind} {message}"
+    form = {"grant_type": "client_credentials", "client_id": 26 * "a", "client_secret": "x"}
+    for endpoint in ("oauth2/token", "oauth2/revoke"):
+        answer = requests.post(lost.at(f"{pool.issuer}/{endpoint}"), data={**form, "token": "x"}, timeout=LEASE)
+        said = answer.json()
+        assert (answer.status_code, said["error"]) == (503, "temporarily_unavailable"), f"{endpoint}: {answer.text}"
+        assert "another replica" in said["error_description"] and int(answer.headers["Retry-After"]) > 0
+    bearer = {"Authorization": f"Bearer {token}"}
+    user_info = requests.get(lost.at(f"{pool.issuer}/oauth2/userInfo"), headers=bearer, timeout=LEASE)
+    assert (user_info.status_code, user_info.json()["error"]) == (503, "temporarily_unavailable"), user_info.text
+    page = requests.get(lost.at(f"{pool.issuer}/oauth2/authorize"), params={"client_id": 26 * "a"}, timeout=LEASE)
+    assert page.status_code == 503 and int(page.headers["Retry-After"]) > 0, page.text
+
+
 def test_one_that_is_cut_off_serves_until_its_lease_is_over_and_comes_back(three, scene):
-    _, gateway, engine, token = scene
+    make, gateway, engine, token = scene
     one, lost = three[0], three[2]
+    caller, pool = make.user(allow("*")), make.pool()
     forbid = f'forbid(principal, action, resource == AgentCore::Gateway::"{gateway.arn}");'
     lost.line.cut()
     try:
@@ -103,8 +140,8 @@ def test_one_that_is_cut_off_serves_until_its_lease_is_over_and_comes_back(three
         began = time.monotonic()
         status, kind, message = refusal(lost.client("bedrock-agentcore-control").list_gateways)
         assert (status, kind) == (503, "ServiceUnavailableException") and "another replica" in message
-        assert refusal(lost.client("s3").list_buckets)[0] == 503
         assert time.monotonic() - began < LEASE, "it is refused at once"
+        no_plane_serves(lost, caller, pool, token)
         # The others lack nothing.
         three[1].client("bedrock-agentcore-control").delete_policy(policyEngineId=engine.id, policyId=policy)
     finally:
@@ -114,8 +151,9 @@ def test_one_that_is_cut_off_serves_until_its_lease_is_over_and_comes_back(three
 
 
 def test_changes_are_refused_at_once_while_the_lease_still_runs(three, scene):
-    _, gateway, _, token = scene
+    make, gateway, _, token = scene
     lost = three[1]
+    caller, pool = make.user(allow("*")), make.pool()
     lost.line.cut()
     try:
         reachable = lambda: "portcullis_server_database_reachable 0" in requests.get(f"{lost.endpoint}/metrics").text
@@ -125,6 +163,7 @@ def test_changes_are_refused_at_once_while_the_lease_still_runs(three, scene):
         status, kind, _ = refusal(client.create_policy_engine, name=name("engine").replace("-", "_"))
         assert (status, kind) == (503, "ServiceUnavailableException")
         assert time.monotonic() - began < LEASE
+        no_plane_serves(lost, caller, pool, token)
     finally:
         lost.line.mend()
     until("the lost one", lost.is_ready, lambda seen: seen)

@@ -87,6 +87,11 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
+/// How many things can be computed at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
 /// Whether a program is on the search path.
 #[expect(clippy::disallowed_methods, reason = "a chore finds its tools where its user has them")]
 pub(crate) fn is_installed(program: &str) -> bool {

@@ -1,4 +1,5 @@
-//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | fuzz | dev`.
+//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | fuzz | sanitize |
+//! dev`.
 //!
 //! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
 //! ignored folder (PostgreSQL from the system's packages), and says so.
@@ -13,6 +14,7 @@ mod fuzz;
 mod node;
 mod postgres;
 mod python;
+mod sanitize;
 mod solver;
 mod test;
 mod tidy;
@@ -59,12 +61,27 @@ enum Verb {
     },
     /// Try what reads the bytes of strangers with many of them, each target for a bounded time
     Fuzz {
-        /// How long each target is tried
-        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
-        seconds: u32,
+        /// How long each target is tried: 60 seconds, or 600 with --full, when it is not said
+        #[arg(long, value_name = "SECONDS")]
+        seconds: Option<u32>,
+        /// Ten minutes for each target
+        #[arg(long)]
+        full: bool,
+        /// How many targets are tried side by side: one for each core, when it is not said
+        #[arg(long, value_name = "NUMBER")]
+        jobs: Option<usize>,
         /// Only this target
         #[arg(long, value_name = "NAME")]
         target: Option<String>,
+    },
+    /// Run the fuzz targets on their seeds, and tests around C code and threads, under the compiler's sanitizers (nightly)
+    Sanitize {
+        /// How long each fuzz target goes on behind its seeds and corpus
+        #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+        seconds: u32,
+        /// Only this: targets, tests or threads
+        #[arg(long, value_name = "PART")]
+        only: Option<sanitize::Part>,
     },
     /// Run a server for development, rebuilt when it is started
     Dev {
@@ -81,7 +98,10 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&Chore::begin("tidy")),
         Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
         Verb::Bench { arguments } => bench::run(&Chore::begin("bench"), &arguments),
-        Verb::Fuzz { seconds, target } => fuzz::run(&Chore::begin("fuzz"), seconds, target.as_deref()),
+        Verb::Fuzz { seconds, full, jobs, target } => {
+            fuzz::run(&Chore::begin("fuzz"), &fuzz::Extent { seconds, full, jobs, only: target })
+        }
+        Verb::Sanitize { seconds, only } => sanitize::run(&Chore::begin("sanitize"), seconds, only),
         Verb::Dev { arguments } => dev::run(&Chore::begin("dev"), &arguments),
     };
     match done {

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::chore::{Chore, Failure, cargo, project};
+use crate::chore::{Chore, Failure, cargo, cores, project};
 use crate::postgres::{self, Cluster};
 use crate::{chromium, codegen, node, python, solver, tidy};
 
@@ -116,10 +116,6 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
     end_to_end(chore, extent, &cluster, &clients, &path)?;
     chore.say("everything holds");
     Ok(())
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
 /// What tests use that is not Rust's, installed where it is not there.

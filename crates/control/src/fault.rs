@@ -21,6 +21,11 @@ impl Failure {
         Self::Internal(cause.to_string())
     }
 
+    /// Nothing can be said or done now.
+    pub(crate) fn unavailable(why: &impl ToString) -> Self {
+        Self::Fault(unavailable(why))
+    }
+
     /// What the caller is told. A cause of ours goes into the log, under the request's id.
     pub(crate) fn into_fault(self, service: Option<&ServiceSpec>, request_id: &RequestId) -> Fault {
         match self {
@@ -31,6 +36,11 @@ impl Failure {
             }
         }
     }
+}
+
+/// What a caller is told when nothing can be said or done now.
+pub fn unavailable(why: &impl ToString) -> Fault {
+    Fault::new("ServiceUnavailableException", sentence(why)).with_status(503)
 }
 
 impl From<Fault> for Failure {
@@ -48,29 +58,24 @@ impl From<Mismatch> for Failure {
 /// A failure of the store is ours, unless the operation says what a conflict means to its caller before.
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&StoreError> for Failure {
+    fn from(error: &StoreError) -> Self {
+        if let Some(told) = error.outage() {
+            tracing::error!(%error, "Nothing is read or changed.");
+            return Self::unavailable(&told);
+        }
         match error {
             StoreError::Stale => Self::Fault(Fault::new(
                 "ConflictException",
                 "The resource was changed by another request at the same time. Read it again and retry.",
             )),
-            StoreError::KeyUnusable(why) => Self::Fault(Fault::new("ValidationException", sentence(&why))),
-            error @ (StoreError::NoRoom(_)
-            | StoreError::Unaudited(_)
-            | StoreError::CutOff
-            | StoreError::Lost) => {
-                tracing::error!(%error, "A change is refused.");
-                let message = sentence(&error.to_string());
-                Self::Fault(Fault::new("ServiceUnavailableException", message).with_status(503))
-            }
-            StoreError::Unavailable(why) => {
-                tracing::error!(why, "The database is not available.");
-                let message = "The database is not available. What was asked may have been done, or not: read it again, and retry.";
-                Self::Fault(Fault::new("ServiceUnavailableException", message).with_status(503))
-            }
-            error @ StoreError::Nul => {
-                Self::Fault(Fault::new("ValidationException", sentence(&error.to_string())))
-            }
-            error => Self::internal(&error),
+            StoreError::KeyUnusable(why) => Self::Fault(Fault::new("ValidationException", sentence(why))),
+            StoreError::Nul => Self::Fault(Fault::new("ValidationException", sentence(error))),
+            error => Self::internal(error),
         }
     }
 }

@@ -38,6 +38,6 @@ pub(crate) async fn until(setup: &Setup) -> Result<(), Failure> {
 fn unknown(written: i64, why: &dyn std::fmt::Display) -> Failure {
     tracing::warn!(change.seq = written, %why, "It is not known whether a change is in force everywhere.");
     let message = "What was asked may have been done, but it is not known to be in force on every replica. \
-                   Read the resource, and try again.";
+                   Read the resource, and try again, or ask another replica.";
     Fault::new("ServiceUnavailableException", message).with_status(503).into()
 }

@@ -38,6 +38,7 @@ mod xray;
 pub use agentcore::{generation_subject, policy_impact, target_proposal, vendor_name};
 pub use authorized::Authorized;
 pub use context::Context;
+pub use fault::unavailable;
 pub use plane::{ControlPlane, Request, Setup};
 pub use policies::common_policies;
 pub use quotas::Quotas;

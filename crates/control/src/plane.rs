@@ -214,9 +214,7 @@ impl ControlPlane {
         let service = find_service(request)?;
         progress.service = Some(service);
         if !self.setup.store.standing().is_current() {
-            return Err(Fault::new("ServiceUnavailableException", format!("{CUT_OFF}."))
-                .with_status(503)
-                .into());
+            return Err(Failure::unavailable(&CUT_OFF));
         }
         progress.notes.service(service);
         let (identity, scope) = if sts::is_open(service, &request.headers, &request.body) {
@@ -254,7 +252,11 @@ impl ControlPlane {
         progress.told.parameters = told::parameters(service, routed.operation, &value);
         let context = Context::new(self, &routed, identity, scope, request, request_id.clone(), began);
         let context = context.telling(progress.told.clone(), progress.notes.clone(), place.cloned());
-        let answer = dispatch(service, &context, &routed, value).await;
+        let answer = match dispatch(service, &context, &routed, value).await {
+            // For want of the database nothing was done, or nobody knows: there is nothing to wait for.
+            Err(Failure::Fault(fault)) if fault.status == Some(503) => return Err(fault.into()),
+            answer => answer,
+        };
         // Of what was read, too, and of what is refused: it may have been written a moment ago, by work behind the scenes.
         in_force::until(&self.setup).await?;
         Ok((routed, answer?))
@@ -282,7 +284,8 @@ impl ControlPlane {
             Ok(identity) => identity,
             Err(PrincipalError::Unknown) => return Err(Fault::unknown_key(service.protocol).into()),
             Err(PrincipalError::Expired) => return Err(Fault::expired_session(service.protocol).into()),
-            Err(error) => return Err(Failure::internal(&error)),
+            Err(PrincipalError::Store(error)) => return Err(error.into()),
+            Err(error @ PrincipalError::Policy { .. }) => return Err(Failure::internal(&error)),
         };
         let now = self.setup.clock.now();
         signed.verify(&identity.secret, now, PathStyle::Normalized).map_err(refuse)?;

@@ -18,6 +18,11 @@ use crate::{ControlPlane, agentcore};
 /// How long the answer waits for the work: long enough for what needs no network, so that the first poll finds it done.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// How often it is tried to take up what was left behind, while the database does not say whether others do it, and how long
+/// between.
+const TRIES: usize = 5;
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How much of what was left behind is done at once.
 const AT_ONCE: usize = 8;
 
@@ -114,14 +119,24 @@ async fn perform(plane: ControlPlane, work: Work, cause: Cause) {
 
 async fn may_begin(plane: &ControlPlane, name: &str, cause: Cause) -> bool {
     let Some(replica) = &plane.setup.replica else { return true };
-    let claimed = match cause {
-        Cause::Begun => replica.claim(name).await.map(|()| true),
-        Cause::LeftBehind => replica.take_up(name).await,
-    };
-    claimed.unwrap_or_else(|error| {
-        tracing::warn!(work = name, %error, "It is not known whether others do a piece of background work.");
-        cause == Cause::Begun
-    })
+    for _ in 0..TRIES {
+        let claimed = match cause {
+            Cause::Begun => replica.claim(name).await.map(|()| true),
+            Cause::LeftBehind => replica.take_up(name).await,
+        };
+        match (claimed, cause) {
+            (Ok(may), _) => return may,
+            (Err(error), cause) => {
+                tracing::warn!(work = name, %error, "It is not known whether others do a piece of background work.");
+                if cause == Cause::Begun {
+                    return true;
+                }
+            }
+        }
+        // A database that is slow for a moment must not leave it for as long as it takes until somebody looks again.
+        tokio::time::sleep(AGAIN).await;
+    }
+    false
 }
 
 async fn settle(plane: &ControlPlane, work: &Work) {

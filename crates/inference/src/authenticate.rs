@@ -41,7 +41,7 @@ pub(crate) async fn authenticate(
         Ok(identity) => identity,
         Err(PrincipalError::Unknown) => return Err(Fault::unknown_key(protocol).into()),
         Err(PrincipalError::Expired) => return Err(Fault::expired_session(protocol).into()),
-        Err(error) => return Err(Failure::Internal(error.to_string())),
+        Err(error) => return Err(error.into()),
     };
     signed.verify(&identity.secret, setup.clock.now(), PathStyle::Normalized).map_err(refuse)?;
     Ok((identity, signed.region().clone()))

@@ -1,6 +1,7 @@
 //! How a request fails, in the names and statuses of Bedrock Runtime's model.
 
 use aws::Fault;
+use identity::principal::PrincipalError;
 
 /// Why a request was not answered.
 #[derive(Debug)]
@@ -14,6 +15,19 @@ pub(crate) enum Failure {
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+/// What is said of a caller who is known or not; nothing can be said while the database is out of reach.
+impl From<PrincipalError> for Failure {
+    fn from(error: PrincipalError) -> Self {
+        match error.outage() {
+            Some(told) => {
+                tracing::error!(%error, "Nobody can be recognised.");
+                unavailable(format!("The caller cannot be recognised: {told}.")).into()
+            }
+            None => Self::Internal(error.to_string()),
+        }
     }
 }
 

@@ -205,8 +205,7 @@ impl Inference {
         let protocol = aws::protocol_of(&head.headers);
         let unsigned = || Fault::signature(protocol, &aws::sigv4::SignatureError::Missing);
         let key = text("authorization").and_then(aws::sigv4::claimed_access_key).ok_or_else(unsigned)?;
-        let known = self.0.principals.is_known(key, text("x-amz-security-token")).await;
-        if !known.unwrap_or(false) {
+        if !self.0.principals.is_known(key, text("x-amz-security-token")).await? {
             return Err(Fault::unknown_key(protocol).into());
         }
         let reading = Limited::new(body, LARGEST_REQUEST).collect();

@@ -133,7 +133,8 @@ async fn find(setup: &Setup, key: &str, token: Option<&str>) -> Result<Arc<Ident
             "The AWS Access Key Id you provided does not exist in our records.",
         )),
         Err(PrincipalError::Expired) => Err(Failure::new("ExpiredToken", "The provided token has expired.")),
-        Err(error) => Err(Failure::internal(&error)),
+        Err(PrincipalError::Store(error)) => Err(error.into()),
+        Err(error @ PrincipalError::Policy { .. }) => Err(Failure::internal(&error)),
     }
 }
 

@@ -132,18 +132,15 @@ impl From<Fault> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        if let Some(told) = error.outage() {
+            tracing::error!(%error, "Nothing is read or changed.");
+            return Self::new("ServiceUnavailable", format!("The object store cannot serve: {told}."));
+        }
         match error {
             StoreError::Stale => Self::new(
                 "OperationAborted",
                 "Another request changed the same thing at the same time, or this one took too long. Try again.",
             ),
-            error @ (StoreError::NoRoom(_)
-            | StoreError::Unaudited(_)
-            | StoreError::CutOff
-            | StoreError::Lost) => {
-                tracing::error!(%error, "A change is refused.");
-                Self::new("ServiceUnavailable", format!("Nothing was changed: {error}"))
-            }
             error => Self::internal(&error),
         }
     }

@@ -88,7 +88,7 @@ pub(crate) async fn end_if_gone(house: Arc<House>, scope: Scope, id: AgentRuntim
 async fn spec(house: &Arc<House>, served: &Served, code: &AgentCode) -> Result<Arc<AgentSpec>, Refusal> {
     let version = &served.version;
     let reading = async { house.setup.store.read().await?.agent_environment(version).await };
-    let environment = reading.await.map_err(|error| Refusal::internal(&error))?;
+    let environment = reading.await.map_err(|error| Refusal::of_store(&error))?;
     let digest = Digest::from_base64(&code.sha256);
     let digest = digest.ok_or_else(|| Refusal::internal(&"the digest of the agent's code is none"))?;
     let language = Language::parse(&code.runtime);

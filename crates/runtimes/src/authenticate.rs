@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{Actor, Authorizer, JwtAuthorizer, Secret, Timestamp, WorkloadUser};
 use http::header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
-use identity::issuer::VerifyError;
+use identity::issuer::{IssuerError, VerifyError};
 use identity::token::{self, Claims, LEEWAY, Rejection, bearer};
 
 use crate::body::Payload;
@@ -198,6 +198,7 @@ async fn by_token(
     let claims = match house.setup.issuers.verify(&jwt.discovery_url, token).await {
         Ok(claims) => claims,
         Err(VerifyError::Token(error)) => return Err(invalid(&error)),
+        Err(VerifyError::Issuer(IssuerError::Store(error))) => return Err(Refusal::of_store(&error)),
         Err(VerifyError::Issuer(error)) => {
             tracing::warn!(runtime.id = %runtime, %error, "A token cannot be verified.");
             return Err(Refusal::new(

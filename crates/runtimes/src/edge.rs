@@ -275,7 +275,7 @@ impl Runtimes {
         };
         let found =
             self.house.registry.find(&setup.store, &setup.names, (&scope, &id), &query.qualifier).await;
-        found.map(|served| served.ok_or(())).map_err(|error| Refusal::internal(&error))
+        found.map(|served| served.ok_or(())).map_err(|error| Refusal::of_store(&error))
     }
 
     /// Where the runtime of an id is, in the account that the query names.
@@ -287,7 +287,7 @@ impl Runtimes {
         };
         let store = &self.house.setup.store;
         let reading = async { store.read().await?.agent_runtimes_of_id(id).await };
-        let found = reading.await.map_err(|error| Refusal::internal(&error))?;
+        let found = reading.await.map_err(|error| Refusal::of_store(&error))?;
         Ok(found.into_iter().map(|runtime| runtime.scope).find(|scope| scope.account == *account))
     }
 
@@ -330,7 +330,7 @@ impl Runtimes {
         let setup = &self.house.setup;
         let now = setup.clock.now();
         let issued = workload::issue(&setup.store, identity, caller.user.clone(), caller.token.as_ref(), now);
-        issued.map(Some).map_err(|error| Refusal::internal(&error))
+        issued.map(Some).map_err(|error| Refusal::of_store(&error))
     }
 
     /// Ends a session of the caller's.

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use domain::{Actor, Arn, Timestamp, WorkloadUser};
 use http::HeaderName;
 use http::request::Parts;
-use identity::outbound::{Ask, Brought, Granted, Need};
+use identity::outbound::{self, Ask, Brought, Granted, Need};
 
 use crate::authenticate::{Caller, one};
 use crate::edge::House;
@@ -34,7 +34,8 @@ pub struct Partner {
 /// Recognises a partner by its key; `None` where the request shows none that this runtime takes.
 ///
 /// # Errors
-/// AWS's AccessDeniedException for a key that is not the partner's.
+/// AWS's AccessDeniedException for a key that is not the partner's, ServiceUnavailableException when the database is out of
+/// reach.
 pub(crate) async fn recognise(
     house: &House,
     served: &Served,
@@ -48,7 +49,7 @@ pub(crate) async fn recognise(
         let mut values = head.headers.get_all(&partner.header).iter();
         let (Some(value), None) = (values.next(), values.next()) else { continue };
         shown = true;
-        if is_the_key(house, served, partner, value.as_bytes()).await {
+        if is_the_key(house, served, partner, value.as_bytes()).await? {
             let caller = caller(partner);
             record.caller(&caller);
             return Ok(Some(caller));
@@ -57,7 +58,12 @@ pub(crate) async fn recognise(
     if shown { Err(Refusal::denied("The key is not accepted.")) } else { Ok(None) }
 }
 
-async fn is_the_key(house: &House, served: &Served, partner: &Partner, shown: &[u8]) -> bool {
+async fn is_the_key(
+    house: &House,
+    served: &Served,
+    partner: &Partner,
+    shown: &[u8],
+) -> Result<bool, Refusal> {
     let ask = Ask {
         scope: &served.runtime.scope,
         provider: &partner.provider,
@@ -70,12 +76,13 @@ async fn is_the_key(house: &House, served: &Served, partner: &Partner, shown: &[
         Ok(Granted::ApiKey(key)) => {
             let hash = |bytes: &[u8]| digest(&SHA256, bytes);
             let (shown, key) = (hash(shown), hash(key.expose().as_bytes()));
-            verify_slices_are_equal(shown.as_ref(), key.as_ref()).is_ok()
+            Ok(verify_slices_are_equal(shown.as_ref(), key.as_ref()).is_ok())
         }
-        Ok(_) => false,
+        Ok(_) => Ok(false),
+        Err(outbound::Refusal::Store(error)) if error.outage().is_some() => Err(Refusal::of_store(&error)),
         Err(refusal) => {
             tracing::warn!(provider = %partner.provider, error = %refusal, "A partner's key cannot be read.");
-            false
+            Ok(false)
         }
     }
 }

@@ -7,6 +7,7 @@ use domain::AgentProtocol;
 use http::header::{CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
+use store::StoreError;
 
 /// The header in which the exception's name stands.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -105,6 +106,17 @@ impl Refusal {
     pub(crate) fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(error = %cause, "A request to an agent runtime failed.");
         Self::new(Kind::Internal, "The request could not be served. Try again.")
+    }
+
+    /// The store failed: the database is out of reach, or something is wrong on our side.
+    pub(crate) fn of_store(error: &StoreError) -> Self {
+        match error.outage() {
+            Some(told) => {
+                tracing::error!(%error, "A request to an agent runtime is not served.");
+                Self::new(Kind::Unavailable, format!("The request cannot be served: {told}."))
+            }
+            None => Self::internal(error),
+        }
     }
 
     pub(crate) fn with_challenge(self, challenge: Option<HeaderValue>) -> Self {

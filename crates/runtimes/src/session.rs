@@ -112,7 +112,7 @@ pub(crate) async fn hold(
         .store
         .hold_agent_session(&session, [&owner, &hash(&caller.principal)], now, now.plus(life + MARGIN))
         .await;
-    if !held.map_err(|error| Refusal::internal(&error))? {
+    if !held.map_err(|error| Refusal::of_store(&error))? {
         return Err(Refusal::denied(DENIED));
     }
     house.bindings.0.insert(session, Believed { owner, until: now.plus(BELIEVED), life });
@@ -132,7 +132,7 @@ pub(crate) async fn held(
     let (session, _) = hashes(served, caller, name);
     let principal = hash(&caller.principal);
     let held = house.setup.store.keeps_agent_session(&session, &principal, house.setup.clock.now()).await;
-    if held.map_err(|error| Refusal::internal(&error))? {
+    if held.map_err(|error| Refusal::of_store(&error))? {
         return Ok(());
     }
     Err(Refusal::new(Kind::NotFound, "The session does not exist."))

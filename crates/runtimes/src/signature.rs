@@ -130,7 +130,8 @@ async fn find(house: &House, key: &str, session: Option<&str>) -> Result<Arc<Ide
         Err(PrincipalError::Expired) => {
             Err(Refusal::denied("The security token included in the request is expired"))
         }
-        Err(error) => Err(Refusal::internal(&error)),
+        Err(PrincipalError::Store(error)) => Err(Refusal::of_store(&error)),
+        Err(error @ PrincipalError::Policy { .. }) => Err(Refusal::internal(&error)),
     }
 }
 

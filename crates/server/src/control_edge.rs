@@ -28,7 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Answers a signed AWS call.
 pub(crate) async fn answer(house: &House, request: Request<Arriving>, peer: IpAddr) -> Response<Body> {
     let (head, incoming) = request.into_parts();
-    let limit = limit(house, &head.headers).await;
+    let limit = match limit(house, &head.headers).await {
+        Ok(limit) => limit,
+        Err(fault) => return refuse(house, &head, &fault),
+    };
     let reading = Limited::new(incoming, limit).collect();
     let body = match tokio::time::timeout(PATIENCE, reading).await {
         Ok(Ok(body)) => body.to_bytes(),
@@ -54,24 +57,38 @@ pub(crate) async fn answer(house: &House, request: Request<Arriving>, peer: IpAd
         peer,
         is_secure: head.extensions.get::<SecureTransport>().is_some(),
     };
-    // A call goes on when its caller has gone: what it wrote would never be settled otherwise.
-    let control = house.control.clone();
-    match tokio::spawn(async move { control.answer(request).await }).await {
+    // A call goes on when its caller has gone, and the server's end waits for it (`listener.rs`): what it wrote would never be
+    // settled otherwise, and a refusal never recorded.
+    let (control, under_way) = (house.control.clone(), house.calls.subscribe());
+    let answering = tokio::spawn(async move {
+        let answer = control.answer(request).await;
+        drop(under_way);
+        answer
+    });
+    match answering.await {
         Ok(answer) => response::whole(answer),
         Err(_) => response::text(StatusCode::INTERNAL_SERVER_ERROR, "The call was broken off.\n"),
     }
 }
 
 /// Large bodies are read only for those who have a key: a stranger cannot fill the memory.
-async fn limit(house: &House, headers: &HeaderMap) -> usize {
+///
+/// # Errors
+/// ServiceUnavailableException when it cannot be known who has one.
+async fn limit(house: &House, headers: &HeaderMap) -> Result<usize, Fault> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(authorization) = text("authorization") else { return MAX_STRANGERS_BODY };
-    let Some(key) = sigv4::claimed_access_key(authorization) else { return MAX_STRANGERS_BODY };
-    let known = house.principals.is_known(key, text("x-amz-security-token")).await;
-    if !known.unwrap_or(false) {
-        return MAX_STRANGERS_BODY;
+    let Some(authorization) = text("authorization") else { return Ok(MAX_STRANGERS_BODY) };
+    let Some(key) = sigv4::claimed_access_key(authorization) else { return Ok(MAX_STRANGERS_BODY) };
+    match house.principals.is_known(key, text("x-amz-security-token")).await {
+        Ok(true) if sigv4::claimed_service(authorization) == Some("lambda") => Ok(MAX_LAMBDA_BODY),
+        Ok(true) => Ok(MAX_BODY),
+        Ok(false) => Ok(MAX_STRANGERS_BODY),
+        Err(error) => match error.outage() {
+            Some(told) => Err(control::unavailable(&told)),
+            // What is wrong with its policies is said to whoever signed.
+            None => Ok(MAX_STRANGERS_BODY),
+        },
     }
-    if sigv4::claimed_service(authorization) == Some("lambda") { MAX_LAMBDA_BODY } else { MAX_BODY }
 }
 
 fn refuse(house: &House, head: &Parts, fault: &Fault) -> Response<Body> {

@@ -32,7 +32,7 @@ use crate::doors::{Cut, Place};
 use crate::drain::{self, Phase};
 use crate::oidc::Purpose;
 use crate::proxies::Transport;
-use crate::route::{self, Route};
+use crate::route::{self, Endpoint, Route};
 use crate::sockets::{Listeners, bound_waiting, turn_away};
 use crate::terminal::Failure;
 use crate::{consent, control_edge, metrics, oidc, response, sign_in};
@@ -120,7 +120,7 @@ impl Worker {
         }
         drop((listener, open));
         tokio::select! {
-            () = all.closed() => {}
+            () = async { tokio::join!(all.closed(), self.serving.house.calls.closed()); } => {}
             () = drain::reached(&mut phases, Phase::Over) => {
                 tracing::warn!("Connections were still open at the end.");
             }
@@ -248,7 +248,13 @@ impl Worker {
     async fn take(&self, route: Route, request: Request<Arriving>, peer: IpAddr) -> Response<Answered> {
         match route {
             route if is_told_by_what_is_known(&route) && !self.house().store.standing().is_current() => {
-                let refusal = response::text(StatusCode::SERVICE_UNAVAILABLE, CUT_OFF);
+                let refusal = match route {
+                    Route::Token(_)
+                    | Route::Provider(Endpoint::Revoke | Endpoint::Register | Endpoint::UserInfo, _) => {
+                        oidc::cut_off(self.house())
+                    }
+                    _ => response::text(StatusCode::SERVICE_UNAVAILABLE, CUT_OFF),
+                };
                 refusal.map(|body| Either::Left(Either::Left(body)))
             }
             Route::Objects => {

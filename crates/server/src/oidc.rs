@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Limited};
 use identity::outbound::client_key_set;
 use identity::provider::{PoolHint, TokenAnswer, TokenRequest};
 use serde_json::{Value, json};
-use store::StoreError;
+use store::{CUT_OFF, StoreError};
 
 use crate::arriving::Arriving;
 use crate::composition::House;
@@ -23,6 +23,13 @@ use crate::response;
 const MAX_BODY: usize = 64 * 1024;
 /// How long a form may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a client of OAuth is told by a replica without a lease (RFC 6749, section 4.1.2.1).
+pub(crate) fn cut_off(house: &House) -> Response<Body> {
+    let error = json!({ "error": "temporarily_unavailable", "error_description": CUT_OFF });
+    let refused = response::json(StatusCode::SERVICE_UNAVAILABLE, &error, &RequestId::mint(&*house.random));
+    response::never_stored(refused)
+}
 
 /// A pool's metadata.
 pub(crate) async fn metadata(house: &House, pool: &UserPoolId) -> Response<Body> {
@@ -44,7 +51,8 @@ fn document(house: &House, found: Result<Option<Value>, StoreError>) -> Response
         }
         Err(error) => {
             tracing::error!(%error, request.id = %request_id, "An issuer cannot be read.");
-            let message = json!({ "message": "The issuer cannot be read now. Try again." });
+            let message =
+                json!({ "message": "The issuer cannot be read now. Try again, or ask another replica." });
             response::json(StatusCode::SERVICE_UNAVAILABLE, &message, &request_id)
         }
     }

@@ -3,13 +3,21 @@
 use bytes::Bytes;
 use domain::RequestId;
 use gateway::Body;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
 /// An answer whose body is one piece.
 pub(crate) fn whole(answer: Response<Bytes>) -> Response<Body> {
-    answer.map(Body::whole)
+    again_later(answer.map(Body::whole))
+}
+
+/// Who cannot be served now is told when to ask again, in seconds (RFC 9110, section 10.2.3).
+pub(crate) fn again_later(mut response: Response<Body>) -> Response<Body> {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
 }
 
 /// A JSON document.
@@ -17,7 +25,7 @@ pub(crate) fn json(status: StatusCode, document: &Value, request_id: &RequestId)
     let mut response = Response::new(Body::whole(document.to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    with_request_id(response, request_id)
+    with_request_id(again_later(response), request_id)
 }
 
 /// A line of text.
@@ -25,7 +33,7 @@ pub(crate) fn text(status: StatusCode, line: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::whole(Bytes::from_static(line.as_bytes())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+    again_later(response)
 }
 
 /// Marks an answer that nobody on the way may keep (RFC 6749, section 5.1).

@@ -99,7 +99,7 @@ fn is_from_elsewhere(house: &House, head: &Parts) -> bool {
 }
 
 pub(crate) fn written(answer: BrowserAnswer, redirect: StatusCode) -> Response<Body> {
-    let mut response = match answer.shown {
+    let response = match answer.shown {
         Shown::Address(address) => {
             let mut response = Response::new(Body::whole(""));
             *response.status_mut() = redirect;
@@ -121,6 +121,7 @@ pub(crate) fn written(answer: BrowserAnswer, redirect: StatusCode) -> Response<B
             response
         }
     };
+    let mut response = response::again_later(response);
     for (name, value) in GUARDS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
@@ -151,7 +152,8 @@ async fn user_info(house: &House, hint: &PoolHint, head: &Parts) -> Response<Bod
         }
         Err(error) => {
             tracing::error!(%error, request.id = %request_id, "A user cannot be read.");
-            let told = json!({ "error": "server_error", "error_description": "try again" });
+            let told = error.outage().unwrap_or_else(|| "try again".to_owned());
+            let told = json!({ "error": "temporarily_unavailable", "error_description": told });
             response::json(StatusCode::SERVICE_UNAVAILABLE, &told, &request_id)
         }
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use domain::{AuditEvent, Recording};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::audit::Due;
 use crate::standing::CUT_OFF;
@@ -42,6 +42,9 @@ pub struct AuditLog {
     store: Store,
     /// How many bytes of recordings wait.
     waiting: Arc<AtomicUsize>,
+    /// Where events wait by themselves for room, and how many do: threads that serve end before the log does.
+    runtime: Handle,
+    late: watch::Sender<usize>,
 }
 
 enum Handed {
@@ -63,7 +66,7 @@ impl AuditLog {
         let (sender, receiver) = mpsc::channel(room.max(1));
         let waiting = Arc::default();
         runtime.spawn(write(store.clone(), receiver, Arc::clone(&waiting)));
-        Self { sender, store, waiting }
+        Self { sender, store, waiting, runtime: runtime.clone(), late: watch::Sender::default() }
     }
 
     /// Why a request must be refused, in a caller's words, if it must: what this replica knows may be out of date; or nothing
@@ -123,10 +126,12 @@ impl AuditLog {
 
     /// Hands an event over where nobody can wait. Should the log be full, the event waits by itself.
     pub fn record_without_waiting(&self, event: AuditEvent, recording: Option<Recording>) {
-        if let (Some(waiting), Ok(runtime)) = (self.hand_over(event, recording), Handle::try_current()) {
-            let sender = self.sender.clone();
-            runtime.spawn(async move {
+        if let Some(waiting) = self.hand_over(event, recording) {
+            let (sender, late) = (self.sender.clone(), self.late.clone());
+            late.send_modify(|late| *late += 1);
+            self.runtime.spawn(async move {
                 let _ = sender.send(waiting).await;
+                late.send_modify(|late| *late -= 1);
             });
         }
     }
@@ -166,6 +171,7 @@ impl AuditLog {
 
     /// Waits until everything that was handed over before is written.
     pub async fn flush(&self) {
+        let _ = self.late.subscribe().wait_for(|late| *late == 0).await;
         let (done, written) = oneshot::channel();
         if self.sender.send(Handed::Flush(done)).await.is_ok() {
             let _ = written.await;

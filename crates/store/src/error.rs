@@ -60,12 +60,35 @@ pub enum StoreError {
     Refused(String),
 }
 
+impl StoreError {
+    /// What a caller is told where not the request is at fault but the database, which is out of reach or takes nothing in:
+    /// every plane answers that with 503, because it may serve again, and another replica may serve now. `None` for every
+    /// other failure.
+    #[must_use]
+    pub fn outage(&self) -> Option<String> {
+        let told = match self {
+            Self::Unavailable(_) => {
+                "the database is not available, and what was asked may have been done, or not. Read it again, and retry, or ask another replica"
+            }
+            Self::Lost => {
+                "the database lost changes that it had committed. Try again, or ask another replica"
+            }
+            Self::NoRoom(_) | Self::Unaudited(_) | Self::CutOff => return Some(self.to_string()),
+            _ => return None,
+        };
+        Some(told.to_owned())
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(refusal) if refusal.is_unique_violation() => Self::Exists,
             sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_no_room(&code)) => {
                 Self::NoRoom(refusal.message().to_owned())
+            }
+            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_away(&code)) => {
+                Self::Unavailable(refusal.message().to_owned())
             }
             sqlx::Error::Database(refusal) => Self::Refused(refusal.message().to_owned()),
             sqlx::Error::Io(_)
@@ -78,9 +101,43 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// Whether a code says that PostgreSQL ends, starts, is a standby or has too many connections ("Error Codes": classes 57P and
+/// 08, `read_only_sql_transaction`, `too_many_connections`): nothing is wrong with what was asked.
+fn is_away(code: &str) -> bool {
+    matches!(code, "57P01" | "57P02" | "57P03" | "25006" | "53300")
+        || (code.len() == 5 && code.starts_with("08"))
+}
+
 /// Whether a code says that the disk is full or cannot be written: SQLite's `SQLITE_FULL` and `SQLITE_IOERR` with what
 /// extends it ("Result and Error Codes"), PostgreSQL's `disk_full` and `io_error` ("Error Codes").
 fn is_no_room(code: &str) -> bool {
     let sqlite = code.parse::<u32>().is_ok_and(|code| code < 10_000 && matches!(code & 0xFF, 10 | 13));
     sqlite || matches!(code, "53100" | "58030")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_database_is_to_blame_for_is_told_with_what_to_do_next() {
+        let unavailable = StoreError::Unavailable("db.internal:5432".to_owned());
+        let lost = [StoreError::CutOff, StoreError::Lost, unavailable, StoreError::Unaudited("x".to_owned())];
+        for error in &lost[..3] {
+            let told = error.outage().unwrap();
+            assert!(told.contains("another replica") && !told.contains("5432"), "{told}");
+        }
+        assert!(lost[3].outage().is_some());
+        for error in [StoreError::Stale, StoreError::Exists, StoreError::Unsealable, StoreError::Nul] {
+            assert_eq!(error.outage(), None);
+        }
+        assert!(StoreError::from(sqlx::Error::PoolTimedOut).outage().is_some());
+    }
+
+    #[test]
+    fn a_database_that_ends_starts_or_only_reads_is_away() {
+        assert!(["57P01", "57P03", "25006", "53300", "08006"].into_iter().all(is_away));
+        // A timeout of a statement, a deadlock, SQLite's own codes.
+        assert!(!["57014", "40P01", "5", "8", "787"].into_iter().any(is_away));
+    }
 }

@@ -80,7 +80,7 @@ pub use kms_keys::{KmsAlias, KmsMaterial};
 pub use log_groups::{LogEvent, LogGroup, LogQuery, LogStream, MOST_EVENTS};
 pub use log_settings::{Delivery, DeliveryDestination, DeliverySource, LogSetting};
 pub use log_writer::{LogLine, LogWriter};
-pub use look::{Look, Server, look, opens};
+pub use look::{LiveReplica, Look, Server, look, opens};
 pub use mail::Mail;
 pub use master::{KeyCommand, KeyWork, Master, has_data_key, rewrap};
 pub use mcp_sessions::{McpSessionKey, McpSessionState, UpstreamSession};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{Random, Timestamp};
 
-use crate::backend::params;
+use crate::backend::{Row, params};
 use crate::database::{Database, NAME};
 use crate::master::{self, Master};
 use crate::{Store, StoreError, schema};
@@ -34,6 +34,33 @@ pub struct Server {
     pub clock: Timestamp,
     /// How many connections servers and verbs have to this database.
     pub connections: i64,
+}
+
+/// A server that has a lease among those that share a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveReplica {
+    /// What it is called for as long as it runs.
+    pub id: String,
+    /// When it began, by the database's clock.
+    pub since: Timestamp,
+}
+
+impl Store {
+    /// The replicas that have a lease, the oldest first; nobody on SQLite, where the one server needs none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn live_replicas(&self) -> Result<Vec<LiveReplica>, StoreError> {
+        if !self.is_postgres() {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT id, started_at FROM replicas \
+                   WHERE lease_until > (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT ORDER BY started_at, id";
+        let rows = self.read().await?.fetch(sql, params![]).await?;
+        let live =
+            |row: &Row| Ok(LiveReplica { id: row.text(0)?, since: Timestamp::from_millis(row.int(1)?) });
+        rows.iter().map(live).collect()
+    }
 }
 
 /// Looks at a database. An SQLite file that is not there is not made.

@@ -114,7 +114,6 @@ impl Store {
         }
         tx.note_change(scope, ChangeKind::McpSession, key.session).await?;
         tx.end().await?;
-        self.look_for_changes().await?;
         Ok(true)
     }
 

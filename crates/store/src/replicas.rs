@@ -11,7 +11,7 @@
 //! meanwhile.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::Random;
 use sqlx::postgres::PgListener;
@@ -19,6 +19,7 @@ use sqlx::{PgPool, Row as _};
 use tokio::sync::watch;
 
 use crate::database::{self, Database};
+use crate::standing::up;
 use crate::{Store, StoreError};
 
 /// Where replicas are told of changes (PostgreSQL, "NOTIFY").
@@ -91,6 +92,7 @@ impl Replica {
         let (beats, asking) = (own(2).await?, own(4).await?);
         let id = random.text(16, b"abcdefghijklmnopqrstuvwxyz0123456789");
         store.standing().lapse();
+        tracing::info!(replica.id = id, "This server is one of those that share its database.");
         Ok(Some(Self {
             store: store.clone(),
             id,
@@ -147,7 +149,7 @@ impl Replica {
         if confirmed < if runs { known } else { before.last } {
             return Ok(Beat::Behind);
         }
-        let asked = Instant::now();
+        let asked = up();
         if runs {
             if !self.renew(confirmed).await? {
                 standing.lapse();
@@ -366,12 +368,18 @@ impl Replica {
         Ok(self.in_time(sqlx::query(SQL).bind(&self.id).fetch_one(&self.asking)).await?.try_get(0)?)
     }
 
-    /// Removes the replicas whose lease was over long ago; gives whether there were any. One replica alone is told of each.
+    /// Removes the replicas whose lease was over long ago, and that they did anything; gives whether there were any. One
+    /// replica alone is told of each. Work that is left is found by its resource, and of what is gone nothing is left.
     async fn forget_the_gone(&self) -> Result<bool, StoreError> {
         const SQL: &str = concat!("DELETE FROM replicas WHERE id <> $1 AND lease_until + $2 < ", now!());
+        const WORKS: &str = "DELETE FROM works WHERE replica NOT IN (SELECT id FROM replicas)";
         let long = i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX);
         let gone = sqlx::query(SQL).bind(&self.id).bind(long).execute(&self.beats).await?;
-        Ok(gone.rows_affected() > 0)
+        if gone.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(WORKS).execute(&self.beats).await?;
+        Ok(true)
     }
 }
 

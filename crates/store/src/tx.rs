@@ -298,27 +298,26 @@ impl Tx {
             return Err(StoreError::Unaudited(why));
         }
         self.append_event(event).await?;
+        self.end().await
+    }
+
+    /// Commits what needs no audit event of its own: the tables, events themselves, what sessions come to. Whoever follows
+    /// the change feed is told of what there is to read.
+    pub(crate) async fn end(mut self) -> Result<(), StoreError> {
         let last = if self.wrote_change { Some(self.last_change().await?) } else { None };
         if let (Some(last), Open::Postgres(_)) = (last, &self.open) {
             // Told when it is committed, and not before.
             self.fetch("SELECT pg_notify($1, $2)", params![CHANNEL, &last.to_string()]).await?;
         }
-        let store = self.store.clone();
-        self.end().await?;
-        if let Some(last) = last {
-            store.tell(last);
-        }
-        Ok(())
-    }
-
-    /// Commits what needs no audit event of its own: the tables, and events themselves.
-    pub(crate) async fn end(self) -> Result<(), StoreError> {
         match self.open {
             Open::Sqlite(transaction) => transaction.commit().await?,
             Open::Postgres(transaction) => transaction.commit().await?,
         }
         if self.appended {
             self.store.inner.appended.send_replace(());
+        }
+        if let Some(last) = last {
+            self.store.tell(last);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use domain::{
     AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, Holder, RequestId, Scope, Secret,
     SystemRandom, Timestamp,
 };
-use store::{Beat, MasterKey, Replica, Store, StoreError};
+use store::{Beat, MasterKey, McpSessionKey, McpSessionState, Replica, Store, StoreError};
 
 const LEASE: Duration = Duration::from_millis(1_200);
 const CURRENT: Beat = Beat::Current { left: false };
@@ -153,7 +153,15 @@ async fn a_work_is_one_replicas_until_that_is_gone() {
     one.put_down("w").await.unwrap();
     assert!(other.take_up("w").await.unwrap());
     assert!(!one.take_up("w").await.unwrap());
-    // The other one dies in the middle.
+    // The other one dies in the middle, and somebody deletes what something else was done about.
+    assert!(other.take_up("of-what-is-gone").await.unwrap());
+    let works = || async {
+        let pool = sqlx::PgPool::connect(&place.0).await.unwrap();
+        let works: Vec<String> =
+            sqlx::query_scalar("SELECT work FROM works ORDER BY work").fetch_all(&pool).await.unwrap();
+        works
+    };
+    assert_eq!(works().await, ["of-what-is-gone", "w"]);
     let deadline = Instant::now() + LEASE * 5;
     let mut left = false;
     while !left && Instant::now() < deadline {
@@ -161,7 +169,9 @@ async fn a_work_is_one_replicas_until_that_is_gone() {
         left = matches!(one.beat(0).await.unwrap(), Beat::Current { left: true });
     }
     assert!(left, "nobody is told that a replica is gone");
+    assert!(works().await.is_empty(), "what nobody does is nobody's");
     assert!(one.take_up("w").await.unwrap());
+    assert_eq!(works().await, ["w"]);
 }
 
 #[tokio::test]
@@ -171,14 +181,36 @@ async fn changes_are_told_to_who_listens() {
     let listening = Arc::clone(&other);
     let task = tokio::spawn(async move { listening.listen().await });
     let mut told = there.changed();
-    // It may not listen yet when the first is made.
-    for _ in 0..5 {
-        let seq = change(&here).await;
+    let mut heard = async |seq: i64| {
         let heard = told.wait_for(|last| *last >= seq);
-        if tokio::time::timeout(Duration::from_millis(500), heard).await.is_ok() {
-            task.abort();
-            return;
-        }
+        tokio::time::timeout(Duration::from_millis(500), heard).await.is_ok()
+    };
+    // It may not listen yet when the first is made.
+    let mut listens = false;
+    for _ in 0..5 {
+        listens = listens || heard(change(&here).await).await;
     }
-    panic!("nothing was heard");
+    assert!(listens, "nothing was heard");
+    // What has no audit event of its own, too: nobody goes on with a session that was ended.
+    let key = McpSessionKey { session: "s", owner: "o", until: Timestamp::from_seconds(2_000_000_000) };
+    let ended = McpSessionState { ended: true, level: None };
+    let now = Timestamp::from_seconds(1_763_717_400);
+    assert!(here.put_mcp_session(&Scope::global(&AccountId::first()), key, &ended, now).await.unwrap());
+    let seq = *here.changed().borrow();
+    assert!(heard(seq).await, "the end of a session was not heard of");
+    task.abort();
+}
+
+#[tokio::test]
+async fn who_has_a_lease_is_there_and_nobody_else() {
+    let Some(place) = place().await else { return };
+    let ((here, one), (_, other)) = (opened(&place).await, opened(&place).await);
+    assert!(here.live_replicas().await.unwrap().is_empty());
+    for replica in [&one, &other, &one] {
+        assert_eq!(replica.beat(0).await.unwrap(), CURRENT);
+    }
+    let live = here.live_replicas().await.unwrap();
+    assert!(live.len() == 2 && live[0].since <= live[1].since, "{live:?}");
+    one.leave().await;
+    assert_eq!(here.live_replicas().await.unwrap(), live[1..]);
 }

@@ -129,7 +129,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("prost", &["telemetry"]),
     ("quick-xml", &["aws", "objects", "openapi", "posture", "smithy"]),
     ("serde-saphyr", &["openapi"]),
-    ("rustix", &["compute", "exec", "prover", "server"]),
+    ("rustix", &["compute", "exec", "prover", "server", "store"]),
     ("lettre", &["mail"]),
     ("mail-parser", &["mail"]),
     ("rcgen", &["exec"]),

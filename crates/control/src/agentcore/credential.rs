@@ -234,7 +234,7 @@ impl Given {
         let external = ExternalSecret { arn: found.arn(), json_key: reference.json_key };
         match read_external(tx, &external).await {
             Ok(_) => Ok((None, Some(external))),
-            Err(Refusal::Store(error)) => Err(Failure::internal(&error)),
+            Err(Refusal::Store(error)) => Err(Failure::from(&*error)),
             Err(refusal) => Err(invalid(&field, format!("{field}: {refusal}."))),
         }
     }

@@ -129,7 +129,7 @@ pub(super) async fn permitted<'a>(
 /// Why a provider gives nothing, as its caller is told.
 pub(super) fn refused(refusal: &Refusal) -> Failure {
     match refusal {
-        Refusal::Store(error) => Failure::internal(error),
+        Refusal::Store(error) => Failure::from(&**error),
         Refusal::NoPerson => invalid("workloadIdentityToken", sentence(refusal)),
         refusal => invalid("resourceCredentialProviderName", sentence(refusal)),
     }

@@ -6,7 +6,7 @@ use aws_shapes::bedrock_agentcore::{
     GetWorkloadAccessTokenRequest, GetWorkloadAccessTokenResponse, WorkloadAccessTokenOperations,
 };
 use domain::{Authorizer, Secret, WorkloadUser};
-use identity::issuer::VerifyError;
+use identity::issuer::{IssuerError, VerifyError};
 use identity::token::Claims;
 use identity::workload;
 use serde_json::Value;
@@ -120,6 +120,7 @@ pub(super) async fn verified(context: &Context, token: &str) -> Result<Claims, F
              configuration (`identity.trusted-issuers`) names",
         )),
         Err(VerifyError::Token(error)) => Err(refused(&error.to_string())),
+        Err(VerifyError::Issuer(IssuerError::Store(error))) => Err(Failure::from(&*error)),
         Err(VerifyError::Issuer(error)) => {
             tracing::warn!(%error, "A user's token cannot be verified.");
             Err(refused("its issuer cannot be reached, so it cannot be verified; try again"))

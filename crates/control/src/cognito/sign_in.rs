@@ -94,6 +94,7 @@ pub(super) fn face(error: &SignInError) -> Failure {
             Fault::new("InvalidLambdaResponseException", message).into()
         }
         SignInError::Busy => Fault::new("TooManyRequestsException", message).into(),
+        SignInError::Unavailable(told) => Failure::unavailable(told),
         SignInError::Internal(_) => Failure::Internal(message),
     }
 }

@@ -14,7 +14,7 @@ use aws_shapes::sts::{
     AssumeRoleWithWebIdentityRequest, AssumeRoleWithWebIdentityResponse, FederatedSessionOperations,
 };
 use domain::{AccountId, Actor, Arn, OidcProvider, Role, SessionFacts};
-use identity::issuer::{VerifyError, claimed_issuer};
+use identity::issuer::{IssuerError, VerifyError, claimed_issuer};
 use identity::principal::{Lasts, issue};
 use identity::token::{Claims, TokenError};
 use serde_json::Value;
@@ -88,6 +88,7 @@ async fn verified(context: &Context, role: &Arn, token: &str) -> Result<(OidcPro
                 .into())
         }
         Err(VerifyError::Token(error)) => Err(invalid_token(sentence(&error))),
+        Err(VerifyError::Issuer(IssuerError::Store(error))) => Err(Failure::from(&*error)),
         Err(VerifyError::Issuer(error)) => {
             tracing::warn!(%error, "The issuer of a web identity token cannot be reached.");
             let message = "The identity provider cannot be reached, so the token cannot be verified. Retry.";

@@ -85,7 +85,8 @@ fn fault(error: &WebIdentityError) -> Failure {
         WebIdentityError::Disabled => "OutboundWebIdentityFederationDisabledException",
         WebIdentityError::Outlives => "SessionDurationEscalationException",
         WebIdentityError::TooLarge => "JWTPayloadSizeExceededException",
-        WebIdentityError::NoKey | WebIdentityError::Store(_) => return Failure::internal(error),
+        WebIdentityError::Store(error) => return Failure::from(&**error),
+        WebIdentityError::NoKey => return Failure::internal(error),
     };
     Fault::new(code, sentence(error)).into()
 }

@@ -4,6 +4,9 @@
 //! A replica that is the only one counts for itself and asks nobody. Whether it is the only one, it says and learns every
 //! second; one that has not reached the database for three is not believed to be. Where nothing can be taken, nothing is
 //! let through.
+//!
+//! The leases of `store::Replica` say the same of who is there, and not enough: they forget who is gone, and here it counts
+//! for as long as a burst takes to be paid for; and who is alone must know it for certain, by the clock that rates count by.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -42,6 +45,8 @@ struct Inner {
     replica: String,
     others: Others,
     asks: mpsc::Sender<Ask>,
+    /// Whether this replica has said that it ends; held while it says anything, so that it says nothing after that.
+    left: tokio::sync::Mutex<bool>,
     /// Everything that is counted here.
     counted: Mutex<Vec<WeakCounting>>,
 }
@@ -89,6 +94,7 @@ impl Leases {
             replica: domain::uuid(random),
             others: Others::default(),
             asks,
+            left: tokio::sync::Mutex::new(false),
             counted: Mutex::default(),
         });
         inner.sit().await;
@@ -100,6 +106,7 @@ impl Leases {
     /// Says that this replica ends, so that the others need not wait to be told.
     pub async fn leave(&self) {
         let Some(inner) = &self.0 else { return };
+        *inner.left.lock().await = true;
         let shared = inner.others.arrivals.load(Ordering::Relaxed) > 0;
         let left = inner.store.leave_rate_seat(&inner.replica, shared.then(|| inner.clock.now())).await;
         if let Err(error) = left {
@@ -155,6 +162,10 @@ impl Inner {
     }
 
     async fn sit(self: &Arc<Self>) {
+        let left = self.left.lock().await;
+        if *left {
+            return;
+        }
         let now = self.clock.now();
         let until = now.plus(BELIEVED);
         let knows = self.others.live.load(Ordering::Acquire);
@@ -320,6 +331,7 @@ mod tests {
                 replica: domain::uuid(&SystemRandom),
                 others: Others::default(),
                 asks,
+                left: tokio::sync::Mutex::new(false),
                 counted: Mutex::default(),
             });
             tokio::spawn(Arc::clone(&inner).take_for_ever(asked));
@@ -400,6 +412,23 @@ mod tests {
         }
         assert_eq!(other.let_through(6).await, (4, true));
         assert_eq!(one.let_through(1).await.0, 0);
+    }
+
+    #[tokio::test]
+    async fn one_that_left_is_not_said_to_be_there_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = two(&folder).await;
+        for replica in [&other, &one] {
+            replica.inner.sit().await;
+        }
+        let live = |replica: &Replica| replica.inner.others.live.load(Ordering::Acquire);
+        assert_eq!(live(&one), 1);
+        Leases(Some(Arc::clone(&other.inner))).leave().await;
+        // A beat that was under way, or due.
+        other.inner.sit().await;
+        one.clock.advance(Duration::from_millis(1));
+        one.inner.sit().await;
+        assert_eq!(live(&one), 0);
     }
 
     #[tokio::test]

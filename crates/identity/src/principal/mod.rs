@@ -366,3 +366,14 @@ pub enum PrincipalError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+impl PrincipalError {
+    /// [`StoreError::outage`], where that is why.
+    #[must_use]
+    pub fn outage(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.outage(),
+            Self::Unknown | Self::Expired | Self::Policy { .. } => None,
+        }
+    }
+}

@@ -95,6 +95,10 @@ impl Provider {
         match done {
             Ok(answer) => answer,
             Err(error) => {
+                if let SignInError::Unavailable(told) = &error {
+                    self.record(trail, Some(("temporarily_unavailable", told, Outcome::Failure))).await;
+                    return not_now(&error);
+                }
                 let internal = matches!(error, SignInError::Internal(_));
                 let outcome = if internal { Outcome::Failure } else { Outcome::Refused };
                 if internal {
@@ -114,11 +118,15 @@ impl Provider {
         let id = given.get("client_id").map(String::as_str).unwrap_or_default();
         let unknown =
             || plain(Shown::Page(pages::notice(400, "Not signed out", "The application is not known.")));
-        let Ok(Some((client, pool))) = self.client_and_pool(id).await else { return unknown() };
+        let (client, pool) = match self.client_and_pool(id).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return unknown(),
+            Err(error) => return not_now(&error),
+        };
         if let Some(session) = self.cookie(&request, &self.session_cookie(&pool))
             && let Err(error) = self.end_browser(&pool, &session, &request).await
         {
-            tracing::error!(%error, "A browser cannot be signed out.");
+            return not_now(&error);
         }
         let shown = match given.get("logout_uri") {
             Some(uri) if client.logout_urls.contains(uri) => Shown::Address(uri.clone()),
@@ -152,7 +160,10 @@ impl Provider {
         let (nonce, cookies) = self.form_cookie(request);
         let present = match asked.prompt.as_deref() {
             Some("login") => None,
-            _ => self.present(request, &asked.pool).await.unwrap_or_default(),
+            _ => match self.present(request, &asked.pool).await {
+                Ok(present) => present,
+                Err(error) => return not_now(&error),
+            },
         };
         let session = self.cookie(request, &self.session_cookie(&asked.pool));
         let binding = bind(&nonce, session.as_deref(), request.query);
@@ -398,9 +409,12 @@ fn refused(wrong: Wrong) -> BrowserAnswer {
             Shown::Page(pages::notice(400, "This cannot be done", &text))
         }
         Wrong::ToTheClient(address) => Shown::Address(address),
-        Wrong::Internal(error) => {
-            tracing::error!(%error, "An authorization request cannot be read.");
-            Shown::Page(pages::notice(503, "Not now", "The service cannot answer now. Try again."))
-        }
+        Wrong::Internal(error) => return not_now(&error),
     })
+}
+
+/// Nothing can be said about anybody now.
+fn not_now(error: &dyn std::fmt::Display) -> BrowserAnswer {
+    tracing::error!(%error, "A browser is not answered.");
+    plain(Shown::Page(pages::notice(503, "Not now", "The service cannot answer now. Try again.")))
 }

@@ -26,11 +26,13 @@ pub(super) struct Refusal {
     by_header: bool,
     /// What went wrong is ours, not the client's.
     pub(super) internal: bool,
+    /// It may go well in a moment.
+    passes: bool,
 }
 
 impl Refusal {
     pub(super) fn new(error: &'static str, description: impl Into<String>) -> Self {
-        Self { error, description: description.into(), by_header: false, internal: false }
+        Self { error, description: description.into(), by_header: false, internal: false, passes: false }
     }
 
     pub(super) fn internal(cause: &dyn std::fmt::Display) -> Self {
@@ -46,6 +48,7 @@ impl From<Refusal> for TokenAnswer {
     fn from(refusal: Refusal) -> Self {
         let challenge = refusal.error == "invalid_client" && refusal.by_header;
         let status = match () {
+            () if refusal.passes => 503,
             () if refusal.internal => 500,
             () if challenge => 401,
             () => 400,
@@ -57,7 +60,13 @@ impl From<Refusal> for TokenAnswer {
 
 impl From<store::StoreError> for Refusal {
     fn from(error: store::StoreError) -> Self {
-        Self::internal(&error)
+        match error.outage() {
+            Some(told) => {
+                tracing::error!(%error, "The token endpoint does not serve.");
+                Self { internal: true, passes: true, ..Self::new("temporarily_unavailable", told) }
+            }
+            None => Self::internal(&error),
+        }
     }
 }
 
@@ -88,9 +97,9 @@ impl Provider {
         trail: &mut Trail,
     ) -> Result<(UserPool, PoolClient), Refusal> {
         let invalid = || presented.unknown();
-        let meant = self.find(hint).await.map_err(|error| Refusal::internal(&error))?;
+        let meant = self.find(hint).await?;
         let found = self.meant_client(hint, &presented.id).await.map_err(|error| match error {
-            ClientError::Store(error) => Refusal::internal(&error),
+            ClientError::Store(error) => error.into(),
             ClientError::Document(DocumentError::Busy) => {
                 Refusal::new("temporarily_unavailable", DocumentError::Busy.told())
             }

@@ -236,8 +236,7 @@ impl Provider {
         };
         let refresh = self.keep_refresh_token(&mut tx, &bearer, &kept, ends).await?;
         self.commit(tx, trail).await?;
-        let tokens = self.user_tokens(&bearer, &now, Some(refresh)).await;
-        let tokens = tokens.map_err(|error| Refusal::internal(&error))?;
+        let tokens = self.user_tokens(&bearer, &now, Some(refresh)).await?;
         Ok(answer(&tokens, &now))
     }
 }

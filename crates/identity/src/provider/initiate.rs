@@ -82,6 +82,7 @@ impl Provider {
         let refused = done.as_ref().err().map(ToString::to_string);
         let refused = refused.as_deref().map(|reason| match &done {
             Err(SignInError::Internal(_)) => ("InternalErrorException", "it failed", Outcome::Failure),
+            Err(SignInError::Unavailable(_)) => ("ServiceUnavailableException", reason, Outcome::Failure),
             _ => ("NotAuthorizedException", reason, Outcome::Refused),
         });
         self.record(trail, refused).await;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::{ClientId, ClientOrigin, Outcome, PoolClient, Timestamp};
 use serde_json::{Value, json};
+use store::StoreError;
 
 use super::client_authentication::Refusal;
 use super::client_metadata::ClientMetadata;
@@ -48,7 +49,7 @@ impl Provider {
         request: &TokenRequest<'_>,
         trail: &mut Trail,
     ) -> Result<Value, (Option<u16>, Refusal)> {
-        let ours = |error| (None, Refusal::internal(&error));
+        let ours = |error: StoreError| (None, Refusal::from(error));
         let unknown = || (Some(404), Refusal::new("invalid_request", "there is no such pool"));
         let pool = self.find(&request.hint).await.map_err(ours)?.ok_or_else(unknown)?;
         trail.saw_pool(&pool);

@@ -47,6 +47,9 @@ pub enum SignInError {
     /// The pool's function gave no tokens.
     #[error(transparent)]
     Trigger(#[from] TriggerError),
+    /// The database is out of reach; the text says what to do.
+    #[error("{0}")]
+    Unavailable(String),
     /// Ours.
     #[error("the provider failed: {0}")]
     Internal(String),
@@ -54,13 +57,16 @@ pub enum SignInError {
 
 impl From<StoreError> for SignInError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(error.to_string())
+        error.outage().map_or_else(|| Self::Internal(error.to_string()), Self::Unavailable)
     }
 }
 
 impl From<SignError> for SignInError {
     fn from(error: SignError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            SignError::Store(error) => error.into(),
+            SignError::NoKey => Self::Internal(error.to_string()),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use domain::{Random, Secret, SigningKey, Timestamp, UserPoolId};
 use serde_json::{Value, json};
 use store::{Store, StoreError};
 
+use super::client_authentication::Refusal;
+
 /// Makes a key for a pool: RSA of 2,048 bits, for RS256. It takes a while; call it where waiting hurts nobody.
 ///
 /// # Errors
@@ -114,4 +116,13 @@ pub(super) enum SignError {
     NoKey,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<SignError> for Refusal {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::Store(error) => error.into(),
+            SignError::NoKey => Self::internal(&error),
+        }
+    }
 }

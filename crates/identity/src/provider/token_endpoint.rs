@@ -113,9 +113,8 @@ impl Provider {
         client: &PoolClient,
         asked: Option<&str>,
     ) -> Result<Vec<String>, Refusal> {
-        let mut tx = self.store.read().await.map_err(|error| Refusal::internal(&error))?;
-        let servers =
-            tx.resource_servers(&pool.id, Page::ALL).await.map_err(|error| Refusal::internal(&error))?;
+        let mut tx = self.store.read().await?;
+        let servers = tx.resource_servers(&pool.id, Page::ALL).await?;
         let existing: Vec<String> = servers.iter().flat_map(domain::ResourceServer::scope_names).collect();
         let may = |scope: &str| {
             client.scopes.iter().any(|allowed| allowed == scope)
@@ -168,11 +167,9 @@ impl Provider {
         if let Value::Object(claims) = &mut claims {
             shape.shape_access(claims);
         }
-        let signer =
-            self.signers.of(&self.store, &pool.id).await.map_err(|error| Refusal::internal(&error))?;
+        let signer = self.signers.of(&self.store, &pool.id).await?;
         let signing = tokio::task::spawn_blocking(move || signer.sign(&claims)).await;
-        let token =
-            signing.map_err(|error| Refusal::internal(&error))?.map_err(|error| Refusal::internal(&error))?;
+        let token = signing.map_err(|error| Refusal::internal(&error))??;
         Ok(json!({ "access_token": token, "expires_in": life, "token_type": "Bearer" }))
     }
 }

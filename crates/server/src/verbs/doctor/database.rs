@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::{Clock as _, Random, SystemClock, SystemRandom, Timestamp};
-use store::{Look, Master, Server, Store, StoreError};
+use store::{LiveReplica, Look, Master, Server, Store, StoreError};
 use trail::KeptCheckpoints;
 
 use super::Check;
@@ -61,14 +61,14 @@ pub(super) async fn all(configuration: &Configuration) -> Vec<Check> {
         }
     };
     if look.schema == look.known {
-        checks.push(match Store::open_with(&configuration.database, &master, random).await {
+        match Store::open_with(&configuration.database, &master, random).await {
             Ok(store) => {
-                let check = audit(configuration, &store).await;
+                checks.push(audit(configuration, &store).await);
+                checks.extend(replicas(&store).await);
                 store.close().await;
-                check
             }
-            Err(error) => Check::problem(ABOUT, error.to_string(), "see why, and look again"),
-        });
+            Err(error) => checks.push(Check::problem(ABOUT, error.to_string(), "see why, and look again")),
+        }
     }
     checks
 }
@@ -145,6 +145,18 @@ async fn key(configuration: &Configuration, random: &Arc<dyn Random>) -> Result<
             "put the right one back, into master.key of the data directory or PORTCULLIS_MASTER_KEY",
         )),
         Err(error) => Err(refuse(error.to_string(), "see docs/keys.md")),
+    }
+}
+
+/// Who serves the database, one line each, by the names that servers say in their logs when they start.
+async fn replicas(store: &Store) -> Vec<Check> {
+    const ABOUT: &str = "replica";
+    match store.live_replicas().await {
+        Ok(live) => {
+            let found = |it: LiveReplica| Check::good(ABOUT, format!("{} serves since {}", it.id, it.since));
+            live.into_iter().map(found).collect()
+        }
+        Err(error) => vec![Check::problem(ABOUT, error.to_string(), "see why, and look again")],
     }
 }
 
