@@ -11,11 +11,15 @@ import selectors
 import socket
 import threading
 import urllib.parse
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from portcullis import MASTER_KEY, Database, Server
+
+ON_POSTGRES = (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") != "sqlite"
+on_postgres = pytest.mark.skipif(not ON_POSTGRES, reason="replicas share a database on PostgreSQL")
 
 # Seconds: long enough for a machine that does much else.
 LEASE = 4
@@ -49,7 +53,10 @@ class Line(Relay):
 
     def _pass(self, near: socket.socket):
         with near, contextlib.suppress(OSError):
-            self.whole.wait()
+            if not self.whole.is_set():
+                # It is refused once there is a way again, as one whose attempts were all lost.
+                self.whole.wait()
+                return
             with socket.create_connection(self.upstream) as far:
                 self.pairs.append((near, far))
                 join(near, far, self.whole.wait)
@@ -66,6 +73,12 @@ class Line(Relay):
                     end.shutdown(socket.SHUT_RDWR)
         self.pairs.clear()
         self.whole.set()
+
+    def lead_to(self, host: str, port: int):
+        """Another database answers from now on, as behind a name or an address that moves with the primary."""
+        self.cut()
+        self.upstream = (host, port)
+        self.mend()
 
     def close(self):
         self.mend()
@@ -152,18 +165,28 @@ class Replica(Server):
 
 
 @contextlib.contextmanager
-def replicas(folder: Path, count: int = 3, settings: str = "", at_once: bool = False):
-    """So many servers on one new database, as a list; one started after the other, or all at once."""
-    if (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") == "sqlite":
+def replicas(
+    folder: Path,
+    count: int = 3,
+    settings: str = "",
+    at_once: bool = False,
+    database: Database | None = None,
+    environments: Iterable[dict] = (),
+):
+    """So many servers on one new database, or on one that is somebody else's, as a list; one started after the other, or all
+    at once; with more in the environment of each."""
+    if not ON_POSTGRES:
         pytest.skip("replicas share a database on PostgreSQL")
-    database, balancer = Database.fresh(), Balancer()
+    shared, database = database is not None, database or Database.fresh()
+    balancer, environments = Balancer(), [*environments]
     environment = {MASTER_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
     settings = f"{settings}\n[replica]\nlease-seconds = {LEASE}\n"
     started = []
     try:
         for number in range(count):
             folder_of_it = folder / f"replica-{number}"
-            replica = Replica(folder_of_it, database, balancer.url, settings=settings, environment=environment)
+            own = environment | (environments[number] if environments else {})
+            replica = Replica(folder_of_it, database, balancer.url, settings=settings, environment=own)
             started.append(replica)
             balancer.backends.append(urllib.parse.urlsplit(replica.endpoint).netloc)
             if not at_once:
@@ -178,4 +201,5 @@ def replicas(folder: Path, count: int = 3, settings: str = "", at_once: bool = F
         balancer.close()
         for replica in started:
             replica.dispose()
-        database.drop()
+        if not shared:
+            database.drop()
