@@ -152,9 +152,13 @@ class Load:
             self.history.read("decision", self.decided)
 
     def decided(self):
+        return self.decided_by(random.choice(self.servers))
+
+    def decided_by(self, server):
+        """0 when the tool is called, 1 when it is forbidden, nothing when it is not said."""
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
         message["params"] = {"name": "Tools___echo", "arguments": {"text": "x"}}
-        wire = Wire(random.choice(self.servers).at(self.gateway.url), self.token, "2025-11-25")
+        wire = Wire(server.at(self.gateway.url), self.token, "2025-11-25")
         try:
             answer = wire.post(message)
         except requests.RequestException:

@@ -2,17 +2,17 @@
 that was acknowledged is lost; without it, replicas that served what the standby never had say so and end.
 """
 
-import concurrent.futures
 import contextlib
+import threading
 import time
 
 import pytest
 
 from clusters import Cluster
-from faults import PERMIT, ROUNDS, Load, under_load
+from faults import ROUNDS, Load, under_load
 from portcullis import Database
-from replicas import LEASE, Line, on_postgres, replicas
-from scenery import name, refusal, until
+from replicas import Line, on_postgres, replicas
+from scenery import until
 
 pytestmark = on_postgres
 
@@ -70,16 +70,56 @@ def test_a_synchronous_standby_has_everything_that_was_acknowledged(three, pair,
     pair.replicate(synchronously=True)
 
     def disturb(load):
-        until("something", lambda: len(load.made), lambda seen: seen > 20)
+        until("something", lambda: len(load.made), lambda seen: seen > 5)
         time.sleep(1)
         # Shorter than a lease, or longer.
         pair.fail_over(three)
         for server in three:
             until("it is back", server.is_ready, lambda seen: seen)
         made = len(load.made)
-        until("something after it", lambda: len(load.made), lambda seen: seen > made + 20)
+        until("something after it", lambda: len(load.made), lambda seen: seen > made + 5)
         time.sleep(2)
 
     under_load(three, disturb)
     for server in three:
         assert server.process.poll() is None and "lost changes" not in server.log()
+
+
+def test_replicas_that_served_what_a_late_standby_lacks_end(three, pair):
+    pair.replicate(synchronously=False)
+    load = Load(three)
+    assert [load.decided_by(server) for server in three] == [0, 0, 0]
+    # What the primary acknowledges from now on, it alone has.
+    pair.line.cut()
+    checkpoints = lambda: sum(file.stat().st_size for file in (three[0].data_dir / "audit").iterdir())
+    before = checkpoints()
+    load.with_forbid(load.client())
+    assert [load.decided_by(server) for server in three] == [1, 1, 1]
+    until("a checkpoint", checkpoints, lambda seen: seen > before)
+    served, over = set(), threading.Event()
+
+    def call():
+        while not over.is_set():
+            served.add(load.decided())
+
+    calling = threading.Thread(target=call)
+    calling.start()
+    try:
+        pair.fail_over(three)
+        for server in three:
+            assert server.process.wait(30) != 0
+            assert "lost changes that this replica has served" in server.log()
+    finally:
+        over.set()
+        calling.join()
+    # What was denied is denied, or nothing is answered, until nobody is left who knows of it.
+    assert served <= {1, None}, served
+    for server in three:
+        server.start()
+    assert [load.decided_by(server) for server in three] == [0, 0, 0]
+    load.with_forbid(load.client())
+    assert [load.decided_by(server) for server in three] == [1, 1, 1]
+    # That the end of the audit trail was lost is found by the checkpoints.
+    verified = three[0].run("audit", "verify", check=False)
+    assert verified.returncode == 1, verified.stdout + verified.stderr
+    assert "a checkpoint" in verified.stdout
