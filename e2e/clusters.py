@@ -36,20 +36,23 @@ def as_its_user() -> dict:
 class Cluster:
     """One cluster, in a folder that its user may enter."""
 
-    def __init__(self, folder: Path | None = None):
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="portcullis-cluster-"))
-        if as_its_user():
-            shutil.chown(self.folder, "postgres", "postgres")
-        self.data, self.log_file = self.folder / "data", self.folder / "log"
+    def __init__(self, place: Path | None = None):
+        self.folder = Path(tempfile.mkdtemp(prefix="portcullis-cluster-"))
+        self.data, self.log_file = (place or self.folder) / "data", self.folder / "log"
+        self.own(self.folder, self.data.parent)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.process = None
 
     @classmethod
-    def fresh(cls, folder: Path | None = None, *options: str) -> "Cluster":
-        """A new one, running; with more options of `initdb`."""
-        made = cls(folder)
-        made.tool("initdb", "-D", made.data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "-N", "--wal-segsize=1", *options)
+    def fresh(cls, place: Path | None = None, log: Path | None = None) -> "Cluster":
+        """A new one, running; with its data, and its write-ahead log, where it is told."""
+        made = cls(place)
+        options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "-N", "--wal-segsize=1"]
+        if log is not None:
+            made.own(log)
+            options.append(f"--waldir={log / 'log'}")
+        made.tool("initdb", "-D", made.data, *options)
         return made.start()
 
     def standby(self, name: str, port: int | None = None) -> "Cluster":
@@ -62,6 +65,12 @@ class Cluster:
             settings.write("fsync = off\n")
         made.start().set("fsync", "on")
         return made
+
+    @staticmethod
+    def own(*folders: Path):
+        """Gives folders to PostgreSQL's user."""
+        for folder in folders if as_its_user() else ():
+            shutil.chown(folder, "postgres", "postgres")
 
     @property
     def url(self) -> str:

@@ -1,5 +1,8 @@
 //! What can go wrong with the store, as facts.
 
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
 /// A statement or a transaction that did not succeed. Nothing of it is in the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -63,6 +66,9 @@ pub enum StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
+            sqlx::Error::Database(refusal) if is_elsewhere(&**refusal) => {
+                Self::Unavailable(refusal.message().to_owned())
+            }
             sqlx::Error::Database(refusal) if refusal.is_unique_violation() => Self::Exists,
             sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_no_room(&code)) => {
                 Self::NoRoom(refusal.message().to_owned())
@@ -76,6 +82,15 @@ impl From<sqlx::Error> for StoreError {
             _ => Self::Refused(error.to_string()),
         }
     }
+}
+
+/// Whether PostgreSQL ended the connection with what it says, so that it may have committed or not: it starts, ends, crashes,
+/// or has no room for connections. And whether it is a standby, which another one may be the primary of by now.
+fn is_elsewhere(refusal: &dyn DatabaseError) -> bool {
+    let ended = refusal
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|refusal| matches!(refusal.severity(), PgSeverity::Fatal | PgSeverity::Panic));
+    ended || refusal.code().is_some_and(|code| code == "25006")
 }
 
 /// Whether a code says that the disk is full or cannot be written: SQLite's `SQLITE_FULL` and `SQLITE_IOERR` with what
