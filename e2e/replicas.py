@@ -134,12 +134,12 @@ def free_address() -> str:
 
 
 class Replica(Server):
-    """A server that shares its database."""
+    """A server that shares its database: by a line of its own, while tests look at it `direct`."""
 
     public_url = None
 
     def __init__(self, folder: Path, database: Database, public_url: str, **settings):
-        self.public_url = public_url
+        self.public_url, self.direct = public_url, database
         parts = urllib.parse.urlsplit(database.url)
         self.line = Line(parts.hostname, parts.port or 5432)
         user = parts.netloc.rpartition("@")[0]
