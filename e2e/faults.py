@@ -98,13 +98,13 @@ class Load:
         self.made, self.unclear = [], []
         make = Scenery(servers[0])
         pool = make.pool()
-        client = pool.client("invoke")
-        self.gateway = make.gateway(pool.authorizer(client))
+        self.caller = pool.client("invoke")
+        self.gateway = make.gateway(pool.authorizer(self.caller))
         self.gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
         self.engine = make.engine()
         self.engine.policy(PERMIT, validationMode="IGNORE_ALL_FINDINGS")
         self.gateway.enforce(self.engine.arn)
-        self.token = client.token()
+        self.token = self.caller.token()
         self.registers = [make.engine().id for _ in range(2)]
 
     def client(self, service="bedrock-agentcore-control"):

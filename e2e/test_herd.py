@@ -4,17 +4,23 @@ that were all started again. It is well within a bound, nothing is lost, and the
 
 import concurrent.futures
 import contextlib
+import http.client
+import json
+import random
 import threading
 import time
+import urllib.parse
 
 import pytest
 
-from faults import IMPATIENT, ROUNDS, described, under_load
+from faults import ROUNDS, under_load
 from replicas import LEASE, Replica, replicas
 from scenery import until
 
 # Clients beside those whose history is checked.
-HERD = 16
+HERD = 24
+# Seconds from one answer to the next question of each.
+PAUSE = 0.2
 # What a replica may have open: what it serves with, what it renews its lease with, and what it asks beside that.
 CONNECTIONS = 10 + 2 + 4
 # Seconds within which all is well again.
@@ -63,12 +69,26 @@ def three(tmp_path_factory):
 
 @contextlib.contextmanager
 def herd(load):
-    """Clients that ask for as long as it goes on, each again at once; what they are told is not kept."""
-    clients, over = [server.client("bedrock-agentcore-control", config=IMPATIENT) for server in load.servers], threading.Event()
+    """Clients that call a tool, or get a token, by a new connection each time; what they are told is not kept."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "Tools___echo", "arguments": {}}}
+    bearer = {"Authorization": f"Bearer {load.token}", "Accept": "application/json, text/event-stream"}
+    wanted = {"grant_type": "client_credentials", "client_id": load.caller.id, "client_secret": load.caller.secret}
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    asked = [
+        (load.gateway.url, json.dumps(call), bearer | {"Content-Type": "application/json"}),
+        (load.caller.pool.token_endpoint, urllib.parse.urlencode(wanted), form),
+    ]
+    over = threading.Event()
 
     def ask(place):
-        while not over.is_set():
-            load.decided() if place % 2 else described(clients[place % len(clients)], load.registers[0])
+        url, body, headers = asked[place % 2]
+        while not over.wait(PAUSE):
+            server = random.choice(load.servers)
+            connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.endpoint).netloc, timeout=20)
+            # Whatever becomes of it, it is asked again.
+            with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+                connection.request("POST", urllib.parse.urlsplit(url).path, body, headers)
+                connection.getresponse().read()
 
     with concurrent.futures.ThreadPoolExecutor(HERD) as pool:
         asking = [pool.submit(ask, place) for place in range(HERD)]
