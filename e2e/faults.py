@@ -176,11 +176,11 @@ class Load:
     def decided(self):
         return self.decided_by(random.choice(self.servers))
 
-    def decided_by(self, server):
+    def decided_by(self, server, token=None):
         """0 when the tool is called, 1 when it is forbidden, nothing when it is not said."""
         message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
         message["params"] = {"name": "Tools___echo", "arguments": {"text": "x"}}
-        wire = Wire(server.at(self.gateway.url), self.token, "2025-11-25")
+        wire = Wire(server.at(self.gateway.url), token or self.token, "2025-11-25")
         try:
             answer = wire.post(message)
         except requests.RequestException:

@@ -40,6 +40,35 @@ def test_nothing_acknowledged_is_lost_and_nothing_denied_is_let_through(three, t
     under_load(three, disturb)
 
 
+def test_a_pools_keys_are_rotated_while_calls_run(three):
+    """What the new key signs is taken by all at once; what a revoked one signed is refused by all within a second, or, where one
+    is cut off, when its lease is over."""
+
+    def disturb(load):
+        pool = load.caller.pool.id
+        decided = lambda token: [load.decided_by(server, token) for server in three]
+        for victim in (None, three[1]):
+            former = load.caller.token()
+            assert None not in decided(former)
+            three[0].run("pool", "rotate-key", pool)
+            load.token = load.caller.token()
+            assert None not in decided(load.token) and None not in decided(former)
+            if victim is not None:
+                victim.line.cut()
+            try:
+                three[2].run("pool", "revoke-former-keys", pool)
+                until("the end of the key", lambda: decided(former), lambda seen: seen == [None] * 3, 1.5 * LEASE)
+                assert three[0].is_ready() and load.decided_by(three[0]) is not None
+            finally:
+                if victim is not None:
+                    victim.line.mend()
+            for server in three:
+                until("the new key", lambda server=server: load.decided_by(server), lambda seen: seen is not None)
+            assert decided(former) == [None] * 3
+
+    under_load(three, disturb)
+
+
 def test_the_checker_finds_what_is_wrong():
     for register in ("r", "decision"):
         stale = History()
