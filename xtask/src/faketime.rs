@@ -23,5 +23,7 @@ pub(crate) fn install(chore: &Chore) -> Result<(), Failure> {
 fn is_there() -> bool {
     let architectures = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let folders = architectures.map(|folder| folder.path());
-    folders.chain(["/usr/lib", "/usr/local/lib"].map(PathBuf::from)).any(|folder| folder.join(LIBRARY).is_file())
+    folders
+        .chain(["/usr/lib", "/usr/local/lib"].map(PathBuf::from))
+        .any(|folder| folder.join(LIBRARY).is_file())
 }

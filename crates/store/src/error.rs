@@ -85,12 +85,13 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// Whether PostgreSQL ended the connection with what it says, so that it may have committed or not: it starts, ends, crashes,
-/// or has no room for connections. And whether it is a standby, which another one may be the primary of by now.
+/// has no room for connections, or gave up who said nothing. And whether it may be otherwise in a moment: it is a standby
+/// (`read_only_sql_transaction`), or others had their turn for too long (`lock_not_available`).
 fn is_elsewhere(refusal: &dyn DatabaseError) -> bool {
     let ended = refusal
         .try_downcast_ref::<PgDatabaseError>()
         .is_some_and(|refusal| matches!(refusal.severity(), PgSeverity::Fatal | PgSeverity::Panic));
-    ended || refusal.code().is_some_and(|code| code == "25006")
+    ended || refusal.code().is_some_and(|code| matches!(&*code, "25006" | "55P03"))
 }
 
 /// Whether a code says that the disk is full or cannot be written: SQLite's `SQLITE_FULL` and `SQLITE_IOERR` with what
