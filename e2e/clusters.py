@@ -113,6 +113,16 @@ class Cluster:
             cursor.execute(statement)
             return [list(row) for row in cursor.fetchall()] if cursor.description else []
 
+    def writes(self, size: int) -> bool:
+        """Whether there is room for so many bytes in the write-ahead log."""
+        import pg8000.exceptions
+
+        try:
+            self.ask(f"SELECT pg_logical_emit_message(TRUE, 'ballast', repeat('x', {size}))")
+        except (pg8000.exceptions.Error, OSError):
+            return False
+        return True
+
     def set(self, name: str, value: str):
         """Changes a setting of the running cluster."""
         self.ask(f"ALTER SYSTEM SET {name} = '{value}'")

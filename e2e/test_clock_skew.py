@@ -10,7 +10,8 @@ from clocks import Clock
 from faults import ROUNDS, under_load
 from idp import Idp
 from replicas import LEASE, on_postgres, replicas
-from scenery import Scenery, refusal, until
+from scenery import Scenery, refusal, tool, until
+from test_rate_limits import limit, requests, status
 from wire import Wire
 
 pytestmark = on_postgres
@@ -76,3 +77,22 @@ def test_the_time_of_tokens_and_signatures_is_that_of_whoever_is_asked(three, cl
     finally:
         clocks[1].set(0)
     listing()
+
+
+def test_a_limit_is_no_more_than_each_replicas_own(three):
+    most, turns = 20, 50
+    make = Scenery(three[1])
+    gateway = make.gateway()
+    gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
+    limit(gateway, ["$.context.request.header.x-tenant"], (["blocked"], requests(0)), (["*"], requests(most)))
+    wires = [Wire(server.at(gateway.url)) for server in three]
+    call = lambda wire, tenant: status(wire, "Tools___echo", **{"X-Tenant": tenant}).status_code
+    for wire in wires:
+        until("the limit", lambda wire=wire: call(wire, "blocked"), lambda seen: seen == 429)
+    began = time.monotonic()
+    answers = [[call(wire, "one") for wire in wires] for _ in range(turns)]
+    took = time.monotonic() - began
+    allowed = [column.count(200) for column in zip(*answers, strict=True)]
+    print(allowed, took)
+    assert {answer for row in answers for answer in row} == {200, 429}
+    assert all(one <= most + took * most / 60 + most / 30 + 1 for one in allowed), (allowed, took)

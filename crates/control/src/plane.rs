@@ -282,6 +282,7 @@ impl ControlPlane {
             Ok(identity) => identity,
             Err(PrincipalError::Unknown) => return Err(Fault::unknown_key(service.protocol).into()),
             Err(PrincipalError::Expired) => return Err(Fault::expired_session(service.protocol).into()),
+            Err(PrincipalError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(Failure::internal(&error)),
         };
         let now = self.setup.clock.now();

@@ -8,7 +8,7 @@ use domain::Region;
 use http::request::Parts;
 use identity::principal::{Identity, PrincipalError};
 
-use crate::fault::Failure;
+use crate::fault::{Failure, unavailable};
 use crate::plane::Setup;
 
 /// The name that requests for Bedrock and for Bedrock Runtime are signed for.
@@ -41,6 +41,10 @@ pub(crate) async fn authenticate(
         Ok(identity) => identity,
         Err(PrincipalError::Unknown) => return Err(Fault::unknown_key(protocol).into()),
         Err(PrincipalError::Expired) => return Err(Fault::expired_session(protocol).into()),
+        Err(PrincipalError::Store(error)) => {
+            tracing::error!(%error, "An identity cannot be read.");
+            return Err(unavailable("The caller's identity cannot be read now. Try again.").into());
+        }
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     signed.verify(&identity.secret, setup.clock.now(), PathStyle::Normalized).map_err(refuse)?;

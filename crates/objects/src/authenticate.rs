@@ -133,6 +133,7 @@ async fn find(setup: &Setup, key: &str, token: Option<&str>) -> Result<Arc<Ident
             "The AWS Access Key Id you provided does not exist in our records.",
         )),
         Err(PrincipalError::Expired) => Err(Failure::new("ExpiredToken", "The provided token has expired.")),
+        Err(PrincipalError::Store(error)) => Err(error.into()),
         Err(error) => Err(Failure::internal(&error)),
     }
 }

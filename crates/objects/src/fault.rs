@@ -144,6 +144,13 @@ impl From<StoreError> for Failure {
                 tracing::error!(%error, "A change is refused.");
                 Self::new("ServiceUnavailable", format!("Nothing was changed: {error}"))
             }
+            StoreError::Unavailable(why) => {
+                tracing::error!(why, "The database is not available.");
+                Self::new(
+                    "ServiceUnavailable",
+                    "The database is not available. What was asked may have been done, or not: read it again, and retry.",
+                )
+            }
             error => Self::internal(&error),
         }
     }

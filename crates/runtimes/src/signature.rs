@@ -17,7 +17,7 @@ use crate::headers::{CUSTOM, MCP_SESSION, SESSION, USER};
 use crate::permission::{self, Subject};
 use crate::place::Asked;
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Kind, Refusal};
 
 /// The service that is signed for.
 const SERVICE: &str = "bedrock-agentcore";
@@ -129,6 +129,10 @@ async fn find(house: &House, key: &str, session: Option<&str>) -> Result<Arc<Ide
         }
         Err(PrincipalError::Expired) => {
             Err(Refusal::denied("The security token included in the request is expired"))
+        }
+        Err(PrincipalError::Store(error)) => {
+            tracing::error!(%error, "An identity cannot be read.");
+            Err(Refusal::new(Kind::Unavailable, "The caller's identity cannot be read now. Try again."))
         }
         Err(error) => Err(Refusal::internal(&error)),
     }
