@@ -11,7 +11,7 @@ import selectors
 import socket
 import threading
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -164,6 +164,41 @@ class Replica(Server):
         self.line.close()
 
 
+class Replicas(list):
+    """Servers of one installation: one database, one master key, one public URL, behind which a balancer is."""
+
+    def __init__(self, folder: Path, settings: str = "", database: Database | None = None):
+        super().__init__()
+        self.folder, self.settings = folder, f"{settings}\n[replica]\nlease-seconds = {LEASE}\n"
+        self.environment = {MASTER_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
+        # One that is given is somebody else's, and is not dropped.
+        self.own = None if database else Database.fresh()
+        self.database, self.balancer = database or self.own, Balancer()
+
+    def another(self, **environment) -> Replica:
+        """One more, which is not started; with more in its environment."""
+        folder, environment = self.folder / f"replica-{len(self)}", self.environment | environment
+        made = Replica(folder, self.database, self.balancer.url, settings=self.settings, environment=environment)
+        self.append(made)
+        self.balancer.backends.append(urllib.parse.urlsplit(made.endpoint).netloc)
+        return made
+
+    def rows(self, statement: str) -> list:
+        """What the database has."""
+        with contextlib.closing(self.database.connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return [list(row) for row in cursor.fetchall()]
+
+    def close(self):
+        with contextlib.ExitStack() as stack:
+            if self.own:
+                stack.callback(self.own.drop)
+            for replica in self:
+                stack.callback(replica.dispose)
+            self.balancer.close()
+
+
 @contextlib.contextmanager
 def replicas(
     folder: Path,
@@ -171,35 +206,23 @@ def replicas(
     settings: str = "",
     at_once: bool = False,
     database: Database | None = None,
-    environments: Iterable[dict] = (),
+    environments: Sequence[dict] = (),
 ):
-    """So many servers on one new database, or on one that is somebody else's, as a list; one started after the other, or all
-    at once; with more in the environment of each."""
+    """So many servers on one new database, or on one that is somebody else's; one started after the other, or all at once; with
+    more in the environment of each."""
     if not ON_POSTGRES:
         pytest.skip("replicas share a database on PostgreSQL")
-    shared, database = database is not None, database or Database.fresh()
-    balancer, environments = Balancer(), [*environments]
-    environment = {MASTER_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
-    settings = f"{settings}\n[replica]\nlease-seconds = {LEASE}\n"
-    started = []
+    made = Replicas(folder, settings, database)
     try:
         for number in range(count):
-            folder_of_it = folder / f"replica-{number}"
-            own = environment | (environments[number] if environments else {})
-            replica = Replica(folder_of_it, database, balancer.url, settings=settings, environment=own)
-            started.append(replica)
-            balancer.backends.append(urllib.parse.urlsplit(replica.endpoint).netloc)
+            replica = made.another(**(environments[number] if environments else {}))
             if not at_once:
                 replica.start()
         if at_once:
             with concurrent.futures.ThreadPoolExecutor(count) as starting:
-                list(starting.map(Replica.start, started))
-        yield started
-        for replica in started:
+                list(starting.map(Replica.start, made))
+        yield made
+        for replica in made:
             assert "panicked" not in replica.log(), replica.log_tail(200)
     finally:
-        balancer.close()
-        for replica in started:
-            replica.dispose()
-        if not shared:
-            database.drop()
+        made.close()

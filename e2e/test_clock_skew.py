@@ -55,10 +55,14 @@ def test_the_time_of_tokens_and_signatures_is_that_of_whoever_is_asked(three, cl
     idp = Idp()
     try:
         make = Scenery(three[1])
-        gateway = make.gateway({"customJWTAuthorizer": {"discoveryUrl": idp.discovery_url, "allowedAudience": ["tools"]}})
+        gateway = make.gateway(
+            {"customJWTAuthorizer": {"discoveryUrl": idp.discovery_url, "allowedAudience": ["tools"]}}
+        )
         now = int(time.time())
         ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-        asks = lambda token: [Wire(server.at(gateway.url), token, "2025-11-25").post(ping).status_code for server in three]
+        asks = lambda token: [
+            Wire(server.at(gateway.url), token, "2025-11-25").post(ping).status_code for server in three
+        ]
         assert asks(idp.token()) == [401, 200, 200], "just issued, which is the future where a clock is behind"
         assert asks(idp.token(iat=None)) == [200, 200, 200]
         assert asks(idp.token(iat=now - 900, exp=now + 60)) == [200, 200, 401]

@@ -30,7 +30,11 @@ class Pair:
         self.standby = self.primary.standby("standby", self.line.address[1])
         self.primary.set("synchronous_standby_names", "standby" if synchronously else "")
         state = "SELECT sync_state FROM pg_stat_replication"
-        until("the standby", lambda: self.primary.ask(state), lambda seen: seen == [["sync" if synchronously else "async"]])
+        until(
+            "the standby",
+            lambda: self.primary.ask(state),
+            lambda seen: seen == [["sync" if synchronously else "async"]],
+        )
 
     def fail_over(self, servers: list):
         """The primary is gone at once; servers find the standby in its place."""

@@ -8,7 +8,7 @@ from clocks import Clock
 from faults import under_load
 from idp import Idp, new_key
 from replicas import on_postgres, replicas
-from scenery import Scenery, until
+from scenery import Scenery
 from wire import Wire
 
 pytestmark = on_postgres
