@@ -10,6 +10,7 @@ import secrets
 import selectors
 import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from portcullis import MASTER_KEY, Database, Server
+from scenery import until
 
 ON_POSTGRES = (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") != "sqlite"
 on_postgres = pytest.mark.skipif(not ON_POSTGRES, reason="replicas share a database on PostgreSQL")
@@ -189,6 +191,12 @@ class Replicas(list):
             cursor = connection.cursor()
             cursor.execute(statement)
             return [list(row) for row in cursor.fetchall()]
+
+    def know_each_other(self):
+        """Waits until every one that lives knows of all others."""
+        live = sum(server.process.poll() is None for server in self)
+        look = lambda: self.rows(f"SELECT knows FROM rate_seats WHERE until > {int(time.time() * 1000)}")
+        until("the replicas", look, lambda seen: sorted(seen) == [[live - 1]] * live)
 
     def close(self):
         with contextlib.ExitStack() as stack:

@@ -83,8 +83,8 @@ def test_the_time_of_tokens_and_signatures_is_that_of_whoever_is_asked(three, cl
     listing()
 
 
-def test_a_limit_is_no_more_than_each_replicas_own(three):
-    most, turns = 20, 50
+def test_a_limit_holds_for_all_whatever_their_clocks_say(three):
+    most, turns = 20, 40
     make = Scenery(three[1])
     gateway = make.gateway()
     gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
@@ -93,10 +93,11 @@ def test_a_limit_is_no_more_than_each_replicas_own(three):
     call = lambda wire, tenant: status(wire, "Tools___echo", **{"X-Tenant": tenant}).status_code
     for wire in wires:
         until("the limit", lambda wire=wire: call(wire, "blocked"), lambda seen: seen == 429)
+    three.know_each_other()
     began = time.monotonic()
-    answers = [[call(wire, "one") for wire in wires] for _ in range(turns)]
+    answers = [call(wire, "one") for _ in range(turns) for wire in wires]
     took = time.monotonic() - began
-    allowed = [column.count(200) for column in zip(*answers, strict=True)]
-    print(allowed, took)
-    assert {answer for row in answers for answer in row} == {200, 429}
-    assert all(one <= most + took * most / 60 + most / 30 + 1 for one in allowed), (allowed, took)
+    allowed = answers.count(200)
+    assert set(answers) == {200, 429}
+    # A burst, what was paid for meanwhile, and what is paid for while it may be kept.
+    assert most <= allowed <= most + took * most / 60 + most / 30 + 1, (allowed, took)

@@ -22,13 +22,6 @@ pytestmark = on_postgres
 SESSIONS = {"protocolConfiguration": {"mcp": {"sessionConfiguration": {"sessionTimeoutInSeconds": 900}}}}
 
 
-def know_each_other(shared):
-    """Waits until every one that lives knows of all others."""
-    live = sum(server.process.poll() is None for server in shared)
-    look = lambda: shared.rows(f"SELECT knows FROM rate_seats WHERE until > {int(time.time() * 1000)}")
-    until("the replicas", look, lambda seen: sorted(seen) == [[live - 1]] * live)
-
-
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     with replicas(tmp_path_factory.mktemp("replicas"), 2) as made:
@@ -126,7 +119,7 @@ def limited(make, shared, *entries):
 
 
 def test_a_limit_holds_for_all_replicas_together(make, shared):
-    know_each_other(shared)
+    shared.know_each_other()
     most = 30
     wires = limited(make, shared, (["*"], requests(most)))
     call = lambda wire: status(wire, "Tools___echo", **{"X-Tenant": "one"})
@@ -146,7 +139,7 @@ def test_a_limit_holds_for_all_replicas_together(make, shared):
 
 
 def test_what_cannot_be_taken_is_not_let_through(make, shared):
-    know_each_other(shared)
+    shared.know_each_other()
     wires = limited(make, shared, (["*"], requests(1000)))
     call = lambda wire, tenant: status(wire, "Tools___echo", **{"X-Tenant": tenant}).status_code
     assert call(wires[0], "before") == 200
