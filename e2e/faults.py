@@ -15,6 +15,7 @@ import subprocess
 import threading
 import time
 
+import pytest
 import requests
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,6 +29,7 @@ from wire import Wire
 
 # How often a fault is tried, where there is time.
 ROUNDS = 12 if os.environ.get("PORTCULLIS_E2E_FULL") else 1
+where_there_is_time = pytest.mark.skipif(ROUNDS == 1, reason="PORTCULLIS_E2E_FULL has it")
 IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=6 * LEASE)
 CHECKER = os.environ.get("PORTCULLIS_E2E_LINEARIZABLE") or str(PROJECT / "target/debug/examples/linearizable")
 # What a client says whose server is killed in the middle of its answer.

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from clusters import Cluster
-from faults import ROUNDS, Load, under_load
+from faults import ROUNDS, Load, under_load, where_there_is_time
 from portcullis import Database
 from replicas import Line, on_postgres, replicas
 from scenery import until
@@ -75,20 +75,18 @@ def test_a_synchronous_standby_has_everything_that_was_acknowledged(three, pair,
 
     def disturb(load):
         until("something", lambda: len(load.made), lambda seen: seen > 5)
-        time.sleep(1)
-        # Shorter than a lease, or longer.
         pair.fail_over(three)
         for server in three:
             until("it is back", server.is_ready, lambda seen: seen)
         made = len(load.made)
         until("something after it", lambda: len(load.made), lambda seen: seen > made + 5)
-        time.sleep(2)
 
     under_load(three, disturb)
     for server in three:
         assert server.process.poll() is None and "lost changes" not in server.log()
 
 
+@where_there_is_time
 def test_replicas_that_served_what_a_late_standby_lacks_end(three, pair):
     pair.replicate(synchronously=False)
     load = Load(three)

@@ -11,7 +11,7 @@ from faults import ROUNDS, History, under_load
 from replicas import LEASE, replicas
 from scenery import until
 
-FAULTS = ("cut", "kill", "cut", "kill", "cut")
+FAULTS = ("cut", "kill", "cut", "kill", "cut") if ROUNDS > 1 else ("cut", "kill", "cut")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,8 @@ def test_a_pools_keys_are_rotated_while_calls_run(three):
     def disturb(load):
         pool = load.caller.pool.id
         decided = lambda token: [load.decided_by(server, token) for server in three]
-        for victim in (None, three[1]):
+        # One of them cut off, where there is time.
+        for victim in (None, three[1])[: 1 if ROUNDS == 1 else 2]:
             former = load.caller.token()
             assert None not in decided(former)
             three[0].run("pool", "rotate-key", pool)

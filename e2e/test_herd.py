@@ -13,7 +13,7 @@ import urllib.parse
 
 import pytest
 
-from faults import ROUNDS, under_load
+from faults import ROUNDS, under_load, where_there_is_time
 from replicas import LEASE, Replica, replicas
 from scenery import until
 
@@ -136,6 +136,7 @@ def test_all_lose_the_database_and_get_it_back(three, turn):
     under_a_herd(three, fault)
 
 
+@where_there_is_time
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_all_clients_come_back_to_replicas_that_start(three, turn):
     def fault():
