@@ -4,7 +4,6 @@ that was acknowledged is lost; without it, replicas that served what the standby
 
 import contextlib
 import threading
-import time
 
 import pytest
 
