@@ -76,6 +76,8 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(refusal) => Self::Refused(refusal.message().to_owned()),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            // What comes from a server that is ending in the middle of a word.
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error.to_string()),
