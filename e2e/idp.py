@@ -9,11 +9,15 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 
+def new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Idp:
     """Serves discovery and keys on this machine, and signs tokens."""
 
     def __init__(self):
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.key = new_key()
         self.asked = []
         # What is answered at a path instead of its document: a function of the handler.
         self.instead = {}
@@ -33,8 +37,13 @@ class Idp:
         return {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}
 
     def keys(self) -> dict:
-        published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
-        return {"keys": [{**published, "kid": "one", "use": "sig", "alg": "RS256"}]}
+        return {"keys": [self.jwk(self.key, "one")]}
+
+    @staticmethod
+    def jwk(key, kid: str) -> dict:
+        """A key as it is published."""
+        published = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
+        return {**published, "kid": kid, "use": "sig", "alg": "RS256"}
 
     def token(self, key=None, kid="one", **claims) -> str:
         """A good token, unless the claims say otherwise; a claim that is None is left out."""

@@ -10,12 +10,18 @@ import secrets
 import selectors
 import socket
 import threading
+import time
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from portcullis import MASTER_KEY, Database, Server
+from scenery import until
+
+ON_POSTGRES = (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") != "sqlite"
+on_postgres = pytest.mark.skipif(not ON_POSTGRES, reason="replicas share a database on PostgreSQL")
 
 # Seconds: long enough for a machine that does much else.
 LEASE = 4
@@ -49,7 +55,10 @@ class Line(Relay):
 
     def _pass(self, near: socket.socket):
         with near, contextlib.suppress(OSError):
-            self.whole.wait()
+            if not self.whole.is_set():
+                # It is refused once there is a way again, as one whose attempts were all lost.
+                self.whole.wait()
+                return
             with socket.create_connection(self.upstream) as far:
                 self.pairs.append((near, far))
                 join(near, far, self.whole.wait)
@@ -66,6 +75,12 @@ class Line(Relay):
                     end.shutdown(socket.SHUT_RDWR)
         self.pairs.clear()
         self.whole.set()
+
+    def lead_to(self, host: str, port: int):
+        """Another database answers from now on, as behind a name or an address that moves with the primary."""
+        self.cut()
+        self.upstream = (host, port)
+        self.mend()
 
     def close(self):
         self.mend()
@@ -121,12 +136,12 @@ def free_address() -> str:
 
 
 class Replica(Server):
-    """A server that shares its database."""
+    """A server that shares its database: by a line of its own, while tests look at it `direct`."""
 
     public_url = None
 
     def __init__(self, folder: Path, database: Database, public_url: str, **settings):
-        self.public_url = public_url
+        self.public_url, self.direct = public_url, database
         parts = urllib.parse.urlsplit(database.url)
         self.line = Line(parts.hostname, parts.port or 5432)
         user = parts.netloc.rpartition("@")[0]
@@ -151,31 +166,71 @@ class Replica(Server):
         self.line.close()
 
 
+class Replicas(list):
+    """Servers of one installation: one database, one master key, one public URL, behind which a balancer is."""
+
+    def __init__(self, folder: Path, settings: str = "", database: Database | None = None):
+        super().__init__()
+        self.folder, self.settings = folder, f"{settings}\n[replica]\nlease-seconds = {LEASE}\n"
+        self.environment = {MASTER_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
+        # One that is given is somebody else's, and is not dropped.
+        self.own = None if database else Database.fresh()
+        self.database, self.balancer = database or self.own, Balancer()
+
+    def another(self, **environment) -> Replica:
+        """One more, which is not started; with more in its environment."""
+        folder, environment = self.folder / f"replica-{len(self)}", self.environment | environment
+        made = Replica(folder, self.database, self.balancer.url, settings=self.settings, environment=environment)
+        self.append(made)
+        self.balancer.backends.append(urllib.parse.urlsplit(made.endpoint).netloc)
+        return made
+
+    def rows(self, statement: str) -> list:
+        """What the database has."""
+        with contextlib.closing(self.database.connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return [list(row) for row in cursor.fetchall()]
+
+    def know_each_other(self):
+        """Waits until every one that lives knows of all others."""
+        live = sum(server.process.poll() is None for server in self)
+        look = lambda: self.rows(f"SELECT knows FROM rate_seats WHERE until > {int(time.time() * 1000)}")
+        until("the replicas", look, lambda seen: sorted(seen) == [[live - 1]] * live)
+
+    def close(self):
+        with contextlib.ExitStack() as stack:
+            if self.own:
+                stack.callback(self.own.drop)
+            for replica in self:
+                stack.callback(replica.dispose)
+            self.balancer.close()
+
+
 @contextlib.contextmanager
-def replicas(folder: Path, count: int = 3, settings: str = "", at_once: bool = False):
-    """So many servers on one new database, as a list; one started after the other, or all at once."""
-    if (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") == "sqlite":
+def replicas(
+    folder: Path,
+    count: int = 3,
+    settings: str = "",
+    at_once: bool = False,
+    database: Database | None = None,
+    environments: Sequence[dict] = (),
+):
+    """So many servers on one new database, or on one that is somebody else's; one started after the other, or all at once; with
+    more in the environment of each."""
+    if not ON_POSTGRES:
         pytest.skip("replicas share a database on PostgreSQL")
-    database, balancer = Database.fresh(), Balancer()
-    environment = {MASTER_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
-    settings = f"{settings}\n[replica]\nlease-seconds = {LEASE}\n"
-    started = []
+    made = Replicas(folder, settings, database)
     try:
         for number in range(count):
-            folder_of_it = folder / f"replica-{number}"
-            replica = Replica(folder_of_it, database, balancer.url, settings=settings, environment=environment)
-            started.append(replica)
-            balancer.backends.append(urllib.parse.urlsplit(replica.endpoint).netloc)
+            replica = made.another(**(environments[number] if environments else {}))
             if not at_once:
                 replica.start()
         if at_once:
             with concurrent.futures.ThreadPoolExecutor(count) as starting:
-                list(starting.map(Replica.start, started))
-        yield started
-        for replica in started:
+                list(starting.map(Replica.start, made))
+        yield made
+        for replica in made:
             assert "panicked" not in replica.log(), replica.log_tail(200)
     finally:
-        balancer.close()
-        for replica in started:
-            replica.dispose()
-        database.drop()
+        made.close()

@@ -13,7 +13,7 @@ import requests
 import websockets.exceptions
 import websockets.sync.client
 
-from portcullis import Database, Server
+from replicas import replicas
 from runtimes import agent, by_url, runtime
 from scenery import Scenery, tool
 
@@ -195,27 +195,13 @@ class Balancer:
 
 
 def test_a_rolling_restart_loses_no_request(tmp_path):
-    settings = "[drain]\ndelay-seconds = 2\n"
-    one = Server(tmp_path / "one", settings=settings)
-    if not one.database.url:
-        one.database.drop()
-        pytest.skip("servers share a database on PostgreSQL alone")
-    with one:
-        two = Server(tmp_path / "two", settings=settings)
-        two.database.drop()
-        two.database = Database(one.database.url)
-        two.environment = {"PORTCULLIS_MASTER_KEY": (one.data_dir / "master.key").read_text().strip()}
-        try:
-            two.start()
-            with Balancer([one.endpoint, two.endpoint]) as balancer:
-                for server in (one, two):
-                    before = balancer.sent
-                    until(lambda before=before: balancer.sent > before + 100)
-                    server.restart()
-                    until(lambda: len(balancer.ready) == 2)
+    with replicas(tmp_path, 2, settings="[drain]\ndelay-seconds = 2\n") as two:
+        with Balancer([server.endpoint for server in two]) as balancer:
+            for server in two:
                 before = balancer.sent
                 until(lambda before=before: balancer.sent > before + 100)
-        finally:
-            if two.process is not None and two.process.poll() is None:
-                two.stop()
+                server.restart()
+                until(lambda: len(balancer.ready) == 2)
+            before = balancer.sent
+            until(lambda before=before: balancer.sent > before + 100)
         assert balancer.failures == [] and balancer.sent > 300, balancer.sent

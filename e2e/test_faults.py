@@ -1,203 +1,17 @@
-"""Faults under load: replicas are killed, cut off from their database, and mended, while clients write, read and call.
-
-What the clients were told is held against a checker that is not ours (`crates/store/examples/linearizable.rs` runs it):
-a resource behaves as one register whatever replica is asked (linearizable), and a decision follows what was acknowledged
-(regular): no call that begins after a denial was acknowledged is let through, and none that begins after a permission was is
-refused, while during the change replicas may differ. Nothing that was acknowledged is lost,
-and the audit trail is whole. `PORTCULLIS_E2E_FULL` has minutes of it instead of seconds.
+"""Faults under load: replicas are killed, cut off from their database, and mended, while clients write, read and call
+(`faults.py`). `PORTCULLIS_E2E_FULL` has minutes of it instead of seconds.
 """
 
-import concurrent.futures
-import json
-import os
 import random
-import subprocess
-import threading
 import time
 
 import pytest
-import requests
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-from urllib3.exceptions import HTTPError
 
-from portcullis import PROJECT
+from faults import ROUNDS, History, under_load
 from replicas import LEASE, replicas
-from scenery import Scenery, name, tool, until
-from wire import Wire
+from scenery import until
 
-FAULTS = ("cut", "kill", "cut", "kill", "cut")
-ROUNDS = 12 if os.environ.get("PORTCULLIS_E2E_FULL") else 1
-IMPATIENT = Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=6 * LEASE)
-CHECKER = os.environ.get("PORTCULLIS_E2E_LINEARIZABLE") or str(PROJECT / "target/debug/examples/linearizable")
-# What a client says whose server is killed in the middle of its answer.
-BROKEN = (BotoCoreError, ResponseParserError, HTTPError)
-PERMIT = "permit(principal is AgentCore::OAuthUser, action, resource is AgentCore::Gateway);"
-
-
-class History:
-    """What clients asked and were told, and when."""
-
-    def __init__(self):
-        self.lines, self.lock, self.values = [], threading.Lock(), iter(range(1, 1 << 60))
-
-    def value(self) -> int:
-        with self.lock:
-            return next(self.values)
-
-    def read(self, register: str, ask):
-        """A read that is not answered says nothing."""
-        called = time.monotonic_ns()
-        seen = ask()
-        if seen is not None:
-            self._keep(register=register, called=called, returned=time.monotonic_ns(), read=seen)
-
-    def write(self, register: str, value: int, ask) -> bool:
-        """A write that is not acknowledged may be done at any time."""
-        called = time.monotonic_ns()
-        line = {"register": register, "called": called, "write": value}
-        try:
-            ask()
-            line["returned"] = time.monotonic_ns()
-        except ClientError as refused:
-            # What was refused for what it says was not done.
-            if refused.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-                return False
-        except BROKEN:
-            pass
-        self._keep(**line)
-        return "returned" in line
-
-    def _keep(self, **line):
-        with self.lock:
-            self.lines.append(line)
-
-    def check(self) -> subprocess.CompletedProcess:
-        lines = "\n".join(json.dumps(line) for line in self.lines)
-        return subprocess.run([CHECKER, "decision"], input=lines, capture_output=True, text=True, timeout=300, check=False)
-
-
-class Load:
-    """Clients of all replicas at random."""
-
-    def __init__(self, servers: list):
-        self.servers, self.history, self.over = servers, History(), threading.Event()
-        self.made = []
-        make = Scenery(servers[0])
-        pool = make.pool()
-        client = pool.client("invoke")
-        self.gateway = make.gateway(pool.authorizer(client))
-        self.gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
-        self.engine = make.engine()
-        self.engine.policy(PERMIT, validationMode="IGNORE_ALL_FINDINGS")
-        self.gateway.enforce(self.engine.arn)
-        self.token = client.token()
-        self.registers = [make.engine().id for _ in range(2)]
-
-    def client(self, service="bedrock-agentcore-control"):
-        return random.choice(self.servers).client(service, config=IMPATIENT)
-
-    def describe(self):
-        """Writes a description, and reads others'."""
-        while not self.over.is_set():
-            engine = random.choice(self.registers)
-            if random.random() < 0.3:
-                value = self.history.value()
-                update = dict(policyEngineId=engine, description={"optionalValue": str(value)})
-                client = self.client()
-                self.history.write(engine, value, lambda: client.update_policy_engine(**update))
-            else:
-                client = self.client()
-                self.history.read(engine, lambda: described(client, engine))
-
-    def forbid(self):
-        """Forbids the tool and permits it again: 1 and 0 in the register of decisions."""
-        while self.sure(1, self.with_forbid) and self.sure(0, self.without_forbids):
-            time.sleep(random.uniform(0, 0.3))
-
-    def sure(self, value: int, ask) -> bool:
-        """Asks until it was told that it is done."""
-        while not self.over.is_set():
-            client = self.client()
-            if self.history.write("decision", value, lambda client=client: ask(client)):
-                time.sleep(random.uniform(0, 0.3))
-                return True
-            time.sleep(0.1)
-        return False
-
-    def with_forbid(self, client):
-        statement = f'forbid(principal, action, resource == AgentCore::Gateway::"{self.gateway.arn}");'
-        made = client.create_policy(
-            policyEngineId=self.engine.id,
-            name=f"forbid_{self.history.value()}",
-            definition={"cedar": {"statement": statement}},
-            validationMode="IGNORE_ALL_FINDINGS",
-        )
-        while client.get_policy(policyEngineId=self.engine.id, policyId=made["policyId"])["status"] != "ACTIVE":
-            time.sleep(0.02)
-
-    def without_forbids(self, client):
-        for policy in client.list_policies(policyEngineId=self.engine.id, maxResults=100)["policies"]:
-            if policy["name"].startswith("forbid_"):
-                client.delete_policy(policyEngineId=self.engine.id, policyId=policy["policyId"])
-        # Another attempt, of which nobody knows, may have come in between.
-        left = client.list_policies(policyEngineId=self.engine.id, maxResults=100)["policies"]
-        if any(policy["name"].startswith("forbid_") for policy in left):
-            raise BotoCoreError()
-
-    def call(self):
-        """Calls the tool: what it is told is what it reads of the register of decisions."""
-        while not self.over.is_set():
-            self.history.read("decision", self.decided)
-
-    def decided(self):
-        message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
-        message["params"] = {"name": "Tools___echo", "arguments": {"text": "x"}}
-        wire = Wire(random.choice(self.servers).at(self.gateway.url), self.token, "2025-11-25")
-        try:
-            answer = wire.post(message)
-        except requests.RequestException:
-            return None
-        if answer.status_code != 200 or "result" not in answer.json():
-            return None
-        result = answer.json()["result"]
-        if not result.get("isError"):
-            return 0
-        return 1 if "Tool Execution Denied" in json.dumps(result) else None
-
-    def make(self):
-        """Makes things, and remembers what was acknowledged."""
-        while not self.over.is_set():
-            wanted = name("kept")
-            try:
-                self.client("iam").create_user(UserName=wanted)
-            except (ClientError, *BROKEN):
-                continue
-            self.made.append(wanted)
-
-    def disturb(self):
-        """One fault after the other, each shorter than a lease or longer; two replicas of three are left alone."""
-        for fault in FAULTS:
-            victim, pause = random.choice(self.servers), random.choice((0.3, 1.3)) * LEASE
-            if fault == "kill":
-                victim.kill()
-                time.sleep(pause)
-                victim.start()
-            else:
-                victim.line.cut()
-                time.sleep(pause)
-                victim.line.mend()
-                until("it is back", victim.is_ready, lambda seen: seen)
-            time.sleep(random.uniform(0, 1))
-        self.over.set()
-
-
-def described(client, engine: str):
-    try:
-        return int(client.get_policy_engine(policyEngineId=engine).get("description") or 0)
-    except (ClientError, *BROKEN):
-        return None
+FAULTS = ("cut", "kill", "cut", "kill", "cut") if ROUNDS > 1 else ("cut", "kill", "cut")
 
 
 @pytest.fixture(scope="module")
@@ -208,32 +22,52 @@ def three(tmp_path_factory):
 
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_nothing_acknowledged_is_lost_and_nothing_denied_is_let_through(three, turn):
-    seed = random.randrange(1 << 32)
-    print(f"the seed is {seed}")
-    random.seed(seed)
-    load = Load(three)
-    work = [load.describe, load.describe, load.describe, load.forbid, load.call, load.call, load.make, load.disturb]
-    with concurrent.futures.ThreadPoolExecutor(len(work)) as pool:
-        working = [pool.submit(it) for it in work]
-        concurrent.futures.wait(working, return_when=concurrent.futures.FIRST_EXCEPTION)
-        load.over.set()
-        for it in working:
-            it.result()
-    for server in three:
-        until("all are back", server.is_ready, lambda seen: seen)
-    lines = load.history.lines
-    decisions = [line.get("read") for line in lines if line["register"] == "decision"]
-    assert {0, 1} <= set(decisions), f"{len(lines)} operations, and nobody was refused"
-    checked = load.history.check()
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    present = {
-        user["UserName"]
-        for page in three[0].client("iam").get_paginator("list_users").paginate()
-        for user in page["Users"]
-    }
-    assert set(load.made) <= present, set(load.made) - present
-    verified = three[0].run("audit", "verify", check=False)
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    def disturb(load):
+        """One fault after the other, each shorter than a lease or longer; two replicas of three are left alone."""
+        for fault in FAULTS:
+            victim, pause = random.choice(three), random.choice((0.3, 1.3)) * LEASE
+            if fault == "kill":
+                victim.kill()
+                time.sleep(pause)
+                victim.start()
+            else:
+                victim.line.cut()
+                time.sleep(pause)
+                victim.line.mend()
+                until("it is back", victim.is_ready, lambda seen: seen)
+            time.sleep(random.uniform(0, 1))
+
+    under_load(three, disturb)
+
+
+def test_a_pools_keys_are_rotated_while_calls_run(three):
+    """What the new key signs is taken by all at once; what a revoked one signed is refused by all within a second, or, where one
+    is cut off, when its lease is over."""
+
+    def disturb(load):
+        pool = load.caller.pool.id
+        decided = lambda token: [load.decided_by(server, token) for server in three]
+        # One of them cut off, where there is time.
+        for victim in (None, three[1])[: 1 if ROUNDS == 1 else 2]:
+            former = load.caller.token()
+            assert None not in decided(former)
+            three[0].run("pool", "rotate-key", pool)
+            load.token = load.caller.token()
+            assert None not in decided(load.token) and None not in decided(former)
+            if victim is not None:
+                victim.line.cut()
+            try:
+                three[2].run("pool", "revoke-former-keys", pool)
+                until("the end of the key", lambda: decided(former), lambda seen: seen == [None] * 3, 1.5 * LEASE)
+                assert three[0].is_ready() and load.decided_by(three[0]) is not None
+            finally:
+                if victim is not None:
+                    victim.line.mend()
+            for server in three:
+                until("the new key", lambda server=server: load.decided_by(server), lambda seen: seen is not None)
+            assert decided(former) == [None] * 3
+
+    under_load(three, disturb)
 
 
 def test_the_checker_finds_what_is_wrong():

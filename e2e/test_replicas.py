@@ -229,13 +229,3 @@ def test_one_that_knows_what_the_database_does_not_ends(three, scene):
         assert "lost changes that this replica has served" in replica.log()
         replica.start()
     assert permitted(calls(doomed, scene[1], scene[3]))
-
-
-def test_a_herd_that_starts_at_once_on_an_empty_database_is_one_system(tmp_path):
-    with replicas(tmp_path, 3, at_once=True) as herd:
-        roots = {replica.root_key for replica in herd}
-        assert len(roots) == 1
-        make = Scenery(herd[0])
-        gateway = make.gateway()
-        for replica in herd:
-            Wire(replica.at(gateway.url)).initialize()

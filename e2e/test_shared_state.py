@@ -1,10 +1,7 @@
 """Several servers on one database, and clients that never come to the same one twice: sessions go on, limits hold for all of
 them together, a token is refreshed by one of them, and an empty database becomes one installation."""
 
-import base64
 import contextlib
-import os
-import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,72 +11,26 @@ import pytest
 from authorization_server import AuthorizationServer
 from federation import Agent, walk
 from hostile_upstream import HostileUpstream
-from portcullis import Database, Server
-from scenery import tool, until
-from test_docs import free_port
+from portcullis import Server
+from replicas import on_postgres, replicas
+from scenery import Scenery, tool, until
 from test_rate_limits import limit, requests, status
 from wire import Wire, text_of
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("PORTCULLIS_E2E_DATABASE", "sqlite") == "sqlite", reason="SQLite has one server"
-)
+pytestmark = on_postgres
 
 SESSIONS = {"protocolConfiguration": {"mcp": {"sessionConfiguration": {"sessionTimeoutInSeconds": 900}}}}
 
 
-class Replicas:
-    """Servers of one installation: one database, one master key, one public URL."""
-
-    def __init__(self, folder):
-        self.folder, self.servers, self.database = folder, [], Database.fresh()
-        self.key = base64.b64encode(secrets.token_bytes(32)).decode()
-        self.public = f"http://127.0.0.1:{free_port()}"
-
-    def another(self) -> Server:
-        first = not self.servers
-        made = Server(
-            self.folder / f"replica-{len(self.servers)}",
-            environment={"PORTCULLIS_MASTER_KEY": self.key},
-            arguments=["--public-url", self.public],
-            database=self.database,
-        )
-        made.endpoint = self.public if first else f"http://127.0.0.1:{free_port()}"
-        self.servers.append(made)
-        return made
-
-    def close(self):
-        with contextlib.ExitStack() as stack:
-            stack.callback(self.database.drop)
-            for server in self.servers:
-                stack.callback(server.dispose)
-
-    def rows(self, statement: str) -> list:
-        with contextlib.closing(self.database.connect()) as connection:
-            cursor = connection.cursor()
-            cursor.execute(statement)
-            return [list(row) for row in cursor.fetchall()]
-
-    def know_each_other(self):
-        """Waits until every one that lives knows of all others."""
-        live = sum(server.process.poll() is None for server in self.servers)
-        look = lambda: self.rows(f"SELECT knows FROM rate_seats WHERE until > {int(time.time() * 1000)}")
-        until("the replicas", look, lambda seen: sorted(seen) == [[live - 1]] * live)
-
-
 @pytest.fixture(scope="module")
-def replicas(tmp_path_factory):
-    made = Replicas(tmp_path_factory.mktemp("replicas"))
-    try:
-        made.another().start()
-        made.another().start()
+def shared(tmp_path_factory):
+    with replicas(tmp_path_factory.mktemp("replicas"), 2) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture(scope="module")
-def server(replicas):
-    return replicas.servers[0]
+def server(shared):
+    return shared[0]
 
 
 def at(server: Server, gateway, token=None, **headers) -> Wire:
@@ -93,8 +44,8 @@ def opened(wire: Wire) -> str:
     return wire.post(message).headers["Mcp-Session-Id"]
 
 
-def test_a_session_goes_on_at_every_replica_and_the_server_behind_sees_one(make, replicas):
-    first, second = replicas.servers[:2]
+def test_a_session_goes_on_at_every_replica_and_the_server_behind_sees_one(make, shared):
+    first, second = shared[:2]
     upstream = HostileUpstream()
     try:
         pool = make.pool()
@@ -123,7 +74,7 @@ def test_a_session_goes_on_at_every_replica_and_the_server_behind_sees_one(make,
             stranger = at(server, gateway, eve.token(), **session)
             assert stranger.post(stranger.message("tools/list")).status_code == 404
         # A third replica has never seen it; the one that opened it may be gone.
-        third = replicas.another().start()
+        third = shared.another().start()
         last = at(third, gateway, token, **session)
         assert text_of(last.tool("Up___fine")) == "fine, by 1"
         assert upstream.server.initialised == before + 2
@@ -133,14 +84,14 @@ def test_a_session_goes_on_at_every_replica_and_the_server_behind_sees_one(make,
         listed = lambda one: one.post(one.message("tools/list")).status_code
         assert listed(there) == 404
         until("the end", lambda: listed(here), lambda seen: seen == 404, 5)
-        assert replicas.rows("SELECT COUNT(*) FROM mcp_upstream_sessions") == [[0]]
+        assert shared.rows("SELECT COUNT(*) FROM mcp_upstream_sessions") == [[0]]
     finally:
         upstream.stop()
 
 
-def test_a_session_outlives_the_replica_that_opened_it(make, replicas):
-    _, second = replicas.servers[:2]
-    third = replicas.another().start()
+def test_a_session_outlives_the_replica_that_opened_it(make, shared):
+    _, second = shared[:2]
+    third = shared.another().start()
     gateway = make.gateway(**SESSIONS)
     gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
     for server in (second, third):
@@ -151,26 +102,26 @@ def test_a_session_outlives_the_replica_that_opened_it(make, replicas):
     went_on = at(second, gateway, **session)
     until("the tools", went_on.tools, lambda seen: [one["name"] for one in seen] == ["Tools___echo"])
     # Nothing of it stands in the database: it is its id.
-    assert replicas.rows("SELECT COUNT(*) FROM mcp_sessions WHERE ended = 0") == [[0]]
+    assert shared.rows("SELECT COUNT(*) FROM mcp_sessions WHERE ended = 0") == [[0]]
 
 
-def limited(make, replicas, *entries):
+def limited(make, shared, *entries):
     """A gateway with a limit that is in force at the first two replicas, and how to call it at each."""
     gateway = make.gateway()
     gateway.lambda_target("Tools", make.function(), [tool("echo", text="string")])
     # What is blocked costs nothing, and shows that the limit is there.
     limit(gateway, ["$.context.request.header.x-tenant"], (["blocked"], requests(0)), *entries)
-    wires = [at(server, gateway) for server in replicas.servers[:2]]
+    wires = [at(server, gateway) for server in shared[:2]]
     for wire in wires:
         blocked = lambda wire=wire: status(wire, "Tools___echo", **{"X-Tenant": "blocked"}).status_code
         until("the limit", blocked, lambda seen: seen == 429, 5)
     return wires
 
 
-def test_a_limit_holds_for_all_replicas_together(make, replicas):
-    replicas.know_each_other()
+def test_a_limit_holds_for_all_replicas_together(make, shared):
+    shared.know_each_other()
     most = 30
-    wires = limited(make, replicas, (["*"], requests(most)))
+    wires = limited(make, shared, (["*"], requests(most)))
     call = lambda wire: status(wire, "Tools___echo", **{"X-Tenant": "one"})
     call(wires[0])
     began = time.monotonic()
@@ -187,12 +138,12 @@ def test_a_limit_holds_for_all_replicas_together(make, replicas):
     assert status(wires[1], "Tools___echo", **{"X-Tenant": "other"}).status_code == 200
 
 
-def test_what_cannot_be_taken_is_not_let_through(make, replicas):
-    replicas.know_each_other()
-    wires = limited(make, replicas, (["*"], requests(1000)))
+def test_what_cannot_be_taken_is_not_let_through(make, shared):
+    shared.know_each_other()
+    wires = limited(make, shared, (["*"], requests(1000)))
     call = lambda wire, tenant: status(wire, "Tools___echo", **{"X-Tenant": tenant}).status_code
     assert call(wires[0], "before") == 200
-    with contextlib.closing(replicas.database.connect()) as connection:
+    with contextlib.closing(shared.database.connect()) as connection:
         # The database answers to nobody about rates.
         connection.cursor().execute(f"SELECT pg_advisory_lock({0x50434C52})")
         assert [call(wire, "meanwhile") for wire in wires] == [429, 429]
@@ -200,8 +151,8 @@ def test_what_cannot_be_taken_is_not_let_through(make, replicas):
         until("the limit", lambda wire=wire: call(wire, "after"), lambda seen: seen == 200, 10)
 
 
-def test_people_are_refreshed_by_one_replica(replicas):
-    first, second = replicas.servers[:2]
+def test_people_are_refreshed_by_one_replica(shared):
+    first, second = shared[:2]
     abroad = AuthorizationServer()
     try:
         agent = Agent(first, abroad.provider)
@@ -228,20 +179,17 @@ def test_people_are_refreshed_by_one_replica(replicas):
 
 
 def test_an_empty_database_becomes_one_installation(tmp_path):
-    replicas = Replicas(tmp_path)
-    try:
-        servers = [replicas.another() for _ in range(3)]
-        with ThreadPoolExecutor(3) as pool:
-            list(pool.map(Server.start, servers))
+    with replicas(tmp_path, at_once=True) as servers:
         keys = {server.root_key for server in servers}
         assert len(keys) == 1
-        assert replicas.rows("SELECT COUNT(*) FROM sealed_meta WHERE name = 'data_key'") == [[1]]
-        assert replicas.rows("SELECT COUNT(*) FROM access_keys") == [[1]]
-        assert replicas.rows("SELECT COUNT(*) FROM accounts") == [[1]]
+        assert servers.rows("SELECT COUNT(*) FROM sealed_meta WHERE name = 'data_key'") == [[1]]
+        assert servers.rows("SELECT COUNT(*) FROM access_keys") == [[1]]
+        assert servers.rows("SELECT COUNT(*) FROM accounts") == [[1]]
         # What one seals, the others open.
         servers[0].client("secretsmanager").create_secret(Name="of-all", SecretString="hunter2")
         for server in servers:
             found = server.client("secretsmanager").get_secret_value(SecretId="of-all")
             assert found["SecretString"] == "hunter2"
-    finally:
-        replicas.close()
+        gateway = Scenery(servers[0]).gateway()
+        for server in servers:
+            Wire(server.at(gateway.url)).initialize()

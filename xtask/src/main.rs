@@ -10,6 +10,7 @@ mod chromium;
 mod codegen;
 mod deny;
 mod dev;
+mod faketime;
 mod fuzz;
 mod node;
 mod postgres;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, cores, project};
 use crate::postgres::{self, Cluster};
-use crate::{chromium, codegen, node, python, solver, tidy};
+use crate::{chromium, codegen, faketime, node, python, solver, tidy};
 
 /// What tells most about a database: every operation once, and what is kept, bound, counted, searched and recovered. These
 /// run on PostgreSQL, too; with `--full` all do.
@@ -16,13 +16,18 @@ const ABOUT_DATABASES: &[&str] = &[
     "test_audit.py",
     "test_backup.py",
     "test_canaries.py",
+    "test_clock_skew.py",
     "test_crash.py",
     "test_credential_providers.py",
     "test_demo.py",
     "test_drain.py",
+    "test_failover.py",
     "test_faults.py",
+    "test_full_disks.py",
+    "test_herd.py",
     "test_iam.py",
     "test_iam_tags.py",
+    "test_issuers.py",
     "test_kms.py",
     "test_lifecycle.py",
     "test_log_delivery.py",
@@ -134,6 +139,7 @@ impl Clients {
         let python = python::environment(chore, "mcp1")?;
         postgres::install(chore)?;
         solver::install(chore)?;
+        faketime::install(chore)?;
         Ok(Self {
             python,
             modern: python::environment(chore, "mcp2")?,

@@ -1,5 +1,8 @@
 //! What can go wrong with the store, as facts.
 
+use sqlx::error::DatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
 /// A statement or a transaction that did not succeed. Nothing of it is in the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -83,16 +86,18 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
+            sqlx::Error::Database(refusal) if is_elsewhere(&**refusal) => {
+                Self::Unavailable(refusal.message().to_owned())
+            }
             sqlx::Error::Database(refusal) if refusal.is_unique_violation() => Self::Exists,
             sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_no_room(&code)) => {
                 Self::NoRoom(refusal.message().to_owned())
             }
-            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| is_away(&code)) => {
-                Self::Unavailable(refusal.message().to_owned())
-            }
             sqlx::Error::Database(refusal) => Self::Refused(refusal.message().to_owned()),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            // What comes from a server that is ending in the middle of a word.
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable(error.to_string()),
@@ -101,10 +106,19 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Whether a code says that PostgreSQL ends, starts, is a standby or has too many connections ("Error Codes": classes 57P and
-/// 08, `read_only_sql_transaction`, `too_many_connections`): nothing is wrong with what was asked.
+/// Whether PostgreSQL ended the connection with what it says, so that it may have committed or not, or says that it is away.
+fn is_elsewhere(refusal: &dyn DatabaseError) -> bool {
+    let ended = refusal
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|refusal| matches!(refusal.severity(), PgSeverity::Fatal | PgSeverity::Panic));
+    ended || refusal.code().is_some_and(|code| is_away(&code))
+}
+
+/// Whether a code says that PostgreSQL ends, starts, is a standby, has too many connections, or let others have their turn
+/// for too long ("Error Codes": classes 57P and 08, `read_only_sql_transaction`, `too_many_connections`,
+/// `lock_not_available`): nothing is wrong with what was asked.
 fn is_away(code: &str) -> bool {
-    matches!(code, "57P01" | "57P02" | "57P03" | "25006" | "53300")
+    matches!(code, "57P01" | "57P02" | "57P03" | "25006" | "53300" | "55P03")
         || (code.len() == 5 && code.starts_with("08"))
 }
 

@@ -11,7 +11,8 @@ use crate::{Store, StoreError};
 
 /// A number of our own, under which they queue: "PCLR" in ASCII.
 const LOCK: i64 = 0x5043_4C52;
-/// How much clocks may differ, in nanoseconds; a count that is further ahead is of a clock that was wrong.
+/// How much the clocks of replicas and of databases may differ, in nanoseconds; a count that is further ahead is of a clock
+/// that was wrong.
 const SKEW: i64 = 5_000_000_000;
 /// How long it is known that there was a replica, in milliseconds: a day.
 const REMEMBERED: i64 = 24 * 60 * 60 * 1_000;
@@ -45,6 +46,20 @@ impl Store {
     #[must_use]
     pub fn may_be_shared(&self) -> bool {
         self.is_postgres()
+    }
+
+    /// What time it is by the database's clock, where that has one of its own: replicas whose own clocks differ agree on it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database fails.
+    pub async fn database_time(&self) -> Result<Option<Timestamp>, StoreError> {
+        if !self.is_postgres() {
+            return Ok(None);
+        }
+        let mut tx = self.read().await?;
+        let sql = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT";
+        let row = tx.fetch_one(sql, params![]).await?;
+        row.map(|row| row.int(0).map(Timestamp::from_millis)).transpose()
     }
 
     /// Takes of each value what is there of what is wanted. `now` is in nanoseconds since the epoch.

@@ -200,7 +200,9 @@ impl Store {
         };
         let mut tx = Tx { open, store: self.clone(), wrote_change: false, appended: false };
         if matches!(tx.open, Open::Postgres(_)) {
-            tx.execute("SELECT pg_advisory_xact_lock($1)", params![lock]).await?;
+            // Who has its turn and is not heard of any more, as a replica that is cut off, does not keep it for long.
+            const TURN: &str = "SELECT pg_advisory_xact_lock($1), set_config('idle_in_transaction_session_timeout', '5s', TRUE)";
+            tx.execute(TURN, params![lock]).await?;
         }
         Ok(tx)
     }

@@ -67,6 +67,20 @@ async fn sqlite_is_one_servers_alone() {
 }
 
 #[tokio::test]
+async fn who_is_not_heard_of_any_more_loses_its_turn() {
+    let Some(place) = place().await else { return };
+    let ((here, _), (there, _)) = (opened(&place).await, opened(&place).await);
+    // As a replica that is cut off amid a change: it says nothing, and its connection stays.
+    let mut silent = here.begin().await.unwrap();
+    let began = Instant::now();
+    change(&there).await;
+    let waited = began.elapsed();
+    assert!((Duration::from_secs(4)..Duration::from_secs(12)).contains(&waited), "{waited:?}");
+    // What it asks now is not refused for what it says: nobody knows what became of it.
+    assert!(matches!(silent.last_change().await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
 async fn a_change_waits_for_those_with_a_lease_and_for_nobody_else() {
     let Some(place) = place().await else { return };
     let ((here, one), (there, other)) = (opened(&place).await, opened(&place).await);

@@ -3,7 +3,7 @@
 //!
 //! A replica that is the only one counts for itself and asks nobody. Whether it is the only one, it says and learns every
 //! second; one that has not reached the database for three is not believed to be. Where nothing can be taken, nothing is
-//! let through.
+//! let through. What replicas tell each other of time is by the database's clock: their own may differ.
 //!
 //! The leases of `store::Replica` say the same of who is there, and not enough: they forget who is gone, and here it counts
 //! for as long as a burst takes to be paid for; and who is alone must know it for certain, by the clock that rates count by.
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::{Clock, Pace, Random, Timestamp};
+use domain::{Clock, Pace, Random, Taken, Timestamp};
 use store::{OtherReplicas, RateAsk, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +44,8 @@ struct Inner {
     /// What this process is called among the others.
     replica: String,
     others: Others,
+    /// How far the clock is ahead of the database's, in milliseconds, as it was when this replica last said that it is there.
+    ahead: AtomicI64,
     asks: mpsc::Sender<Ask>,
     /// Whether this replica has said that it ends; held while it says anything, so that it says nothing after that.
     left: tokio::sync::Mutex<bool>,
@@ -93,6 +95,7 @@ impl Leases {
             clock: Arc::clone(clock),
             replica: domain::uuid(random),
             others: Others::default(),
+            ahead: AtomicI64::new(0),
             asks,
             left: tokio::sync::Mutex::new(false),
             counted: Mutex::default(),
@@ -108,7 +111,8 @@ impl Leases {
         let Some(inner) = &self.0 else { return };
         *inner.left.lock().await = true;
         let shared = inner.others.arrivals.load(Ordering::Relaxed) > 0;
-        let left = inner.store.leave_rate_seat(&inner.replica, shared.then(|| inner.clock.now())).await;
+        let now = inner.for_all(inner.clock.now());
+        let left = inner.store.leave_rate_seat(&inner.replica, shared.then_some(now)).await;
         if let Err(error) = left {
             tracing::warn!(%error, "Other replicas cannot be told that this one ends.");
         }
@@ -166,15 +170,35 @@ impl Inner {
         if *left {
             return;
         }
-        let now = self.clock.now();
-        let until = now.plus(BELIEVED);
-        let knows = self.others.live.load(Ordering::Acquire);
-        let sitting = self.store.keep_rate_seat(&self.replica, knows, (now, until));
+        let sitting = async {
+            if let Some(time) = self.store.database_time().await? {
+                let ahead = self.clock.now().millis().saturating_sub(time.millis());
+                self.ahead.store(ahead, Ordering::Release);
+            }
+            let now = self.clock.now();
+            let until = now.plus(BELIEVED);
+            let knows = self.others.live.load(Ordering::Acquire);
+            let place = (self.for_all(now), self.for_all(until));
+            let found = self.store.keep_rate_seat(&self.replica, knows, place).await?;
+            let here =
+                |moment: Timestamp| Timestamp::from_millis(moment.millis().saturating_add(self.ahead()));
+            Ok::<_, StoreError>((OtherReplicas { until: found.until.map(here), ..found }, until))
+        };
         match tokio::time::timeout(PATIENCE, sitting).await {
-            Ok(Ok(found)) => self.saw(found, until),
+            Ok(Ok((found, until))) => self.saw(found, until),
             Ok(Err(error)) => tracing::warn!(%error, "Other replicas cannot be asked about."),
             Err(_) => tracing::warn!("Other replicas cannot be asked about: the database does not answer."),
         }
+    }
+
+    /// How far this replica's clock is ahead of the one that all have in common, in milliseconds.
+    fn ahead(&self) -> i64 {
+        self.ahead.load(Ordering::Acquire)
+    }
+
+    /// A moment of this replica's clock by the one that all have in common.
+    fn for_all(&self, moment: Timestamp) -> Timestamp {
+        Timestamp::from_millis(moment.millis().saturating_sub(self.ahead()))
     }
 
     fn saw(self: &Arc<Self>, found: OtherReplicas, until: Timestamp) {
@@ -253,11 +277,15 @@ impl Inner {
                 RateAsk { name: key, pace: work.pace, wanted, refund: work.refund, owed }
             })
             .collect();
-        let taking = tokio::time::timeout(PATIENCE, self.store.take_rates(&asks, moment));
+        let ahead = self.ahead().saturating_mul(1_000_000);
+        let taking = self.store.take_rates(&asks, moment.saturating_sub(ahead));
+        let taking = tokio::time::timeout(PATIENCE, taking);
         let unanswered = |_| Err(StoreError::Unavailable("it does not answer".to_owned()));
         match taking.await.unwrap_or_else(unanswered) {
             Ok(taken) => {
                 for ((ask, work), taken) in asks.iter().zip(work.values()).zip(taken) {
+                    let (paid, next) = (taken.paid.saturating_add(ahead), taken.next.saturating_add(ahead));
+                    let taken = Taken { paid, next, ..taken };
                     let asked = (work.pace, ask.wanted);
                     work.counting.change(&work.name, |count| count.taken(taken, asked, arrivals, moment));
                     if taken.granted > 0 {
@@ -330,6 +358,7 @@ mod tests {
                 clock: Arc::<FixedClock>::clone(clock),
                 replica: domain::uuid(&SystemRandom),
                 others: Others::default(),
+                ahead: AtomicI64::new(0),
                 asks,
                 left: tokio::sync::Mutex::new(false),
                 counted: Mutex::default(),
