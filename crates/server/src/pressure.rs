@@ -16,7 +16,7 @@ use crate::configuration::Limits;
 use crate::doors::{Cut, Doors};
 
 /// How many requests at once a thread always takes.
-const FEWEST: usize = 64;
+const FEWEST: usize = 256;
 /// How often a thread looks that has many requests, and one that has few.
 const LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// How long a thread is found late, look by look, before it takes less.
