@@ -6,15 +6,20 @@
 //! Lambda bootstrap. docs/performance.md says how to read the figures.
 
 mod failure;
+mod footprint;
 mod function;
 mod iam;
+mod lasting;
 mod load;
 mod message;
 mod policy;
 mod process;
 mod proxy;
 mod run;
+mod scaling;
+mod scene;
 mod serve;
+mod target;
 mod tools;
 mod upstream;
 mod vault;
@@ -46,9 +51,24 @@ enum Part {
     Proxy {
         /// Where requests go: an address and a port
         upstream: String,
+        /// Where it listens
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
     },
     /// Call as the plan on standard input says, and report as JSON
     Load,
+    /// Call by the clock as standard input says, and report as JSON
+    Paced,
+    /// How much memory the server keeps: under load, for tools, for idle connections
+    Memory(footprint::Options),
+    /// How soon a server is ready that has many gateways stored
+    Start(footprint::Options),
+    /// Offer much more than can be served, and see that the server stays small, refuses fast, and recovers
+    Overload(lasting::OverloadOptions),
+    /// What two replicas serve beside one, and what a model says of more
+    Scaling(scaling::Options),
+    /// Load the server for long while everything changes, and see that it stays as it was
+    Soak(lasting::SoakOptions),
     /// Read tokens of people out of a vault with few and with many, in a new database
     Vault {
         /// A folder for the database
@@ -78,8 +98,14 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().part {
         Part::Run(options) => run::run(&options),
         Part::Upstream => upstream::run(),
-        Part::Proxy { upstream } => proxy::run(&upstream),
+        Part::Proxy { upstream, listen } => proxy::run(&upstream, &listen),
         Part::Load => load::run(),
+        Part::Paced => load::run_paced(),
+        Part::Memory(options) => footprint::memory(&options),
+        Part::Start(options) => footprint::start(&options),
+        Part::Overload(options) => lasting::overload(&options),
+        Part::Scaling(options) => scaling::run(&options),
+        Part::Soak(options) => lasting::soak(&options),
         Part::Vault { folder } => vault::run(&folder),
         Part::Policy { results } => policy::run(&results),
         Part::Iam { results } => iam::run(&results),

@@ -25,10 +25,42 @@ fn ticks(stat: &str) -> Option<u32> {
 
 /// The memory that a process has in use now, in MiB; zero when that cannot be told.
 pub(crate) fn resident_mib(pid: u32) -> u64 {
+    kib(pid, "VmRSS:") / 1024
+}
+
+/// The same, to the KiB.
+pub(crate) fn resident_exactly(pid: u32) -> f64 {
+    kib(pid, "VmRSS:") as f64 / 1024.0
+}
+
+/// The most memory that a process ever had in use, in MiB; zero when that cannot be told.
+pub(crate) fn peak_mib(pid: u32) -> f64 {
+    kib(pid, "VmHWM:") as f64 / 1024.0
+}
+
+/// How many descriptors a process has open; zero when that cannot be told.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// The processes that a process has started and that still run.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let listed = std::fs::read_to_string(path).unwrap_or_default();
+    listed.split_ascii_whitespace().filter_map(|child| child.parse().ok()).collect()
+}
+
+/// How many descriptors this process and those that it starts may have open.
+pub(crate) fn most_descriptors() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX)
+}
+
+fn kib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib: u64 = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
-    kib / 1024
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -44,6 +76,8 @@ mod tests {
     #[test]
     fn this_process_has_memory() {
         assert!(resident_mib(std::process::id()) > 0);
+        assert!(peak_mib(std::process::id()) >= resident_exactly(std::process::id()));
+        assert!(descriptors(std::process::id()) > 2 && most_descriptors() > 2);
         assert!(processor_time(std::process::id()).is_ok());
     }
 }

@@ -17,12 +17,12 @@ use crate::serve::serve;
 type Body = Either<Full<Bytes>, Incoming>;
 type Pool = Client<HttpConnector, Full<Bytes>>;
 
-pub(crate) fn run(upstream: &str) -> Result<(), Failure> {
+pub(crate) fn run(upstream: &str, listen: &str) -> Result<(), Failure> {
     let upstream: Authority = upstream.parse().map_err(|error| Failure::of("no address", error))?;
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let pool: Pool = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(256).build(connector);
-    serve(move |request| {
+    serve(listen, move |request| {
         let (pool, upstream) = (pool.clone(), upstream.clone());
         async move { pass_on(&pool, upstream, request).await.unwrap_or_else(|()| bad_gateway()) }
     })

@@ -17,8 +17,8 @@ use crate::runtime;
 /// What the line begins with by which a part says where it listens.
 pub(crate) const LISTENS: &str = "listening on ";
 
-/// Serves on a port of the system's choice, which is printed, until the process is ended.
-pub(crate) fn serve<H, F, B>(handler: H) -> Result<(), Failure>
+/// Serves at an address, which is printed with the port that the system chose where it was to, until the process is ended.
+pub(crate) fn serve<H, F, B>(address: &str, handler: H) -> Result<(), Failure>
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
@@ -27,7 +27,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     runtime()?.block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = TcpListener::bind(address).await?;
         writeln!(std::io::stdout(), "{LISTENS}{}", listener.local_addr()?)?;
         loop {
             let (stream, _) = listener.accept().await?;

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::load::Plan;
+
 /// What a call of an upstream's tool answers.
 pub(crate) const ANSWER: &str = "The report was filed under number 4711; nothing else is to be done.";
 
@@ -58,6 +60,12 @@ pub(crate) fn document(server: &str) -> Value {
                 "description": "It is filed", "content": { "application/json": { "schema": answer } } } },
         } } },
     })
+}
+
+/// The message that calls a tool by its name.
+pub(crate) fn call(name: &str) -> String {
+    let params = json!({ "name": name, "arguments": arguments() });
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"tools/call\",\"params\":{params}}}", Plan::ID)
 }
 
 /// The arguments of every call: 256 characters of text and a number.

@@ -75,7 +75,7 @@ struct Meta<'a> {
 
 pub(crate) fn run() -> Result<(), Failure> {
     let answers = Arc::new(Answers::written());
-    serve(move |request| answer(Arc::clone(&answers), request))
+    serve("127.0.0.1:0", move |request| answer(Arc::clone(&answers), request))
 }
 
 async fn answer(answers: Arc<Answers>, request: Request<Incoming>) -> Response<Body> {

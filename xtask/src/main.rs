@@ -47,7 +47,7 @@ enum Verb {
     Tidy,
     /// Run every test: format, lints, walls, unit and integration tests, real clients, on both databases
     Test {
-        /// Also what is longer: many crash points, large corpora
+        /// Also what is longer: many crash points, large corpora, overload, a soak of five minutes
         #[arg(long)]
         full: bool,
         /// Only the end-to-end tests whose name holds this
@@ -56,7 +56,8 @@ enum Verb {
     },
     /// Measure the gateway beside a bare reverse proxy: a table on standard output, JSON in bench/results
     Bench {
-        /// What `bench run` shall get: --quick, --only TEXT, --seconds SECONDS
+        /// What `bench run` shall get: --quick, --only TEXT, --seconds SECONDS, --peers, --peer NAME=COMMAND; or what else is
+        /// measured, and what that shall get: memory, start, overload, soak --minutes MINUTES, scaling, policy, iam, vault
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

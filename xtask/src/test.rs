@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, cores, project};
 use crate::postgres::{self, Cluster};
-use crate::{chromium, codegen, faketime, node, python, solver, tidy};
+use crate::{bench, chromium, codegen, faketime, node, python, solver, tidy};
 
 /// What tells most about a database: every operation once, and what is kept, bound, counted, searched and recovered. These
 /// run on PostgreSQL, too; with `--full` all do.
@@ -119,6 +119,10 @@ pub(crate) fn run(chore: &Chore, extent: &Extent) -> Result<(), Failure> {
         chore.run(&mut tests)?;
     }
     end_to_end(chore, extent, &cluster, &clients, &path)?;
+    if extent.full && extent.only.is_none() {
+        // By themselves, because others would take their processors.
+        bench::endure(chore)?;
+    }
     chore.say("everything holds");
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod connection;
 mod histogram;
+mod paced;
 mod plan;
 
 use std::cell::Cell;
@@ -16,10 +17,12 @@ use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
 use crate::failure::Failure;
-use crate::process::{processor_time, resident_mib};
+use crate::process::resident_mib;
 use crate::runtime;
-use connection::Connection;
+pub(crate) use connection::Connection;
 use histogram::Histogram;
+pub(crate) use paced::{Paced, Slot, Stretch, run as run_paced};
+use plan::Used;
 pub(crate) use plan::{Measured, Plan};
 
 /// Does what the plan on standard input says.
@@ -51,11 +54,11 @@ async fn drive(plan: Rc<Plan>) -> Result<Measured, Failure> {
         .map(|number| tokio::task::spawn_local(call(Rc::clone(&plan), number, Rc::clone(&phase))))
         .collect();
     tokio::time::sleep(Duration::from_millis(plan.warm_up_ms)).await;
-    let (began, used) = (Instant::now(), processor_time(plan.watched)?);
+    let (began, before) = (Instant::now(), Used::read(&plan)?);
     phase.set(Phase::Measuring);
     tokio::time::sleep(Duration::from_millis(plan.window_ms)).await;
     phase.set(Phase::Over);
-    let (lasted, used) = (began.elapsed(), processor_time(plan.watched)?.saturating_sub(used));
+    let (lasted, used) = (began.elapsed(), Used::read(&plan)?.since(&before));
     let resident = resident_mib(plan.watched);
     let mut all = Tally::default();
     for caller in callers {
@@ -64,7 +67,7 @@ async fn drive(plan: Rc<Plan>) -> Result<Measured, Failure> {
         all.errors += tally.errors;
         all.first_error = all.first_error.or(tally.first_error);
     }
-    Ok(Measured::new(&all.latencies, lasted, used, resident, all.errors, all.first_error))
+    Ok(Measured::new(all, lasted, &used, resident))
 }
 
 /// One connection's calls.
@@ -92,7 +95,7 @@ async fn call(plan: Rc<Plan>, number: usize, phase: Rc<Cell<Phase>>) -> Tally {
 async fn exchange(plan: &Plan, kept: &mut Option<Connection>, id: u64) -> Result<(), String> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => Connection::open(&plan.address, &plan.head(), &plan.body)?,
+        None => Connection::open(plan).await?,
     };
     let answer = connection.exchange(id).await?;
     plan.check(id, &answer)?;

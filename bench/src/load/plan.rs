@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Tally;
 use super::connection::Answer;
-use super::histogram::Histogram;
+use crate::failure::Failure;
+use crate::process::processor_time;
 
 /// The first id. All ids have the same length, so that all requests have.
 const FIRST_ID: u64 = 1_000_000_000;
@@ -35,37 +37,58 @@ pub(crate) struct Plan {
     pub(crate) window_ms: u64,
     /// The process whose processor time is read.
     pub(crate) watched: u32,
+    /// Groups of processes whose processor time is read besides.
+    #[serde(default)]
+    pub(crate) beside: Vec<Vec<u32>>,
+    /// Whether each connection begins a session of MCP, and calls in it.
+    #[serde(default)]
+    pub(crate) session: bool,
+    /// Whether a right answer is the one that we would give to the byte. What others put around it is theirs to choose.
+    #[serde(default = "yes")]
+    pub(crate) exact: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Plan {
     /// Stands in the message for the id: as long as every id is.
     pub(crate) const ID: &str = "##########";
 
-    /// The head of every request.
-    pub(super) fn head(&self) -> String {
+    /// The head of every request with so long a body; `session` is the id of its session, if it is in one.
+    pub(super) fn head(&self, session: Option<&str>, length: usize) -> String {
+        let session = session.map(|id| format!("mcp-session-id: {id}\r\n"));
         let token = self.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
         format!(
             "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\nmcp-protocol-version: 2025-11-25\r\n\
-             {}content-length: {}\r\n\r\n",
+             {}{}content-length: {length}\r\n\r\n",
             self.path,
             self.address,
             token.unwrap_or_default(),
-            self.body.len(),
+            session.unwrap_or_default(),
         )
     }
 
     /// The ids of one connection, which no other uses.
-    pub(super) fn ids(&self, connection: usize) -> impl Iterator<Item = u64> {
+    pub(crate) fn ids(&self, connection: usize) -> impl Iterator<Item = u64> {
         let step = self.concurrency.max(1);
         (FIRST_ID + connection as u64..).step_by(step)
     }
 
     /// Whether an answer is the right one.
-    pub(super) fn check(&self, id: u64, answer: &Answer<'_>) -> Result<(), String> {
+    pub(crate) fn check(&self, id: u64, answer: &Answer<'_>) -> Result<(), String> {
         let shown = || String::from_utf8_lossy(answer.body).chars().take(300).collect::<String>();
         if answer.status != 200 {
             return Err(format!("status {}: {}", answer.status, shown()));
+        }
+        if !self.exact {
+            let right = holds(answer.body, format!("\"id\":{id}").as_bytes())
+                && holds(answer.body, self.expected.as_bytes())
+                && !holds(answer.body, b"\"isError\":true")
+                && events(answer.body) >= self.events;
+            return if right { Ok(()) } else { Err(format!("a wrong answer: {}", shown())) };
         }
         // What differs stands at the beginning, or in the last event, so that long answers need not be searched.
         let length = answer.body.len();
@@ -94,6 +117,35 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len().max(1)).any(|window| window == part)
 }
 
+/// The processor time that everybody has used.
+pub(super) struct Used {
+    watched: Duration,
+    own: Duration,
+    beside: Vec<Duration>,
+}
+
+impl Used {
+    /// As it stands now. What is read besides may have ended.
+    pub(super) fn read(plan: &Plan) -> Result<Self, Failure> {
+        let group = |pids: &Vec<u32>| pids.iter().filter_map(|pid| processor_time(*pid).ok()).sum();
+        Ok(Self {
+            watched: processor_time(plan.watched)?,
+            own: processor_time(std::process::id())?,
+            beside: plan.beside.iter().map(group).collect(),
+        })
+    }
+
+    /// What was used since.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let beside = self.beside.iter().zip(&before.beside);
+        Self {
+            watched: self.watched.saturating_sub(before.watched),
+            own: self.own.saturating_sub(before.own),
+            beside: beside.map(|(now, before)| now.saturating_sub(*before)).collect(),
+        }
+    }
+}
+
 /// What was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Measured {
@@ -115,29 +167,30 @@ pub(crate) struct Measured {
     pub(crate) errors: u64,
     /// The first of them.
     pub(crate) first_error: Option<String>,
+    /// The processor time that an answer cost the one who called, in microseconds.
+    pub(crate) own_us: f64,
+    /// That of each group that was to be read besides.
+    pub(crate) beside_us: Vec<f64>,
 }
 
 impl Measured {
-    pub(super) fn new(
-        latencies: &Histogram,
-        lasted: Duration,
-        used: Duration,
-        resident_mib: u64,
-        errors: u64,
-        first_error: Option<String>,
-    ) -> Self {
+    pub(super) fn new(tally: Tally, lasted: Duration, used: &Used, resident_mib: u64) -> Self {
+        let latencies = &tally.latencies;
         let answers = latencies.count();
-        let (seconds, used) = (lasted.as_secs_f64(), used.as_secs_f64());
+        let seconds = lasted.as_secs_f64();
+        let each = |used: Duration| used.as_secs_f64() / answers.max(1) as f64 * 1e6;
         Self {
             answers,
             per_second: answers as f64 / seconds,
             p50_us: latencies.quantile(0.5).as_secs_f64() * 1e6,
             p99_us: latencies.quantile(0.99).as_secs_f64() * 1e6,
-            processor_us: used / answers.max(1) as f64 * 1e6,
-            busy: used / seconds,
+            processor_us: each(used.watched),
+            busy: used.watched.as_secs_f64() / seconds,
             resident_mib,
-            errors,
-            first_error,
+            errors: tally.errors,
+            first_error: tally.first_error,
+            own_us: each(used.own),
+            beside_us: used.beside.iter().copied().map(each).collect(),
         }
     }
 }

@@ -4,11 +4,9 @@
 //! functions have the other. Every figure of the gateway stands beside the proxy's of the same run, because machines
 //! differ and ratios travel.
 
-mod aws;
-mod machine;
+mod peers;
 mod report;
 mod scenario;
-mod stage;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,9 +15,10 @@ use std::time::Instant;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::load::{Measured, Plan};
 use crate::runtime;
-use machine::{Core, Machine};
+use crate::scene::machine::{Core, Machine, Server};
+use crate::scene::stage::{self, Which};
+use peers::Peer;
 use report::Report;
 use scenario::Scenario;
 
@@ -31,6 +30,12 @@ pub(crate) struct Options {
     /// Only what the targets are about, and shorter
     #[arg(long)]
     quick: bool,
+    /// The gateway, the bare upstream, the bare proxy and every peer, at 1, 16, 64 and 256 at once, in JSON and as a stream
+    #[arg(long)]
+    peers: bool,
+    /// Another program to measure: NAME=COMMAND, with {upstream} and {listen} in it, or a file (docs/performance.md)
+    #[arg(long, value_name = "PEER")]
+    peer: Vec<String>,
     /// Only scenarios whose name holds this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -53,17 +58,37 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     say(machine.placement());
     let upstream = machine.start_part(Core::Others, &["upstream"])?;
     let proxy = machine.start_part(Core::Measured, &["proxy", &upstream.address])?;
-    let server = machine.start_server()?;
-    let stage = runtime()?.block_on(stage::set_up(&machine, &server.address, &upstream.address, &say))?;
-    let parts = scenario::Parts { upstream, proxy, server, stage };
-    let scenarios: Vec<Scenario> = scenario::all(options.quick)
+    let server = machine.start_server(&Server::default())?;
+    let peers: Result<Vec<_>, Failure> = options
+        .peer
+        .iter()
+        .map(|text| {
+            let peer = Peer::read(text)?;
+            say(&format!("the peer {}", peer.name));
+            let running = peer.start(&machine, &upstream.address)?;
+            Ok((peer, running))
+        })
+        .collect();
+    let peers = peers?;
+    let with_peers = options.peers || !peers.is_empty();
+    let wanted = if with_peers {
+        vec![peers::GUARDED, Which::Streaming, Which::Unguarded]
+    } else {
+        stage::everything()
+    };
+    let named = (Server::default().name, &server);
+    let stage = runtime()?.block_on(stage::set_up(&machine, named, &upstream.address, &wanted, &say))?;
+    let names = peers.iter().map(|(peer, _)| peer.name.clone()).collect();
+    let parts = scenario::Parts { upstream, proxy, server, peers, stage };
+    let all = if with_peers { peers::scenarios(parts.peers.len()) } else { scenario::all(options.quick) };
+    let scenarios: Vec<Scenario> = all
         .into_iter()
         .filter(|scenario| options.only.as_ref().is_none_or(|text| scenario.name().contains(text)))
         .collect();
     let seconds = if options.quick { options.seconds.min(2.0) } else { options.seconds };
-    let mut report = Report::begin(&machine, seconds);
+    let mut report = Report::begin(&machine, seconds, names);
     for scenario in scenarios {
-        let measured = measure(&machine, &parts.plan(&scenario, seconds)?)?;
+        let measured = machine.load(&parts.plan(&scenario, seconds)?)?;
         say(&format!("{}: {}", scenario.name(), report::line(&measured)));
         report.add(scenario, measured);
     }
@@ -71,10 +96,4 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     std::io::stdout().write_all(report.table().as_bytes())?;
     say(&format!("the figures are in {}", written.display()));
     report.fail_on_errors()
-}
-
-/// One scenario, called by a process of its own.
-fn measure(machine: &Machine, plan: &Plan) -> Result<Measured, Failure> {
-    let answer = machine.ask_part(Core::Others, &["load"], &serde_json::to_vec(plan)?)?;
-    Ok(serde_json::from_slice(&answer)?)
 }

@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use domain::{Clock as _, SystemClock, Timestamp};
 use serde_json::{Value, json};
 
-use super::machine::Machine;
+use super::peers;
 use super::scenario::{Asked, Scenario, Subject, largest};
-use super::stage::{POLICIES, Which};
 use crate::failure::Failure;
 use crate::load::Measured;
+use crate::scene::machine::Machine;
+use crate::scene::stage::{POLICIES, Which};
+use crate::target::verdict;
 use crate::tools::{EVENTS, SIZES};
 
 /// What a call through the gateway may cost more than through the bare proxy, in microseconds of processor time.
@@ -24,6 +26,8 @@ pub(super) struct Report {
     date: Timestamp,
     machine: Value,
     placement: &'static str,
+    /// The names of the peers.
+    peers: Vec<String>,
     rows: Vec<(Scenario, Measured)>,
 }
 
@@ -41,7 +45,7 @@ pub(super) fn line(measured: &Measured) -> String {
 }
 
 impl Report {
-    pub(super) fn begin(machine: &Machine, seconds: f64) -> Self {
+    pub(super) fn begin(machine: &Machine, seconds: f64, peers: Vec<String>) -> Self {
         let first = |path: &str, name: &str| {
             let text = std::fs::read_to_string(path).unwrap_or_default();
             let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -59,6 +63,7 @@ impl Report {
                 "seconds": seconds,
             }),
             placement: machine.placement(),
+            peers,
             rows: Vec::new(),
         }
     }
@@ -92,7 +97,7 @@ impl Report {
             let _ = writeln!(
                 text,
                 "| {}: {} | {} | {policies} | {} | {:.0} | {:.0} | {:.0} | {:.1} | {} | {beside} |",
-                scenario.subject.name(),
+                self.subject(scenario),
                 scenario.asked.name(),
                 scenario.tools(),
                 scenario.concurrency,
@@ -106,6 +111,9 @@ impl Report {
         text.push('\n');
         for target in self.targets() {
             let _ = writeln!(text, "- {target}");
+        }
+        if self.rows.iter().any(|(scenario, _)| scenario.concurrency == 256) {
+            text.push_str(&peers::ratios(self, &self.peers));
         }
         text
     }
@@ -149,7 +157,7 @@ impl Report {
         });
         json!({
             "name": scenario.name(),
-            "subject": scenario.subject.name(),
+            "subject": self.subject(scenario),
             "asked": scenario.asked.name(),
             "tools": scenario.tools(),
             "policies": scenario.policies(),
@@ -162,12 +170,19 @@ impl Report {
     /// What the proxy did in the same place; nothing for the proxy itself and for what stands behind it.
     fn beside(&self, scenario: &Scenario) -> Option<&Measured> {
         match scenario.subject {
-            Subject::Gateway(_) => self.find(&scenario.beside()),
+            Subject::Gateway(_) | Subject::Peer(_) => self.find(&scenario.beside()),
             Subject::Upstream | Subject::Proxy => None,
         }
     }
 
-    fn find(&self, wanted: &Scenario) -> Option<&Measured> {
+    fn subject(&self, scenario: &Scenario) -> &str {
+        match scenario.subject {
+            Subject::Peer(number) => self.peers.get(number).map_or("peer", String::as_str),
+            other => other.name(),
+        }
+    }
+
+    pub(super) fn find(&self, wanted: &Scenario) -> Option<&Measured> {
         self.rows.iter().find(|(scenario, _)| scenario == wanted).map(|(_, measured)| measured)
     }
 
@@ -252,8 +267,4 @@ impl Report {
              (target: no growth beyond the noise of a run)"
         ))
     }
-}
-
-fn verdict(met: bool) -> &'static str {
-    if met { "met" } else { "missed" }
 }

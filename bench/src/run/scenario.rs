@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::machine::Running;
-use super::stage::{OTHER_POLICIES, POLICIES, READ_TOOL, Stage, TARGET, Which};
+use super::peers::Peer;
 use crate::failure::Failure;
 use crate::load::Plan;
+use crate::scene::machine::Running;
+use crate::scene::stage::{OTHER_POLICIES, POLICIES, READ_TOOL, Stage, TARGET, Which};
 use crate::tools::{self, ANSWER, EVENTS, REST_PATH, SIZES, STREAM_PATH};
 
 /// How many call at once.
@@ -22,6 +23,8 @@ pub(super) enum Subject {
     Proxy,
     /// A gateway.
     Gateway(Which),
+    /// The peer of this number.
+    Peer(usize),
 }
 
 /// For what.
@@ -100,7 +103,9 @@ impl Scenario {
         match self.subject {
             Subject::Gateway(Which::Mcp { policies, .. }) => Some(policies),
             Subject::Gateway(Which::Function | Which::OpenApi | Which::Streaming) => Some(OTHER_POLICIES),
-            Subject::Upstream | Subject::Proxy | Subject::Gateway(Which::Unguarded) => None,
+            Subject::Upstream | Subject::Proxy | Subject::Peer(_) | Subject::Gateway(Which::Unguarded) => {
+                None
+            }
         }
     }
 
@@ -123,6 +128,7 @@ impl Subject {
             Self::Gateway(Which::OpenApi) => "gateway, REST service",
             Self::Gateway(Which::Streaming) => "gateway, streaming",
             Self::Gateway(Which::Unguarded) => "gateway, unguarded",
+            Self::Peer(_) => "peer",
         }
     }
 }
@@ -138,15 +144,17 @@ impl Asked {
         }
     }
 
-    fn body(self, target: Option<&str>) -> String {
-        let prefix = target.map(|target| format!("{target}___")).unwrap_or_default();
+    /// The message; `prefix` stands before the names of tools, where tools are called and not what is behind them.
+    pub(super) fn body(self, prefix: Option<&str>) -> String {
+        let is_bare = prefix.is_none();
+        let prefix = prefix.unwrap_or_default();
         let (method, params) = match self {
             Self::Call { tool } => {
                 let name = format!("{prefix}{}", tools::name(tool));
                 ("tools/call", json!({ "name": name, "arguments": tools::arguments() }))
             }
             Self::List { .. } => ("tools/list", json!({})),
-            Self::Rest if target.is_none() => return operation(),
+            Self::Rest if is_bare => return operation(),
             Self::Rest => {
                 let name = format!("{prefix}{}", tools::name(0));
                 ("tools/call", json!({ "name": name, "arguments": tools::arguments() }))
@@ -180,6 +188,7 @@ pub(super) struct Parts {
     pub(super) upstream: Running,
     pub(super) proxy: Running,
     pub(super) server: Running,
+    pub(super) peers: Vec<(Peer, Running)>,
     pub(super) stage: Stage,
 }
 
@@ -191,14 +200,22 @@ impl Parts {
             Asked::Stream => STREAM_PATH.to_owned(),
             Asked::Call { .. } | Asked::List { .. } => format!("/{}/mcp", scenario.tools()),
         };
-        let (part, path, target, token) = match scenario.subject {
+        let (mut session, mut exact) = (false, true);
+        let (part, path, prefix, token) = match scenario.subject {
             Subject::Upstream => (&self.upstream, own, None, None),
             Subject::Proxy => (&self.proxy, own, None, None),
+            Subject::Peer(number) => {
+                let (peer, running) =
+                    self.peers.get(number).ok_or_else(|| Failure::new("there is no such peer"))?;
+                let path = if scenario.asked == Asked::Stream { &peer.stream_path } else { &peer.path };
+                (session, exact) = (peer.session, false);
+                (running, path.clone(), Some(peer.tool_prefix.clone()), peer.token.clone())
+            }
             Subject::Gateway(which) => {
                 let path = self.stage.paths.get(&which).cloned();
                 let path = path.ok_or_else(|| Failure::new("the gateway was not set up"))?;
                 let token = (which != Which::Unguarded).then(|| self.stage.token.clone());
-                (&self.server, path, Some(TARGET), token)
+                (&self.server, path, Some(format!("{TARGET}___")), token)
             }
         };
         let expected = match (scenario.asked, scenario.subject) {
@@ -211,7 +228,7 @@ impl Parts {
             address: part.address.clone(),
             path,
             token,
-            body: scenario.asked.body(target),
+            body: scenario.asked.body(prefix.as_deref()),
             expected,
             least: scenario.asked.least(),
             events: if scenario.asked == Asked::Stream { EVENTS + 1 } else { 0 },
@@ -219,6 +236,9 @@ impl Parts {
             warm_up_ms: WARM_UP_MS,
             window_ms: (seconds.max(0.1) * 1_000.0) as u64,
             watched: part.pid(),
+            beside: Vec::new(),
+            session,
+            exact,
         })
     }
 }

@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::configuration::Limits;
 use crate::doors::Place;
 use crate::drain::{Phase, reached};
+use crate::pressure::Taken;
 
 /// How long a client has to take note that its idle connection is closed.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -107,7 +108,7 @@ impl Pulse {
         if version >= http::Version::HTTP_2 {
             self.many.store(true, Ordering::Relaxed);
         }
-        UnderWay(Arc::clone(self))
+        UnderWay { pulse: Arc::clone(self), taken: None }
     }
 
     /// When to look again, or why there is no more waiting.
@@ -142,13 +143,25 @@ impl Pulse {
 }
 
 /// A request that is under way.
-pub(crate) struct UnderWay(Arc<Pulse>);
+pub(crate) struct UnderWay {
+    pulse: Arc<Pulse>,
+    /// Its place among what its thread has taken on.
+    taken: Option<Taken>,
+}
+
+impl UnderWay {
+    /// Holds the request's place until its answer is written.
+    pub(crate) fn hold(&mut self, taken: Taken) {
+        self.taken = Some(taken);
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if self.0.under_way.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.idle_since.store(self.0.now(), Ordering::Relaxed);
-            self.0.head_since.store(0, Ordering::Relaxed);
+        let pulse = &self.pulse;
+        if pulse.under_way.fetch_sub(1, Ordering::Relaxed) == 1 {
+            pulse.idle_since.store(pulse.now(), Ordering::Relaxed);
+            pulse.head_since.store(0, Ordering::Relaxed);
         }
     }
 }

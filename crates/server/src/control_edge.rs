@@ -91,7 +91,8 @@ async fn limit(house: &House, headers: &HeaderMap) -> Result<usize, Fault> {
     }
 }
 
-fn refuse(house: &House, head: &Parts, fault: &Fault) -> Response<Body> {
+/// A refusal, in the words of the service that was called.
+pub(crate) fn refuse(house: &House, head: &Parts, fault: &Fault) -> Response<Body> {
     let service = aws::service_by_signature(head.method.as_str(), head.uri.path(), &head.headers);
     let protocol = service.map_or_else(|| aws::protocol_of(&head.headers), |service| service.protocol);
     let request_id = RequestId::mint(&*house.random);

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use telemetry::{Family, Kind, Label, Namespace, Point, PointValue};
 
 use crate::configuration::Limits;
+use crate::pressure::{Pressure, Taken};
 
 /// Why a connection or a request was refused or cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +32,14 @@ pub(crate) enum Cut {
     SlowBody,
     /// The head of a request was too large, or had too many headers.
     LargeHead,
+    /// The thread has as many requests under way as it may have.
+    Requests,
+    /// The thread is late, and takes on no more.
+    Late,
 }
 
 impl Cut {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::Full,
         Self::Peer,
         Self::Handshakes,
@@ -42,6 +47,8 @@ impl Cut {
         Self::SlowHead,
         Self::SlowBody,
         Self::LargeHead,
+        Self::Requests,
+        Self::Late,
     ];
 
     /// As it stands in metrics.
@@ -54,6 +61,8 @@ impl Cut {
             Self::SlowHead => "slow_head",
             Self::SlowBody => "slow_body",
             Self::LargeHead => "large_head",
+            Self::Requests => "requests",
+            Self::Late => "late",
         }
     }
 }
@@ -65,6 +74,8 @@ pub(crate) struct Doors {
     handshakes: AtomicUsize,
     peers: Mutex<HashMap<IpAddr, usize>>,
     cut: [AtomicU64; Cut::ALL.len()],
+    /// What each serving thread has taken on.
+    threads: Mutex<Vec<Arc<Pressure>>>,
 }
 
 impl Doors {
@@ -76,6 +87,7 @@ impl Doors {
             handshakes: AtomicUsize::new(0),
             peers: Mutex::default(),
             cut: Default::default(),
+            threads: Mutex::default(),
         }
     }
 
@@ -112,6 +124,21 @@ impl Doors {
         Ok(place)
     }
 
+    /// Has a thread take a request on.
+    ///
+    /// # Errors
+    /// Why it must be refused; that is counted.
+    pub(crate) fn take_on(&self, thread: &Arc<Pressure>) -> Result<Taken, Cut> {
+        thread.take(&self.limits.load()).map_err(|cut| self.refuse(cut))
+    }
+
+    /// What a serving thread that begins has taken on.
+    pub(crate) fn thread(&self) -> Arc<Pressure> {
+        let pressure = Pressure::new();
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&pressure));
+        pressure
+    }
+
     fn take(self: &Arc<Self>, count: &AtomicUsize, most: usize) -> Option<Place> {
         let more = |open: usize| (open < most).then_some(open + 1);
         count.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
@@ -145,7 +172,7 @@ impl Doors {
     }
 
     /// What is open, and what was refused.
-    pub(crate) fn families(&self) -> [Family; 3] {
+    pub(crate) fn families(&self) -> [Family; 5] {
         let family = |name, help, kind, points| Family {
             namespace: Namespace::Server,
             name,
@@ -159,7 +186,21 @@ impl Doors {
             labels: vec![Label::new("reason", "", cut.as_str())],
             value: PointValue::Number(count.load(Ordering::Relaxed)),
         });
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = threads.iter().map(|thread| thread.late()).max().unwrap_or(0);
         [
+            family(
+                "requests_under_way",
+                "Requests that are under way",
+                Kind::Gauge,
+                one(threads.iter().map(|thread| thread.under_way()).sum()),
+            ),
+            family(
+                "late_milliseconds",
+                "How late the serving thread is that is latest",
+                Kind::Gauge,
+                vec![Point::alone(late)],
+            ),
             family(
                 "open_connections",
                 "Connections that are open",

@@ -31,11 +31,12 @@ use crate::connection::{self, Answer, End, Pulse, UnderWay, Watched};
 use crate::doors::{Cut, Place};
 use crate::drain::{self, Phase};
 use crate::oidc::Purpose;
+use crate::pressure::Pressure;
 use crate::proxies::Transport;
 use crate::route::{self, Endpoint, Route};
 use crate::sockets::{Listeners, bound_waiting, turn_away};
 use crate::terminal::Failure;
-use crate::{consent, control_edge, metrics, oidc, response, sign_in};
+use crate::{consent, control_edge, crowded, metrics, oidc, response, sign_in};
 
 /// What everybody who serves stands on.
 #[derive(Clone)]
@@ -55,7 +56,7 @@ pub(crate) async fn serve(serving: Serving, listeners: Listeners) -> Result<(), 
     let mut threads = Vec::new();
     for (number, (socket, tls)) in sockets.chain(inside).enumerate() {
         let lane = house.lane.another().map_err(|error| Failure::new(error.to_string()))?;
-        let worker = Worker { serving: serving.clone(), lane, tls };
+        let worker = Worker { serving: serving.clone(), lane, tls, pressure: house.doors.thread() };
         let started =
             std::thread::Builder::new().name(format!("serve-{number}")).spawn(move || worker.run(socket));
         threads.push(started.map_err(|error| Failure::new(format!("cannot start a thread: {error}")))?);
@@ -79,6 +80,7 @@ struct Worker {
     lane: Lane,
     /// Absent, it is spoken in the clear.
     tls: Option<TlsAcceptor>,
+    pressure: Arc<Pressure>,
 }
 
 impl Worker {
@@ -93,6 +95,7 @@ impl Worker {
     async fn accept(self, socket: std::net::TcpListener) -> Result<(), Failure> {
         let failed = |error: std::io::Error| Failure::new(error.to_string());
         let listener = TcpListener::from_std(socket).map_err(failed)?;
+        tokio::spawn(Arc::clone(&self.pressure).follow(Arc::clone(&self.serving.house.doors)));
         let (all, open) = watch::channel(());
         let mut phases = self.serving.phases.clone();
         loop {
@@ -195,7 +198,7 @@ impl Worker {
         &self,
         request: Request<Incoming>,
         peer: IpAddr,
-        under_way: UnderWay,
+        mut under_way: UnderWay,
     ) -> Response<Answer<Answered>> {
         let house = &self.serving.house;
         let limits = house.doors.limits();
@@ -210,7 +213,7 @@ impl Worker {
         } else {
             let doors = Arc::clone(&house.doors);
             let request = request.map(|body| Arriving::new(body, limits.pause, doors));
-            self.serve(request, peer).await
+            self.serve(request, peer, &mut under_way).await
         };
         let phases = &self.serving.phases;
         if is_kept && *phases.borrow() >= Phase::Leaving && answer.status() != StatusCode::SWITCHING_PROTOCOLS
@@ -224,7 +227,12 @@ impl Worker {
 
     /// Objects are written as they are read, a model's words as they are said, and an agent's as they come; every other
     /// answer is in memory.
-    async fn serve(&self, request: Request<Arriving>, peer: IpAddr) -> Response<Answered> {
+    async fn serve(
+        &self,
+        request: Request<Arriving>,
+        peer: IpAddr,
+        under_way: &mut UnderWay,
+    ) -> Response<Answered> {
         let (mut head, body) = request.into_parts();
         let peer = self.house().proxies.load().client(&mut head, peer, self.transport());
         if !names_one_host(&head) {
@@ -235,6 +243,13 @@ impl Worker {
             return refusal.map(|body| Either::Left(Either::Left(body)));
         }
         let route = route::of(&head);
+        if !crowded::is_always_taken(&route) {
+            let Ok(taken) = self.house().doors.take_on(&self.pressure) else {
+                let refusal = Box::pin(crowded::refuse(self.house(), &route, &head, body)).await;
+                return refusal.map(|body| Either::Left(Either::Left(body)));
+            };
+            under_way.hold(taken);
+        }
         let ends_if_refused =
             may_refuse_unread(&route) && head.version < Version::HTTP_2 && !body.is_end_stream();
         let request = Request::from_parts(head, body);

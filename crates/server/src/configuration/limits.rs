@@ -31,6 +31,10 @@ pub(crate) struct Limits {
     pub(crate) pause: Duration,
     /// How long a connection is kept without a request.
     pub(crate) idle: Duration,
+    /// Requests under way at once, of each serving thread.
+    pub(crate) requests: usize,
+    /// How late a serving thread may be before it refuses requests.
+    pub(crate) wait: Duration,
 }
 
 impl Default for Limits {
@@ -45,6 +49,8 @@ impl Default for Limits {
             head: Duration::from_secs(15),
             pause: Duration::from_secs(30),
             idle: Duration::from_secs(75),
+            requests: 10_000,
+            wait: Duration::from_millis(50),
         }
     }
 }
@@ -62,6 +68,8 @@ pub(crate) struct Section {
     head_seconds: Option<NonZeroU64>,
     body_pause_seconds: Option<NonZeroU64>,
     idle_seconds: Option<NonZeroU64>,
+    requests_per_thread: Option<NonZeroUsize>,
+    wait_milliseconds: Option<NonZeroU64>,
 }
 
 impl Section {
@@ -93,6 +101,10 @@ impl Section {
             head: seconds(self.head_seconds, usual.head),
             pause: seconds(self.body_pause_seconds, usual.pause),
             idle: seconds(self.idle_seconds, usual.idle),
+            requests: count(self.requests_per_thread, usual.requests),
+            wait: self
+                .wait_milliseconds
+                .map_or(usual.wait, |milliseconds| Duration::from_millis(milliseconds.get())),
         })
     }
 }

@@ -19,7 +19,7 @@ const ACCOUNT: &str = "000000000000";
 /// How long something may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-pub(super) struct Aws {
+pub(crate) struct Aws {
     client: Client<HttpConnector, Full<Bytes>>,
     address: String,
     key: String,
@@ -29,14 +29,14 @@ pub(super) struct Aws {
 
 impl Aws {
     /// A client of the server at `address`.
-    pub(super) fn new(address: &str, (key, secret): (String, String)) -> Result<Self, Failure> {
+    pub(crate) fn new(address: &str, (key, secret): (String, String)) -> Result<Self, Failure> {
         let region = Region::parse("us-west-2").map_err(|error| Failure::new(error.to_string()))?;
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         Ok(Self { client, address: address.to_owned(), key, secret: Secret::new(secret), region })
     }
 
     /// A call of a service that speaks REST.
-    pub(super) async fn rest(
+    pub(crate) async fn rest(
         &self,
         service: &str,
         method: Method,
@@ -48,19 +48,19 @@ impl Aws {
     }
 
     /// A call of AgentCore's control plane that changes something.
-    pub(super) async fn agentcore(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) async fn agentcore(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
         self.rest("bedrock-agentcore", method, path, body).await
     }
 
     /// A call of Cognito.
-    pub(super) async fn cognito(&self, operation: &str, body: &Value) -> Result<Value, Failure> {
+    pub(crate) async fn cognito(&self, operation: &str, body: &Value) -> Result<Value, Failure> {
         let target = format!("AWSCognitoIdentityProviderService.{operation}");
         let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target.as_str())];
         self.signed("cognito-idp", Method::POST, "/", &headers, body.to_string()).await
     }
 
     /// Makes a role that a service may assume, with one statement; gives its ARN.
-    pub(super) async fn role(&self, name: &str, service: &str, action: &str) -> Result<String, Failure> {
+    pub(crate) async fn role(&self, name: &str, service: &str, action: &str) -> Result<String, Failure> {
         let document =
             |statement: Value| json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
         let trust = document(json!({
@@ -81,7 +81,7 @@ impl Aws {
     }
 
     /// A token for a client of a pool.
-    pub(super) async fn token(&self, pool: &str, client: &str, secret: &str) -> Result<String, Failure> {
+    pub(crate) async fn token(&self, pool: &str, client: &str, secret: &str) -> Result<String, Failure> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
             .append_pair("client_id", client)
@@ -92,8 +92,23 @@ impl Aws {
         text(&self.send(builder, form).await?, "/access_token")
     }
 
+    /// Asks a gateway for its tools.
+    pub(crate) async fn list(&self, path: &str, token: &str) -> Result<(), Failure> {
+        let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+        self.mcp(path, token, list.to_string()).await.map(drop)
+    }
+
+    /// Sends a gateway a message.
+    pub(crate) async fn mcp(&self, path: &str, token: &str, message: String) -> Result<Value, Failure> {
+        let builder = Request::post(format!("http://{}{path}", self.address))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("authorization", format!("Bearer {token}"));
+        self.send(builder, message).await
+    }
+
     /// Waits until a resource has a status.
-    pub(super) async fn until(&self, path: &str, wanted: &str) -> Result<(), Failure> {
+    pub(crate) async fn until(&self, path: &str, wanted: &str) -> Result<(), Failure> {
         let waiting = async {
             loop {
                 let resource = self.agentcore(Method::GET, path, &Value::Null).await?;
@@ -157,7 +172,7 @@ impl Aws {
 }
 
 /// The text at a place of a document.
-pub(super) fn text(document: &Value, place: &str) -> Result<String, Failure> {
+pub(crate) fn text(document: &Value, place: &str) -> Result<String, Failure> {
     let found = document.pointer(place).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| Failure::new(format!("the answer has no {place}: {document}")))
 }

@@ -1,5 +1,5 @@
-//! What is measured, set up by signed AWS calls as anybody would: a user pool and its token, a function, three policy
-//! engines, and gateways with every number of tools under every number of policies.
+//! What is measured, set up by signed AWS calls as anybody would: a user pool and its token, a function, policy engines,
+//! and gateways with so many tools under so many policies.
 //!
 //! In every engine each gateway has one general permit, whose condition asks for the scope of the token: by it alone
 //! all tools are visible and may be called. All other policies are about single tools of the largest gateways: permits
@@ -16,25 +16,26 @@ use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use super::aws::{Aws, text};
-use super::machine::Machine;
+use super::machine::{Machine, Running};
 use crate::failure::Failure;
-use crate::tools::{self, SIZES, STREAM_PATH};
+use crate::load::Plan;
+use crate::tools::{self, ANSWER, SIZES, STREAM_PATH};
 
 /// How many policies each engine has.
-pub(super) const POLICIES: [usize; 3] = [10, 100, 1_000];
+pub(crate) const POLICIES: [usize; 3] = [10, 100, 1_000];
 /// The engine that guards the gateways whose sizes do not vary.
-pub(super) const OTHER_POLICIES: usize = 100;
+pub(crate) const OTHER_POLICIES: usize = 100;
 /// The name of every target.
-pub(super) const TARGET: &str = "Reports";
+pub(crate) const TARGET: &str = "Reports";
 /// The tool of the largest gateways about which there is a policy that reads an argument.
-pub(super) const READ_TOOL: usize = 1;
+pub(crate) const READ_TOOL: usize = 1;
 
 const SERVER: &str = "bench";
 const SCOPE: &str = "bench/file";
 
 /// A gateway: with how many tools, under how many policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Which {
+pub(crate) enum Which {
     /// In front of the MCP server.
     Mcp { tools: usize, policies: usize },
     /// In front of the function.
@@ -48,65 +49,126 @@ pub(super) enum Which {
 }
 
 /// What was set up.
-pub(super) struct Stage {
+pub(crate) struct Stage {
     /// The caller's token.
-    pub(super) token: String,
+    pub(crate) token: String,
     /// The path of each gateway's endpoint.
-    pub(super) paths: BTreeMap<Which, String>,
+    pub(crate) paths: BTreeMap<Which, String>,
+    /// What was made for the callers.
+    pub(crate) callers: Callers,
+    /// What more gateways can be made with.
+    pub(crate) ground: Ground,
+    /// The engines, by the number of their policies.
+    pub(crate) engines: BTreeMap<usize, Engine>,
+}
+
+/// A user pool and its client.
+pub(crate) struct Callers {
+    pub(crate) pool: String,
+    pub(crate) client: String,
+    pub(crate) secret: String,
+}
+
+/// A policy engine.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    pub(crate) id: String,
+    pub(crate) arn: String,
 }
 
 /// A gateway before its policies are attached.
-struct Gateway {
+pub(crate) struct Gateway {
     which: Which,
-    id: String,
-    arn: String,
+    pub(crate) id: String,
+    pub(crate) arn: String,
     settings: Value,
 }
 
 /// What gateways are made with.
-struct Ground {
+pub(crate) struct Ground {
     discovery_url: String,
     client: String,
     role: String,
+    /// Where the function is, if one is among what is measured.
     function: String,
     upstream: String,
 }
 
-pub(super) async fn set_up(
+impl Stage {
+    /// How a tool of a gateway is called for as long as a measuring of capacity takes.
+    pub(crate) fn plan(&self, which: Which, server: &Running, concurrency: usize) -> Result<Plan, Failure> {
+        let path = self.paths.get(&which).cloned();
+        Ok(Plan {
+            address: server.address.clone(),
+            path: path.ok_or_else(|| Failure::new("the gateway was not set up"))?,
+            token: (which != Which::Unguarded).then(|| self.token.clone()),
+            body: tools::call(&format!("{TARGET}___{}", tools::name(0))),
+            expected: ANSWER.to_owned(),
+            least: 0,
+            events: 0,
+            concurrency,
+            warm_up_ms: 1_000,
+            window_ms: 5_000,
+            watched: server.pid(),
+            beside: Vec::new(),
+            session: false,
+            exact: true,
+        })
+    }
+}
+
+/// What a full measuring is about: every number of tools under every number of policies, and every other kind.
+pub(crate) fn everything() -> Vec<Which> {
+    let guarded = SIZES.into_iter().flat_map(|tools| POLICIES.map(|policies| Which::Mcp { tools, policies }));
+    guarded.chain([Which::Function, Which::OpenApi, Which::Streaming, Which::Unguarded]).collect()
+}
+
+/// Makes the gateways that are wanted at the server of this name. Of those under one engine, the one with the most tools
+/// must have as many as the engine has policies, or nearly.
+pub(crate) async fn set_up(
     machine: &Machine,
-    server: &str,
+    server: (&str, &Running),
     upstream: &str,
+    wanted: &[Which],
     say: &impl Fn(&str),
 ) -> Result<Stage, Failure> {
-    let aws = Aws::new(server, machine.credentials()?)?;
-    say("a user pool, roles and a function");
+    let aws = Aws::new(&server.1.address, machine.credentials(server.0)?)?;
+    say("a user pool and roles");
     let pool = text(&aws.cognito("CreateUserPool", &json!({ "PoolName": "bench" })).await?, "/UserPool/Id")?;
-    let (client, token) = caller(&aws, &pool).await?;
+    let (callers, token) = caller(&aws, pool).await?;
+    let role = aws.role("BenchGateway", "bedrock-agentcore.amazonaws.com", "lambda:InvokeFunction").await?;
+    let has_function = wanted.contains(&Which::Function);
     let ground = Ground {
-        discovery_url: format!("http://{server}/{pool}/.well-known/openid-configuration"),
-        client,
-        role: aws.role("BenchGateway", "bedrock-agentcore.amazonaws.com", "lambda:InvokeFunction").await?,
-        function: function(&aws, machine).await?,
+        discovery_url: format!(
+            "http://{}/{}/.well-known/openid-configuration",
+            server.1.address, callers.pool
+        ),
+        client: callers.client.clone(),
+        role,
+        function: if has_function { function(&aws, machine).await? } else { String::new() },
         upstream: upstream.to_owned(),
     };
     let mut gateways = Vec::new();
-    let guarded = SIZES.into_iter().flat_map(|tools| POLICIES.map(|policies| Which::Mcp { tools, policies }));
-    for which in guarded.chain([Which::Function, Which::OpenApi, Which::Streaming, Which::Unguarded]) {
-        say(&format!("the gateway {}", name(which)));
-        gateways.push(gateway(&aws, &ground, which).await?);
+    for which in wanted {
+        say(&format!("the gateway {}", name(*which)));
+        gateways.push(gateway(&aws, &ground, *which, &name(*which)).await?);
     }
+    let mut engines = BTreeMap::new();
     for policies in POLICIES {
-        say(&format!("{policies} policies"));
         let own: Vec<_> =
             gateways.iter().filter(|gateway| engine_of(gateway.which) == Some(policies)).collect();
-        engine(&aws, policies, &own).await?;
+        if !own.is_empty() {
+            say(&format!("{policies} policies"));
+            engines.insert(policies, engine(&aws, policies, &own).await?);
+        }
     }
     let paths = gateways.iter().map(|gateway| (gateway.which, format!("/gateways/{}/mcp", gateway.id)));
-    Ok(Stage { token, paths: paths.collect() })
+    let paths = paths.collect();
+    Ok(Stage { token, paths, callers, ground, engines })
 }
 
 /// The client that calls, and its token.
-async fn caller(aws: &Aws, pool: &str) -> Result<(String, String), Failure> {
+async fn caller(aws: &Aws, pool: String) -> Result<(Callers, String), Failure> {
     let scopes = json!([{ "ScopeName": "file", "ScopeDescription": "may file reports" }]);
     let server = json!({ "UserPoolId": pool, "Identifier": SERVER, "Name": SERVER, "Scopes": scopes });
     aws.cognito("CreateResourceServer", &server).await?;
@@ -120,8 +182,9 @@ async fn caller(aws: &Aws, pool: &str) -> Result<(String, String), Failure> {
     });
     let made = aws.cognito("CreateUserPoolClient", &wanted).await?;
     let client = text(&made, "/UserPoolClient/ClientId")?;
-    let token = aws.token(pool, &client, &text(&made, "/UserPoolClient/ClientSecret")?).await?;
-    Ok((client, token))
+    let secret = text(&made, "/UserPoolClient/ClientSecret")?;
+    let token = aws.token(&pool, &client, &secret).await?;
+    Ok((Callers { pool, client, secret }, token))
 }
 
 /// Deploys the function: this program, started as a bootstrap on the core of the others.
@@ -155,9 +218,15 @@ fn archive(files: &[(&str, &[u8])]) -> zip::result::ZipResult<Vec<u8>> {
     Ok(writer.finish()?.into_inner())
 }
 
-async fn gateway(aws: &Aws, ground: &Ground, which: Which) -> Result<Gateway, Failure> {
+/// Makes a gateway of a name with its target, and waits until both are ready.
+pub(crate) async fn gateway(
+    aws: &Aws,
+    ground: &Ground,
+    which: Which,
+    name: &str,
+) -> Result<Gateway, Failure> {
     let mut settings = json!({
-        "name": name(which),
+        "name": name,
         "roleArn": ground.role,
         "protocolType": "MCP",
         "protocolConfiguration": { "mcp": { "disableMcpListToolsPagination": true } },
@@ -205,38 +274,54 @@ fn target(ground: &Ground, which: Which) -> Value {
 
 /// Makes an engine of so many policies, and attaches it to its gateways. It is attached last, so that the gateways are
 /// compiled once and not once for each policy.
-async fn engine(aws: &Aws, policies: usize, gateways: &[&Gateway]) -> Result<(), Failure> {
+async fn engine(aws: &Aws, policies: usize, gateways: &[&Gateway]) -> Result<Engine, Failure> {
     let made = aws
         .agentcore(Method::POST, "/policy-engines", &json!({ "name": format!("bench_{policies}") }))
         .await?;
     let (id, arn) = (text(&made, "/policyEngineId")?, text(&made, "/policyEngineArn")?);
     aws.until(&format!("/policy-engines/{id}"), "ACTIVE").await?;
-    let most = SIZES.into_iter().max().unwrap_or_default();
-    let largest =
-        gateways.iter().find(|gateway| matches!(gateway.which, Which::Mcp { tools, .. } if tools == most));
-    let largest = largest.ok_or_else(|| Failure::new("an engine needs a large gateway"))?;
+    let tools = |gateway: &&&Gateway| match gateway.which {
+        Which::Mcp { tools, .. } => tools,
+        _ => 0,
+    };
+    let largest = gateways.iter().max_by_key(tools);
+    let largest = largest.ok_or_else(|| Failure::new("an engine needs a gateway"))?;
     let general = gateways.iter().map(|gateway| general(&gateway.arn));
     let single = (READ_TOOL..).map(|tool| about_one_tool(&largest.arn, tool));
     for (number, statement) in general.chain(single).take(policies).enumerate() {
-        let definition = json!({ "cedar": { "statement": statement } });
-        let policy = json!({ "name": format!("bench_{policies}_{number}"), "definition": definition });
-        let path = format!("/policy-engines/{id}/policies");
-        let made = aws.agentcore(Method::POST, &path, &policy).await?;
-        aws.until(&format!("{path}/{}", text(&made, "/policyId")?), "ACTIVE").await?;
+        policy(aws, &id, &format!("bench_{policies}_{number}"), &statement).await?;
     }
+    let engine = Engine { id, arn };
     for gateway in gateways {
-        let mut settings = gateway.settings.clone();
-        if let Some(settings) = settings.as_object_mut() {
-            settings.insert("policyEngineConfiguration".to_owned(), json!({ "arn": arn, "mode": "ENFORCE" }));
-        }
-        let path = format!("/gateways/{}/", gateway.id);
-        aws.agentcore(Method::PUT, &path, &settings).await?;
-        aws.until(&path, "READY").await?;
+        attach(aws, gateway, &engine).await?;
     }
-    Ok(())
+    Ok(engine)
 }
 
-fn general(gateway: &str) -> String {
+/// Makes a policy, and waits until it is active; gives its id.
+pub(crate) async fn policy(aws: &Aws, engine: &str, name: &str, statement: &str) -> Result<String, Failure> {
+    let definition = json!({ "cedar": { "statement": statement } });
+    let path = format!("/policy-engines/{engine}/policies");
+    let policy = json!({ "name": name, "definition": definition });
+    let id = text(&aws.agentcore(Method::POST, &path, &policy).await?, "/policyId")?;
+    aws.until(&format!("{path}/{id}"), "ACTIVE").await?;
+    Ok(id)
+}
+
+/// Puts a gateway under an engine, and waits until it is.
+pub(crate) async fn attach(aws: &Aws, gateway: &Gateway, engine: &Engine) -> Result<(), Failure> {
+    let mut settings = gateway.settings.clone();
+    if let Some(settings) = settings.as_object_mut() {
+        let configuration = json!({ "arn": engine.arn, "mode": "ENFORCE" });
+        settings.insert("policyEngineConfiguration".to_owned(), configuration);
+    }
+    let path = format!("/gateways/{}/", gateway.id);
+    aws.agentcore(Method::PUT, &path, &settings).await?;
+    aws.until(&path, "READY").await
+}
+
+/// Lets everybody in whose token has the scope.
+pub(crate) fn general(gateway: &str) -> String {
     format!(
         "permit(principal, action, resource == AgentCore::Gateway::\"{gateway}\") when {{ \
          principal.hasTag(\"scope\") && principal.getTag(\"scope\") like \"*{SCOPE}*\" }};"
