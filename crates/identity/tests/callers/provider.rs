@@ -686,7 +686,7 @@ async fn every_request_leaves_an_event_and_no_secret() {
 }
 
 #[tokio::test]
-async fn a_closed_store_is_a_server_error() {
+async fn a_closed_store_is_told_as_an_outage() {
     for warm in [false, true] {
         let scene = Scene::new().await;
         if warm {
@@ -696,7 +696,7 @@ async fn a_closed_store_is_a_server_error() {
         scene.database.store.close().await;
         for hint in [scene.hint(), scene.at("label"), PoolHint::OfTheClient] {
             let answer = scene.ask_at(hint, &[]).await;
-            let description = refused(&answer, 500, "server_error");
+            let description = refused(&answer, 503, "temporarily_unavailable");
             assert!(!description.contains("pool"), "{description}");
         }
         assert!(scene.provider.metadata(&scene.pool.id).await.is_err());
