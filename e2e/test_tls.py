@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import select
 import signal
 import socket
 import ssl
@@ -185,8 +186,10 @@ def test_slow_handshakes_hold_up_nobody(tmp_path):
         until(lambda: server.metric("portcullis_server_handshakes") >= 2)
         assert server.get("/healthz").status_code == 200
         # One beyond what may be under way is closed at once, and so would be everybody else.
-        more = [socket.create_connection(server.address(), timeout=1.5) for _ in range(2)]
-        assert more[1].recv(1) == b""
+        more = [socket.create_connection(server.address(), timeout=10) for _ in range(2)]
+        # Which of the two that is, the threads decide that take them in.
+        closed = select.select(more, [], [], 1.5)[0]
+        assert len(closed) == 1
         for connection in [*silent, *more]:
             # The others are closed in time.
             assert connection.recv(1) == b""
