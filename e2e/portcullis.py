@@ -50,6 +50,23 @@ def plain_environment() -> dict:
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
+def eventually(what, patience: float = 20.0):
+    """Waits for something to become true, and gives it."""
+    deadline = time.monotonic() + patience
+    while not (found := what()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+def metric(server, name: str, by=requests) -> float:
+    """A number that a server tells of itself."""
+    text = by.get(f"{server.endpoint}/metrics", timeout=10).text
+    wanted = f"portcullis_server_{name} "
+    # What was never counted is not there.
+    return next((float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted)), 0.0)
+
+
 class Database:
     """The place where one server keeps its rows."""
 
@@ -273,10 +290,11 @@ class Server:
         if self.database.url:
             command += ["--database", self.database.url]
         # What is told to a server about its traffic is not for a verb; the key to its data is.
-        environment = {**plain_environment(), **{it: self.environment[it] for it in self.environment if it == MASTER_KEY}}
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, env=environment, check=False
-        )
+        environment = {
+            **plain_environment(),
+            **{it: self.environment[it] for it in self.environment if it == MASTER_KEY},
+        }
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment, check=False)
         assert not check or done.returncode == 0, f"{command} ended with {done.returncode}: {done.stderr}"
         return done
 

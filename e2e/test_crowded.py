@@ -5,14 +5,13 @@ was called, and with when to come again; how the server is can be seen meanwhile
 
 import contextlib
 import socket
-import time
 import urllib.parse
 
 import botocore.exceptions
 import pytest
 import requests
 
-from portcullis import Server
+from portcullis import Server, eventually, metric
 
 SETTINGS = """
 [server]
@@ -39,23 +38,9 @@ def crowded(server):
         for _ in range(2):
             held = opened.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
             held.sendall(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n")
-        until(lambda: metric(server, "requests_under_way") == 2)
+        eventually(lambda: metric(server, "requests_under_way") == 2, 10)
         yield
-    until(lambda: metric(server, "requests_under_way") == 0)
-
-
-def metric(server, name: str) -> float:
-    text = requests.get(f"{server.endpoint}/metrics", timeout=10).text
-    wanted = f"portcullis_server_{name} "
-    # What was never counted is not there.
-    return next((float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted)), 0.0)
-
-
-def until(what):
-    deadline = time.monotonic() + 10
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
+    eventually(lambda: metric(server, "requests_under_way") == 0, 10)
 
 
 def test_who_comes_too_many_is_told_so_in_words_that_it_knows(server):

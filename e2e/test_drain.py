@@ -15,9 +15,9 @@ import websockets.sync.client
 
 from replicas import replicas
 from runtimes import agent, by_url, runtime
+from portcullis import eventually
 from scenery import Scenery, tool
 
-PATIENCE = 20
 SLOW = """
 import time
 
@@ -27,14 +27,6 @@ def lambda_handler(event, context):
 """
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
 HEADERS = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-06-18"}
-
-
-def until(what, patience=PATIENCE):
-    deadline = time.monotonic() + patience
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-    return found
 
 
 def status(server, path) -> int:
@@ -71,12 +63,12 @@ def test_the_end_is_announced_and_what_is_under_way_is_finished(start_server):
     assert kept.get(f"{server.endpoint}/healthz", timeout=5).headers.get("connection") is None
     time.sleep(0.5)
     server.process.send_signal(signal.SIGTERM)
-    until(lambda: status(server, "/readyz") == 503)
+    eventually(lambda: status(server, "/readyz") == 503)
     # It still serves, new connections too, and asks clients not to keep them.
     assert status(server, "/healthz") == 200
     assert kept.get(f"{server.endpoint}/healthz", timeout=5).headers["connection"] == "close"
     # Then nobody is let in any more.
-    until(lambda: status(server, "/healthz") == 0)
+    eventually(lambda: status(server, "/healthz") == 0)
     assert server.process.poll() is None
     under_way.join(20)
     assert [answer.status_code for answer in answers] == [200, 200] and "done" in answers[1].text
@@ -134,7 +126,7 @@ def test_a_second_signal_ends_at_once(start_server):
     with socket.create_connection((parts.hostname, parts.port), timeout=5) as open_one:
         open_one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
         server.process.send_signal(signal.SIGTERM)
-        until(lambda: status(server, "/readyz") == 503)
+        eventually(lambda: status(server, "/readyz") == 503)
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(15) == 0 and time.monotonic() - began < 8
@@ -199,9 +191,9 @@ def test_a_rolling_restart_loses_no_request(tmp_path):
         with Balancer([server.endpoint for server in two]) as balancer:
             for server in two:
                 before = balancer.sent
-                until(lambda before=before: balancer.sent > before + 100)
+                eventually(lambda before=before: balancer.sent > before + 100)
                 server.restart()
-                until(lambda: len(balancer.ready) == 2)
+                eventually(lambda: len(balancer.ready) == 2)
             before = balancer.sent
-            until(lambda before=before: balancer.sent > before + 100)
+            eventually(lambda before=before: balancer.sent > before + 100)
         assert balancer.failures == [] and balancer.sent > 300, balancer.sent

@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 import requests
 
-from portcullis import Server
+from portcullis import Server, eventually, metric
 
 IMPATIENT = """
 [limits]
@@ -57,7 +57,7 @@ def dialing(server):
             return opened.enter_context(made)
 
         yield dial
-    until(lambda: metric(server, "open_connections") <= 1)
+    eventually(lambda: metric(server, "open_connections") <= 1, GRACE)
 
 
 @pytest.fixture
@@ -72,22 +72,16 @@ def dial_small(small):
         yield dial
 
 
-def until(what):
-    deadline = time.monotonic() + GRACE
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
+@pytest.fixture
+def kept(small):
+    """One connection that stays, and no other: not even that of the question before, which closes a little later."""
+    with requests.Session() as session:
+        eventually(lambda: metric(small, "open_connections", session) <= 1, GRACE)
+        yield session
 
 
-def metric(server, name: str, by=requests) -> float:
-    text = by.get(f"{server.endpoint}/metrics", timeout=10).text
-    wanted = f"portcullis_server_{name} "
-    # What was never counted is not there.
-    return next((float(line.removeprefix(wanted)) for line in text.splitlines() if line.startswith(wanted)), 0.0)
-
-
-def cut(server, reason: str) -> float:
-    return metric(server, f'cut_off_total{{reason="{reason}"}}')
+def cut(server, reason: str, by=requests) -> float:
+    return metric(server, f'cut_off_total{{reason="{reason}"}}', by)
 
 
 def lives(server):
@@ -197,37 +191,34 @@ def test_too_many_headers_and_too_large_heads_are_refused(server, dial):
     connection = dial()
     connection.sendall(HEAD + b"".join(b"X-%d: a\r\n" % number for number in range(28)) + b"\r\n")
     assert connection.recv(4096).startswith(b"HTTP/1.1 200")
-    until(lambda: cut(server, "large_head") == before + 2)
+    eventually(lambda: cut(server, "large_head") == before + 2, GRACE)
 
 
-def test_one_peer_cannot_have_every_connection(small, dial_small):
-    before = cut(small, "peer")
+def test_one_peer_cannot_have_every_connection(small, dial_small, kept):
+    before = cut(small, "peer", kept)
     held = [dial_small("127.0.0.2") for _ in range(15)]
-    until(lambda: metric(small, "open_connections") >= 16)
+    # They are let in by several threads, and not in their order.
+    eventually(lambda: metric(small, "open_connections", kept) >= 16, GRACE)
     answer = all_of(dial_small("127.0.0.2"))
     assert answer.startswith(b"HTTP/1.1 503") and b"connection: close" in answer
     # Others come in.
     lives(small)
-    assert cut(small, "peer") == before + 1
+    assert cut(small, "peer", kept) == before + 1
     held.pop().close()
-    until(lambda: metric(small, "open_connections") <= 15)
+    eventually(lambda: metric(small, "open_connections", kept) <= 15, GRACE)
     again = dial_small("127.0.0.2")
     again.sendall(HEAD + b"\r\n")
     assert again.recv(4096).startswith(b"HTTP/1.1 200")
 
 
-def test_there_are_only_so_many_connections(small, dial_small):
-    before = cut(small, "full")
-    with requests.Session() as kept:
-        assert kept.get(f"{small.endpoint}/healthz", timeout=5).status_code == 200
-        until(lambda: metric(small, "open_connections") <= 2)
-        held = [dial_small(f"127.0.0.{3 + number // 13}") for number in range(39)]
-        # They are let in by several threads, and not in their order.
-        until(lambda: metric(small, "open_connections", kept) >= 40)
-        answer = all_of(dial_small("127.0.0.9"))
-        assert answer.startswith(b"HTTP/1.1 503"), answer
-        # Who is in is served.
-        assert kept.get(f"{small.endpoint}/healthz", timeout=5).status_code == 200
-        for connection in held:
-            connection.close()
-    until(lambda: cut(small, "full") >= before + 1)
+def test_there_are_only_so_many_connections(small, dial_small, kept):
+    before = cut(small, "full", kept)
+    held = [dial_small(f"127.0.0.{3 + number // 13}") for number in range(39)]
+    eventually(lambda: metric(small, "open_connections", kept) >= 40, GRACE)
+    answer = all_of(dial_small("127.0.0.9"))
+    assert answer.startswith(b"HTTP/1.1 503"), answer
+    # Who is in is served.
+    assert kept.get(f"{small.endpoint}/healthz", timeout=5).status_code == 200
+    for connection in held:
+        connection.close()
+    eventually(lambda: cut(small, "full", kept) >= before + 1, GRACE)

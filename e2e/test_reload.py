@@ -1,19 +1,11 @@
 """SIGHUP: what can change while the server runs does, the rest is named, and a file with a mistake changes nothing."""
 
 import signal
-import time
 
 import requests
 
+from portcullis import eventually
 from scenery import Scenery, allow, refusal
-
-
-def until(what, patience=20):
-    deadline = time.monotonic() + patience
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 def hang_up(server, settings: str) -> str:
@@ -22,7 +14,7 @@ def hang_up(server, settings: str) -> str:
     server.config_file.write_text(settings)
     server.process.send_signal(signal.SIGHUP)
     said = lambda: server.log()[begins:]
-    until(lambda: "were read again" in said() or "cannot be put in force" in said())
+    eventually(lambda: "were read again" in said() or "cannot be put in force" in said())
     return said()
 
 
@@ -45,7 +37,7 @@ def test_settings_change_while_the_server_runs(start_server):
     late = next(line for line in said.splitlines() if "need a restart" in line)
     assert "limits.headers, log.filter, server.metrics" in in_force
     assert "gateway.pin-tools, server.threads" in late and "log.filter" not in late
-    until(lambda: "DEBUG" in server.log())
+    eventually(lambda: "DEBUG" in server.log())
 
     # A mistake anywhere: nothing changes, although the rest is good.
     for mistake, told in [

@@ -8,26 +8,14 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 import urllib.parse
 
 import pytest
 import requests
 
 from certificates import DAY, Authority
-from portcullis import Server, binary, plain_environment
+from portcullis import Server, binary, eventually, plain_environment
 from scenery import Scenery, allow
-
-PATIENCE = 20
-
-
-def until(what, patience=PATIENCE):
-    """Waits for something to become true, and gives it."""
-    deadline = time.monotonic() + patience
-    while not (found := what()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
 
 
 class TlsServer(Server):
@@ -152,7 +140,7 @@ def test_a_certificate_is_replaced_while_the_server_serves(tmp_path):
         assert server.metric("portcullis_server_certificate_not_after_seconds") == ends
         kept = server.handshake()
         renewed = server.authority.pair(server.certificate, server.key, valid=100 * DAY)
-        until(lambda: server.serial() == renewed.serial_number)
+        eventually(lambda: server.serial() == renewed.serial_number)
         ends = renewed.not_valid_after_utc.timestamp()
         assert server.metric("portcullis_server_certificate_not_after_seconds") == ends
         # Whoever was in stays in.
@@ -162,16 +150,16 @@ def test_a_certificate_is_replaced_while_the_server_serves(tmp_path):
         # A pair that is no good is refused, and the one before stays.
         good = server.key.read_bytes()
         server.key.write_text("no key\n")
-        until(lambda: "holds no private key" in server.log())
+        eventually(lambda: "holds no private key" in server.log())
         assert server.serial() == renewed.serial_number
         assert server.metric("portcullis_server_certificates_refused_total") >= 1
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "cannot be put in force" in server.log())
+        eventually(lambda: "cannot be put in force" in server.log())
         assert server.serial() == renewed.serial_number
         # At once, by SIGHUP, what is good again.
         server.key.write_bytes(good)
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "The settings were read again" in server.log())
+        eventually(lambda: "The settings were read again" in server.log())
         assert server.serial() == renewed.serial_number
         assert "panicked" not in server.log()
 
@@ -183,7 +171,7 @@ def test_slow_handshakes_hold_up_nobody(tmp_path):
         # The first bytes of a handshake, and no more.
         silent[0].sendall(bytes([22, 3, 1]))
         # Two are under way; there is room for one more at a time.
-        until(lambda: server.metric("portcullis_server_handshakes") >= 2)
+        eventually(lambda: server.metric("portcullis_server_handshakes") >= 2)
         assert server.get("/healthz").status_code == 200
         # One beyond what may be under way is closed at once, and so would be everybody else.
         more = [socket.create_connection(server.address(), timeout=10) for _ in range(2)]
@@ -240,7 +228,7 @@ def test_an_expired_certificate_is_a_warning(tmp_path):
     with open(log, "wb") as written:
         process = subprocess.Popen(command, stderr=written, stdout=written, env=plain_environment())
     try:
-        until(lambda: "Portcullis listens" in log.read_text())
+        eventually(lambda: "Portcullis listens" in log.read_text())
         assert "The certificate has expired" in log.read_text()
     finally:
         process.terminate()

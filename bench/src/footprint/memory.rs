@@ -12,11 +12,9 @@ use crate::process::{most_descriptors, peak_mib, resident_exactly};
 use crate::runtime;
 use crate::scene::aws::Aws;
 use crate::scene::machine::{Core, Machine, Running, Server};
-use crate::scene::stage::{self, Stage, Which};
+use crate::scene::stage::{self, GUARDED, Stage, Which};
 use crate::target::{Target, hint, tell};
 
-/// What the server is called through.
-const GUARDED: Which = Which::Mcp { tools: 100, policies: 100 };
 /// How many gateways of 1,000 tools are made.
 const LARGE: usize = 5;
 /// How many call at once.
@@ -34,7 +32,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             options.connections
         )));
     }
-    let machine = Machine::find(options.server.clone())?;
+    let machine = Machine::find(options.places.server.clone())?;
     hint(machine.placement());
     let upstream = machine.start_part(Core::Others, &["upstream"])?;
     let loaded = loaded(&machine, &upstream, options.seconds)?;
@@ -85,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         "idle_mib": idle.after,
         "idle_connection_kib": each,
     });
-    tell((&options.results, "memory"), &table, &figures, &targets)
+    tell((&options.places.results, "memory"), &table, &figures, &targets)
 }
 
 struct Loaded {

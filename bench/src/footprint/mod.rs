@@ -3,9 +3,9 @@
 mod memory;
 mod start;
 
-use std::path::PathBuf;
-
 use clap::Args;
+
+use crate::scene::Places;
 
 pub(crate) use memory::run as memory;
 pub(crate) use start::run as start;
@@ -21,10 +21,6 @@ pub(crate) struct Options {
     /// How long the server is called before its memory under load is read
     #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
     seconds: f64,
-    /// The server that is measured [default: portcullis beside this program]
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Where the JSON is written
-    #[arg(long, default_value = "bench/results", value_name = "FOLDER")]
-    results: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }

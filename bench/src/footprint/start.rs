@@ -16,11 +16,9 @@ use crate::process::resident_exactly;
 use crate::runtime;
 use crate::scene::aws::Aws;
 use crate::scene::machine::{Core, Machine, Server, free_port};
-use crate::scene::stage::{self, Which};
+use crate::scene::stage::{self, GUARDED, Which};
 use crate::target::{Target, hint, tell};
 
-/// What is called at the end.
-const GUARDED: Which = Which::Mcp { tools: 100, policies: 100 };
 /// How many gateways are made at once.
 const AT_ONCE: usize = 8;
 /// How often the server is started.
@@ -31,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TARGET_MS: f64 = 300.0;
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let machine = Machine::find(options.server.clone())?;
+    let machine = Machine::find(options.places.server.clone())?;
     hint(machine.placement());
     let upstream = machine.start_part(Core::Others, &["upstream"])?;
     let settings = format!("[quotas]\ngateways = {}\n", options.gateways + 1);
@@ -105,7 +103,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     );
     let figures = json!({
         "gateways": options.gateways + 1, "ready_ms": ready, "called_ms": called, "resident_mib": resident });
-    tell((&options.results, "start"), &table, &figures, &[target])
+    tell((&options.places.results, "start"), &table, &figures, &[target])
 }
 
 fn is_ready(address: &str) -> bool {

@@ -9,11 +9,10 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::GUARDED;
 use crate::failure::Failure;
 use crate::load::Plan;
 use crate::scene::aws::Aws;
-use crate::scene::stage::{self, Engine, Stage, TARGET, Which};
+use crate::scene::stage::{self, Engine, GUARDED, Stage, TARGET, Which};
 use crate::tools::{self, ANSWER};
 
 /// What of each round stands between it and the next.

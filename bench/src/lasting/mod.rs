@@ -9,14 +9,11 @@ mod watch;
 use crate::failure::Failure;
 use crate::load::Plan;
 use crate::scene::machine::Machine;
-use crate::scene::stage::Which;
 use crate::target::hint;
 
 pub(crate) use overload::{Options as OverloadOptions, run as overload};
 pub(crate) use soak::{Options as SoakOptions, run as soak};
 
-/// What is called.
-const GUARDED: Which = Which::Mcp { tools: 100, policies: 100 };
 /// How many call at once when capacity is measured.
 const CONCURRENCY: usize = 64;
 

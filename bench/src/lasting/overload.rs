@@ -4,20 +4,20 @@
 //! refusal is fast; and when it is over, all is as before within five seconds.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use super::capacity;
 use super::watch::{Sight, Watch};
-use super::{GUARDED, capacity};
 use crate::failure::Failure;
 use crate::load::{Paced, Plan, Slot, Stretch};
 use crate::process::most_descriptors;
 use crate::runtime;
+use crate::scene::Places;
 use crate::scene::machine::{Core, Machine, Server};
-use crate::scene::stage;
+use crate::scene::stage::{self, GUARDED};
 use crate::target::{Target, demand, hint, tell};
 
 /// How many times capacity is offered.
@@ -51,12 +51,8 @@ pub(crate) struct Options {
     /// More tables of the server's configuration file
     #[arg(long, default_value = "", value_name = "TOML")]
     settings: String,
-    /// The server that is measured [default: portcullis beside this program]
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Where the JSON is written
-    #[arg(long, default_value = "bench/results", value_name = "FOLDER")]
-    results: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -64,7 +60,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if most_descriptors() < needed {
         return Err(Failure::new(format!("raise the limit of open files first: `ulimit -n {needed}`")));
     }
-    let machine = Machine::find(options.server.clone())?;
+    let machine = Machine::find(options.places.server.clone())?;
     hint(machine.placement());
     let upstream = machine.start_part(Core::Others, &["upstream"])?;
     // All clients come from one address here; one peer must not be what is refused.
@@ -94,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let table = told.table(capacity);
     let targets = told.targets();
     let figures = json!({ "capacity": capacity, "connections": options.connections, "seconds": options.seconds, "told": told });
-    tell((&options.results, "overload"), &table, &figures, &targets)?;
+    tell((&options.places.results, "overload"), &table, &figures, &targets)?;
     demand(&targets)
 }
 

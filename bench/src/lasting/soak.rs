@@ -4,22 +4,22 @@
 //! Before the first, it is warmed up, so that what is kept once and for all is there.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
+use super::capacity;
 use super::churn::churn;
 use super::watch::{Sight, Watch};
-use super::{GUARDED, capacity};
 use crate::failure::Failure;
 use crate::load::{Paced, Slot, Stretch};
 use crate::runtime;
+use crate::scene::Places;
 use crate::scene::aws::Aws;
 use crate::scene::machine::{Core, Machine, Server};
-use crate::scene::stage;
+use crate::scene::stage::{self, GUARDED};
 use crate::target::{Target, demand, hint, tell};
 
 /// What part of capacity is called.
@@ -44,16 +44,12 @@ pub(crate) struct Options {
     /// How long
     #[arg(long, default_value_t = 5.0, value_name = "MINUTES")]
     minutes: f64,
-    /// The server that is measured [default: portcullis beside this program]
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Where the JSON is written
-    #[arg(long, default_value = "bench/results", value_name = "FOLDER")]
-    results: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let machine = Machine::find(options.server.clone())?;
+    let machine = Machine::find(options.places.server.clone())?;
     hint(machine.placement());
     let upstream = machine.start_part(Core::Others, &["upstream"])?;
     let wanted = Server { name: "soak", ..Server::default() };
@@ -88,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let targets = targets(&fifths, &slots, rounds);
     let figures = json!({
         "capacity": capacity, "per_second": per_second, "minutes": options.minutes, "rounds": rounds, "fifths": fifths });
-    tell((&options.results, "soak"), &table(&fifths, capacity, rounds), &figures, &targets)?;
+    tell((&options.places.results, "soak"), &table(&fifths, capacity, rounds), &figures, &targets)?;
     demand(&targets)
 }
 

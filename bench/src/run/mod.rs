@@ -9,15 +9,15 @@ mod report;
 mod scenario;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
 
 use crate::failure::Failure;
 use crate::runtime;
+use crate::scene::Places;
 use crate::scene::machine::{Core, Machine, Server};
-use crate::scene::stage::{self, Which};
+use crate::scene::stage::{self, GUARDED, Which};
 use peers::Peer;
 use report::Report;
 use scenario::Scenario;
@@ -39,12 +39,8 @@ pub(crate) struct Options {
     /// Only scenarios whose name holds this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// The server that is measured [default: portcullis beside this program]
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Where the JSON is written
-    #[arg(long, default_value = "bench/results", value_name = "FOLDER")]
-    results: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
@@ -54,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         // Nobody is left to tell when standard error is closed.
         let _ = writeln!(std::io::stderr(), "[bench {:02}:{:02}] {what}", seconds / 60, seconds % 60);
     };
-    let machine = Machine::find(options.server.clone())?;
+    let machine = Machine::find(options.places.server.clone())?;
     say(machine.placement());
     let upstream = machine.start_part(Core::Others, &["upstream"])?;
     let proxy = machine.start_part(Core::Measured, &["proxy", &upstream.address])?;
@@ -71,11 +67,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         .collect();
     let peers = peers?;
     let with_peers = options.peers || !peers.is_empty();
-    let wanted = if with_peers {
-        vec![peers::GUARDED, Which::Streaming, Which::Unguarded]
-    } else {
-        stage::everything()
-    };
+    let wanted =
+        if with_peers { vec![GUARDED, Which::Streaming, Which::Unguarded] } else { stage::everything() };
     let named = (Server::default().name, &server);
     let stage = runtime()?.block_on(stage::set_up(&machine, named, &upstream.address, &wanted, &say))?;
     let names = peers.iter().map(|(peer, _)| peer.name.clone()).collect();
@@ -92,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         say(&format!("{}: {}", scenario.name(), report::line(&measured)));
         report.add(scenario, measured);
     }
-    let written = report.write(&options.results)?;
+    let written = report.write(&options.places.results)?;
     std::io::stdout().write_all(report.table().as_bytes())?;
     say(&format!("the figures are in {}", written.display()));
     report.fail_on_errors()

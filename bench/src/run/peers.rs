@@ -16,13 +16,11 @@ use super::scenario::{Asked, Scenario, Subject};
 use crate::failure::Failure;
 use crate::load::Measured;
 use crate::scene::machine::{Core, Machine, Running, free_port};
-use crate::scene::stage::Which;
+use crate::scene::stage::{GUARDED, Which};
 use crate::tools::STREAM_PATH;
 
 /// How many call at once.
 const CONCURRENCIES: [usize; 4] = [1, 16, 64, 256];
-/// The gateway that peers are held against.
-pub(super) const GUARDED: Which = Which::Mcp { tools: 100, policies: 100 };
 
 /// How a peer is started and called.
 #[derive(Debug, Deserialize, PartialEq)]

@@ -2,12 +2,11 @@
 
 use serde::Serialize;
 
-use super::GUARDED;
 use crate::failure::Failure;
 use crate::load::{Measured, Plan};
 use crate::process::children;
 use crate::scene::machine::{Core, Machine, Running};
-use crate::scene::stage::Stage;
+use crate::scene::stage::{GUARDED, Stage};
 use crate::target::hint;
 
 /// How many call at once, all replicas together.

@@ -9,21 +9,19 @@ mod model;
 mod trail;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::runtime;
+use crate::scene::Places;
 use crate::scene::machine::{Core, Machine, Server, free_port};
-use crate::scene::stage::{self, Which};
+use crate::scene::stage::{self, GUARDED};
 use crate::target::{Target, hint, tell};
 use measured::Served;
 use model::Model;
 
-/// What is called.
-const GUARDED: Which = Which::Mcp { tools: 100, policies: 100 };
 /// How many replicas are looked at.
 const REPLICAS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 /// How far the model may be from the measurement.
@@ -37,16 +35,12 @@ pub(crate) struct Options {
     /// How long each measuring takes
     #[arg(long, default_value_t = 8.0, value_name = "SECONDS")]
     seconds: f64,
-    /// The server that is measured [default: portcullis beside this program]
-    #[arg(long, value_name = "FILE")]
-    server: Option<PathBuf>,
-    /// Where the JSON is written
-    #[arg(long, default_value = "bench/results", value_name = "FOLDER")]
-    results: PathBuf,
+    #[command(flatten)]
+    places: Places,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let machine = Machine::find(options.server.clone())?;
+    let machine = Machine::find(options.places.server.clone())?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     hint(&format!("{cores} cores; nobody is pinned, because there are more parts than cores"));
     let upstream = machine.start_part(Core::Any, &["upstream"])?;
@@ -99,7 +93,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     );
     let figures =
         json!({ "one": alone, "two": both, "trail": trail, "model": model, "predicted": predicted });
-    tell((&options.results, "scaling"), &table, &figures, &[target])
+    tell((&options.places.results, "scaling"), &table, &figures, &[target])
 }
 
 fn served(alone: &Served, both: &Served) -> String {

@@ -30,6 +30,9 @@ pub(crate) const TARGET: &str = "Reports";
 /// The tool of the largest gateways about which there is a policy that reads an argument.
 pub(crate) const READ_TOOL: usize = 1;
 
+/// The gateway that measurements are about which do not vary it.
+pub(crate) const GUARDED: Which = Which::Mcp { tools: 100, policies: 100 };
+
 const SERVER: &str = "bench";
 const SCOPE: &str = "bench/file";
 
