@@ -16,6 +16,8 @@ use crate::failure::Failure;
 use crate::load::{Measured, Paced, Plan, Slot};
 use crate::serve::LISTENS;
 
+/// The largest engine has more about one gateway than is usual.
+const ROOM: &str = "[quotas]\npolicy-bytes-per-resource = 4194304\n";
 /// Where a server that shares its database finds its master key.
 const MASTER_KEY: &str = "PORTCULLIS_MASTER_KEY";
 
@@ -73,7 +75,14 @@ pub(crate) struct Server<'a> {
 
 impl Default for Server<'_> {
     fn default() -> Self {
-        Self { name: "server", core: Core::Measured, port: 0, settings: "", database: None, public_url: None }
+        Self {
+            name: "server",
+            core: Core::Measured,
+            port: 0,
+            settings: ROOM,
+            database: None,
+            public_url: None,
+        }
     }
 }
 

@@ -60,8 +60,15 @@ impl AuditCall {
     /// As much of a stranger's text as is kept.
     #[must_use]
     pub fn bounded(text: &str) -> String {
-        text.chars().take(LONGEST).collect()
+        beginning(text, LONGEST)
     }
+}
+
+/// The first characters of a text, at most so many.
+#[must_use]
+pub fn beginning(text: &str, most: usize) -> String {
+    // A text of no more bytes has no more characters, and is copied whole.
+    if text.len() <= most { text.to_owned() } else { text.chars().take(most).collect() }
 }
 
 /// The place of a request in its trace (W3C Trace Context, level 1, section 3.2.2), in hexadecimal digits.

@@ -206,17 +206,21 @@ fn name(random: &dyn Random) -> String {
     uuid_of(bytes)
 }
 
-fn uuid_of(bytes: [u8; 16]) -> String {
-    let number = u128::from_be_bytes(bytes) & !(0xF << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
-    let part = |shift: u32, digits: u32| (number >> shift) & ((1 << (digits * 4)) - 1);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        part(96, 8),
-        part(80, 4),
-        part(64, 4),
-        part(48, 4),
-        part(0, 12)
-    )
+fn uuid_of(mut bytes: [u8; 16]) -> String {
+    let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
+    *version = *version & 0x0F | 0x40;
+    *variant = *variant & 0x3F | 0x80;
+    // Every request has several of these: they are not worth the machinery of `format!`.
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut text = Vec::with_capacity(36);
+    for (at, byte) in bytes.into_iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push(b'-');
+        }
+        text.extend_from_slice(&[digit(byte >> 4), digit(byte & 0x0F)]);
+    }
+    // Digits and hyphens are always text.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -244,6 +248,8 @@ mod tests {
         assert_eq!(id.len(), 36);
         assert_eq!(id.as_bytes()[14], b'4');
         assert!(b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        let counted = std::array::from_fn(|at| u8::try_from(at * 17).unwrap());
+        assert_eq!(uuid_of(counted), "00112233-4455-4677-8899-aabbccddeeff");
     }
 
     #[test]

@@ -45,7 +45,7 @@ mod workload;
 pub use account::{AccountId, InvalidScope, Region, Scope};
 pub use arn::{Arn, InvalidArn};
 pub use audit::{Actor, AuditEvent, AuditKind, Decision, LogOnly, Outcome, RATE_LIMITED};
-pub use audit_call::{AuditCall, AuditPrincipal, AuditToken, AuditTrace, Authority, Shown};
+pub use audit_call::{AuditCall, AuditPrincipal, AuditToken, AuditTrace, Authority, Shown, beginning};
 pub use caller::{Caller, Principal, SessionFacts};
 pub use client_key::{ClientKey, ClientKeyAlgorithm};
 pub use clock::{Clock, FixedClock, SystemClock, Timestamp};

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{
     Actor, AuditCall, AuditEvent, AuditKind, AuditToken, Authority, Decision, EventId, Gateway, LogOnly,
-    OAuthGrant, Outbound, Outcome, PolicyId, RATE_LIMITED, Recording, RequestId, Shown,
+    OAuthGrant, Outbound, Outcome, PolicyId, RATE_LIMITED, Recording, RequestId, Shown, beginning,
 };
 use http::header::{HOST, USER_AGENT};
 use http::request::Parts;
@@ -30,7 +30,7 @@ use crate::telling::{End, Telling};
 const DEPTH: usize = 3;
 const MEMBERS: usize = 16;
 
-/// What is known so far.
+/// What is known so far. It is large and goes from hand to hand, so it stays in a box.
 pub(crate) struct Record {
     plane: Arc<Plane>,
     gate: Arc<Gate>,
@@ -53,7 +53,7 @@ impl Record {
         peer: IpAddr,
         began: Instant,
         request_id: RequestId,
-    ) -> Self {
+    ) -> Box<Self> {
         let setup = &plane.setup;
         let event = AuditEvent {
             event_id: EventId::mint(&*setup.random),
@@ -77,22 +77,25 @@ impl Record {
         };
         let telling = Telling::begin(setup, gate, headers);
         let (plane, gate) = (Arc::clone(plane), Arc::clone(gate));
-        Self { plane, gate, began, event: Some(event), recording: None, request_id, telling }
+        Box::new(Self { plane, gate, began, event: Some(event), recording: None, request_id, telling })
     }
 
-    /// A record of its own for each message of the request.
-    pub(crate) fn split(mut self, messages: usize) -> Vec<Self> {
-        let Some(event) = self.event.take() else { return Vec::new() };
-        let own = |_| Self {
-            plane: Arc::clone(&self.plane),
-            gate: Arc::clone(&self.gate),
-            began: self.began,
-            event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event.clone() }),
-            recording: None,
-            request_id: self.request_id.clone(),
-            telling: self.telling.split(&self.plane.setup),
+    /// A record of its own for each message of the request: also for those that nobody comes to any more.
+    pub(crate) fn split(mut self: Box<Self>, messages: usize) -> impl Iterator<Item = Box<Self>> {
+        let event = self.event.take();
+        let own = |event: AuditEvent| {
+            Box::new(Self {
+                plane: Arc::clone(&self.plane),
+                gate: Arc::clone(&self.gate),
+                began: self.began,
+                event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event }),
+                recording: None,
+                request_id: self.request_id.clone(),
+                telling: self.telling.split(&self.plane.setup),
+            })
         };
-        (0..messages).map(own).collect()
+        let records: Vec<_> = event.iter().cycle().take(messages).cloned().map(own).collect();
+        records.into_iter()
     }
 
     pub(crate) fn request_id(&self) -> &RequestId {
@@ -120,7 +123,7 @@ impl Record {
 
     /// The id of the message.
     pub(crate) fn message(&mut self, id: &str) {
-        self.tell(|call| call.message = Some(id.chars().take(64).collect()));
+        self.tell(|call| call.message = Some(beginning(id, 64)));
     }
 
     /// What is called, and with whose authority.
@@ -140,12 +143,12 @@ impl Record {
 
     /// What is asked: the method, as far as it is one that a log should hold.
     pub(crate) fn action(&mut self, method: &str) {
-        self.set(|event| event.action = method.chars().take(64).collect());
+        self.set(|event| event.action = beginning(method, 64));
     }
 
     /// The tool that is called, as the client named it.
     pub(crate) fn tool(&mut self, name: &str) {
-        self.set(|event| event.tool = Some(name.chars().take(256).collect()));
+        self.set(|event| event.tool = Some(beginning(name, 256)));
     }
 
     /// The tool that the name is of, if there is one.
@@ -233,7 +236,7 @@ impl Record {
     }
 
     /// Hands the record of a request over that was answered by a service behind, or in its place.
-    pub(crate) async fn passed(mut self, status: StatusCode) {
+    pub(crate) async fn passed(mut self: Box<Self>, status: StatusCode) {
         self.set(|event| {
             event.outcome = if status.is_server_error() { Outcome::Failure } else { Outcome::Success };
             if status.is_client_error() || status.is_server_error() {
@@ -247,7 +250,7 @@ impl Record {
     }
 
     /// Hands the record over.
-    pub(crate) async fn done(mut self, reply: &Reply) {
+    pub(crate) async fn done(mut self: Box<Self>, reply: &Reply) {
         self.set(|event| {
             event.outcome = reply.outcome;
             // What was decided stays decided, whatever an interceptor makes of the answer.

@@ -186,7 +186,7 @@ impl Lane {
         request: Request<B>,
         peer: IpAddr,
         record: &mut Record,
-    ) -> Result<(Turn, bytes::Bytes), Reply> {
+    ) -> Result<(Box<Turn>, bytes::Bytes), Reply> {
         let (head, incoming) = request.into_parts();
         record.came(&head);
         let mut arrival = listen::inspect(&self.plane.setup, gate, &head)?;
@@ -198,7 +198,7 @@ impl Lane {
 }
 
 /// The conversation: every message gets its answer, and leaves its record.
-pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -> Reply {
+pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Box<Record>) -> Reply {
     if turn.arrival.ends_session {
         record.action("DELETE");
         let reply = session::end(turn).await;
@@ -221,7 +221,7 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Record) -
 }
 
 /// The messages of a batch, one after the other. What is answered is bounded together as one answer is.
-async fn batch(turn: &mut Turn, messages: Vec<Result<Written<'_>, Reply>>, record: Record) -> Reply {
+async fn batch(turn: &mut Turn, messages: Vec<Result<Written<'_>, Reply>>, record: Box<Record>) -> Reply {
     let mut replies = Vec::with_capacity(messages.len());
     let records = record.split(messages.len());
     let mut room = turn.lane.plane.setup.largest_payload;

@@ -50,9 +50,9 @@ impl Outlet {
 
 /// Does the work that `converse` tells of, and answers.
 pub(crate) async fn respond(
-    mut turn: Turn,
+    mut turn: Box<Turn>,
     body: Bytes,
-    record: Record,
+    record: Box<Record>,
     request_id: &RequestId,
 ) -> Response<Body> {
     if !(turn.arrival.as_stream && turn.gate.streams) {

@@ -19,7 +19,7 @@ use crate::snapshot::Gate;
 use crate::stream::Outlet;
 use crate::upstream::consent::Wish;
 
-/// One request that was let in.
+/// One request that was let in. Like its record, it stays in a box.
 pub(crate) struct Turn {
     pub(crate) lane: Lane,
     pub(crate) gate: Arc<Gate>,
@@ -60,8 +60,8 @@ impl Turn {
         arrival: Arrival,
         request_id: &RequestId,
         trace: &Trace,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             lane: lane.clone(),
             gate: Arc::clone(gate),
             caller,
@@ -79,7 +79,7 @@ impl Turn {
             trace: trace.clone(),
             open: Vec::new(),
             outlet: None,
-        }
+        })
     }
 
     /// Forgets what was found out about the message before, where a request has several: what one message brought or an

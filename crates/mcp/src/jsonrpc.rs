@@ -248,15 +248,14 @@ impl<'a> CallParams<'a> {
     /// names regardless of case. The arguments stay byte for byte; `_meta` is the caller's to add.
     #[must_use]
     pub fn members(&self, member: &str, name: &str) -> String {
-        let mut members = format!("\"{member}\":{}", serde_json::Value::from(name));
-        let rest = [
-            ("arguments", self.arguments),
-            ("inputResponses", self.input_responses),
-            ("requestState", self.request_state),
-        ];
-        for (member, value) in rest {
+        let name = serde_json::Value::from(name).to_string();
+        let values = [self.arguments, self.input_responses, self.request_state];
+        let long = values.iter().flatten().map(|value| value.get().len() + 24).sum::<usize>();
+        let mut members = String::with_capacity(member.len() + name.len() + 3 + long);
+        members.extend(["\"", member, "\":", &name]);
+        for (member, value) in ["arguments", "inputResponses", "requestState"].into_iter().zip(values) {
             if let Some(value) = value {
-                members.push_str(&format!(",\"{member}\":{}", value.get()));
+                members.extend([",\"", member, "\":", value.get()]);
             }
         }
         members

@@ -31,6 +31,9 @@ mod xml;
 mod read;
 mod sweep;
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
 pub use fault::Fault;
 pub use outgoing::{Body, BodyError};
 pub use plane::{Limits, Objects, Setup};

@@ -116,11 +116,18 @@ impl AuditLog {
         self.record_with(event, None).await;
     }
 
-    /// Hands an event over with what is recorded besides it.
-    pub async fn record_with(&self, event: AuditEvent, recording: Option<Recording>) {
-        if let Some(waiting) = self.hand_over(event, recording) {
-            // The writer outlives every sender.
-            let _ = self.sender.send(waiting).await;
+    /// Hands an event over with what is recorded besides it: at once, and waits only while the log is full.
+    pub fn record_with(
+        &self,
+        event: AuditEvent,
+        recording: Option<Recording>,
+    ) -> impl Future<Output = ()> + Send {
+        let waiting = self.hand_over(event, recording);
+        async move {
+            if let Some(waiting) = waiting {
+                // The writer outlives every sender.
+                let _ = self.sender.send(waiting).await;
+            }
         }
     }
 

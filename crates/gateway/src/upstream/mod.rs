@@ -16,7 +16,7 @@ use mcp::Members;
 
 use crate::answer::Reply;
 use crate::authorize::{Permitted, Readable};
-use crate::snapshot::{McpEntry, OfferEntry, TargetEntry, UpstreamEntry};
+use crate::snapshot::{McpEntry, OfferEntry, TargetEntry, ToolEntry, UpstreamEntry};
 use crate::turn::Turn;
 
 pub(crate) use failed::Failed;
@@ -44,8 +44,7 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
                 Box::pin(lambda::call(turn, permitted, &call)).await
             }
             UpstreamEntry::Mcp(server) => {
-                let arguments = serde_json::from_str(permitted.arguments()).unwrap_or_default();
-                let headers: HeaderMap = tool.param_headers.of_arguments(&arguments).into_iter().collect();
+                let headers = mirrored(tool, permitted);
                 let asking = Asking {
                     method: "tools/call",
                     member: "name",
@@ -63,6 +62,15 @@ pub(crate) async fn call(turn: &Turn, permitted: &Permitted<'_>, id: &str) -> Re
         Some(page) => consent::asked(turn, id, &page),
         None => failed.into_result(&turn.gate, id),
     })
+}
+
+/// The headers that mirror arguments, where the tool has such.
+fn mirrored(tool: &ToolEntry, permitted: &Permitted<'_>) -> HeaderMap {
+    if tool.param_headers.is_empty() {
+        return HeaderMap::new();
+    }
+    let arguments = serde_json::from_str(permitted.arguments()).unwrap_or_default();
+    tool.param_headers.of_arguments(&arguments).into_iter().collect()
 }
 
 /// Asks for a prompt or a resource.

@@ -89,7 +89,7 @@ impl Exchange {
                 }
                 Era::Modern | Era::Legacy => None,
             };
-            let message = message.filter(|message| Answer::read(message.clone(), id).is_some());
+            let message = message.filter(|message| Answer::read(message, id).is_some());
             Source::Whole(Some(message.ok_or(UpstreamError::Status(parts.status))?))
         };
         Ok(Self { id, era, source, progress, session, headers: parts.headers, largest })
@@ -135,7 +135,7 @@ impl Exchange {
                     },
                 },
             };
-            if let Some(said) = self.understood(message) {
+            if let Some(said) = self.understood(&message) {
                 return Ok(Some(said));
             }
         }
@@ -156,12 +156,15 @@ impl Exchange {
     }
 
     /// What a message is; `None` for what does not belong here, or is no message.
-    fn understood(&self, bytes: Bytes) -> Option<Said> {
-        if is_too_deep(&bytes) {
+    fn understood(&self, bytes: &Bytes) -> Option<Said> {
+        if is_too_deep(bytes) {
             return None;
         }
-        match Message::parse(&bytes).ok()? {
-            Message::Answer { .. } => Answer::read(bytes, self.id).map(Said::Answer),
+        match Message::parse(bytes).ok()? {
+            Message::Answer { id, result, error } => {
+                let found = Fields { id: Some(id), result, error };
+                Answer::of(bytes, &found, self.id).map(Said::Answer)
+            }
             Message::Notification { method, params } => {
                 let method = method.into_owned();
                 let message = match params.filter(|_| method == "notifications/progress") {
@@ -235,8 +238,13 @@ pub struct Answer {
 
 impl Answer {
     /// The answer to our request `id`, if these bytes are one.
-    fn read(bytes: Bytes, id: u64) -> Option<Self> {
-        let fields: Fields<'_> = serde_json::from_slice(&bytes).ok()?;
+    fn read(bytes: &Bytes, id: u64) -> Option<Self> {
+        let fields: Fields<'_> = serde_json::from_slice(bytes).ok()?;
+        Self::of(bytes, &fields, id)
+    }
+
+    /// The same, of bytes in which these fields were found.
+    fn of(bytes: &Bytes, fields: &Fields<'_>, id: u64) -> Option<Self> {
         let given = fields.id?.get();
         if given.parse() != Ok(id) || fields.result.is_some() == fields.error.is_some() {
             return None;
@@ -244,7 +252,7 @@ impl Answer {
         // The id is a slice of the bytes.
         let start = given.as_ptr() as usize - bytes.as_ptr() as usize;
         let (id_at, is_error) = (start..start + given.len(), fields.error.is_some());
-        Some(Self { bytes, id_at, is_error })
+        Some(Self { bytes: bytes.clone(), id_at, is_error })
     }
 
     /// Whether it is a JSON-RPC error.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use egress::Client;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
@@ -83,6 +83,8 @@ struct Refused {
 /// An upstream server.
 pub struct Upstream {
     endpoint: String,
+    /// The endpoint, read; none where it cannot be dialled.
+    uri: Option<Uri>,
     /// What its sessions are kept under.
     name: String,
     /// 0 while it is not known, else 1 + the place of the era.
@@ -101,6 +103,7 @@ impl Upstream {
     pub fn new(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
+            uri: endpoint.parse().ok(),
             name: endpoint.to_owned(),
             era: AtomicU8::new(0),
             refused: Mutex::new(None),

@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -18,6 +19,8 @@ use crate::jsonrpc::{HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION};
 
 /// How long a server may take to say which era it is of, and to agree on a session.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many headers a message usually has, with those of its connection, its credential and its trace.
+const USUAL_HEADERS: usize = 8;
 
 /// What was agreed when a session was opened.
 pub(super) struct Session {
@@ -198,15 +201,19 @@ impl Upstream {
         session: Option<&Session>,
         more: &HeaderMap,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        let mut request = Request::post(self.endpoint.as_str()).body(written.body.clone()).map_err(|_| {
+        let uri = self.uri.clone().ok_or_else(|| {
             // Its query may hold a key.
             let shown = self.endpoint.split('?').next().unwrap_or_default();
             egress::EgressError::Url(shown.to_owned())
         })?;
+        let mut request = Request::new(written.body.clone());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
         let headers = request.headers_mut();
+        headers.reserve(USUAL_HEADERS);
         headers.extend(more.iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers.insert("content-type", HeaderValue::from_static("application/json"));
-        headers.insert("accept", HeaderValue::from_static("application/json, text/event-stream"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         for (name, value) in &written.headers {
             headers.insert(name, value.clone());
         }
