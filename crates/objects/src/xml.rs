@@ -104,7 +104,7 @@ fn parse(text: &str) -> Option<Element> {
                 if open.len() >= DEEPEST || count > MOST || root.is_some() {
                     return None;
                 }
-                open.push(named(&start.local_name()));
+                open.push(named(&start.local_name())?);
                 continue;
             }
             Event::Empty(start) => {
@@ -112,7 +112,7 @@ fn parse(text: &str) -> Option<Element> {
                 if count > MOST {
                     return None;
                 }
-                named(&start.local_name())
+                named(&start.local_name())?
             }
             Event::End(_) => open.pop()?,
             Event::Text(text) => {
@@ -145,8 +145,12 @@ fn parse(text: &str) -> Option<Element> {
     }
 }
 
-fn named(name: &quick_xml::name::LocalName<'_>) -> Element {
-    Element { name: AsRef::<str>::as_ref(name).to_owned(), ..Element::default() }
+/// An element of this name, if it is one: the reader takes whatever stands before a space.
+fn named(name: &quick_xml::name::LocalName<'_>) -> Option<Element> {
+    let name = AsRef::<str>::as_ref(name);
+    let legal = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    let sound = !name.is_empty() && name.chars().all(legal);
+    sound.then(|| Element { name: name.to_owned(), ..Element::default() })
 }
 
 fn predefined(name: &str) -> Option<&'static str> {
@@ -186,6 +190,8 @@ mod tests {
             "<Delete/><Delete/>",
             "<!DOCTYPE Delete [<!ENTITY a \"b\">]><Delete>&a;</Delete>",
             "<Delete>&a;</Delete>",
+            "<Delete>< p/></Delete>",
+            "<Delete><a\u{1}b/></Delete>",
             &deep,
             &many,
         ] {

@@ -166,17 +166,17 @@ impl Drop for UnderWay {
     }
 }
 
-/// Serves a connection to its end, and says what ended it if that was not its client.
+/// Serves a connection to its end, and says what ended it if that was not its client. The connection comes in a box: what
+/// waits for it would have room for it several times.
 ///
 /// # Errors
 /// What hyper says, when the connection broke.
 pub(crate) async fn converse<C: GracefulConnection>(
-    connection: C,
+    mut connection: Pin<Box<C>>,
     pulse: &Pulse,
     limits: &Limits,
     mut phases: watch::Receiver<Phase>,
 ) -> Result<Option<End>, C::Error> {
-    let mut connection = pin!(connection);
     let mut stops = pin!(pulse.stops(limits));
     let mut leaving = false;
     loop {

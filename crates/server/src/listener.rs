@@ -181,10 +181,11 @@ impl Worker {
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = heard.begin(request.version());
             let worker = self.clone();
-            async move { Ok::<_, Infallible>(worker.answered(request, peer, under_way).await) }
+            // A connection keeps room for its request while it has none: for a pointer, so.
+            Box::pin(async move { Ok::<_, Infallible>(worker.answered(request, peer, under_way).await) })
         });
         let builder = connection::protocol(&limits);
-        let connection = builder.serve_connection_with_upgrades(stream, service).into_owned();
+        let connection = Box::pin(builder.serve_connection_with_upgrades(stream, service).into_owned());
         match connection::converse(connection, &pulse, &limits, serving.phases.clone()).await {
             Ok(Some(End::SlowHead)) => doors.count(Cut::SlowHead),
             Err(error) if is_large(&*error) => doors.count(Cut::LargeHead),
