@@ -17,7 +17,10 @@ use crate::{ConnectError, Connector, Reach};
 /// An HTTP client that dials only what it may. Each runtime should have its own ([`Client::another`]), so that kept
 /// connections live where they are used.
 #[derive(Clone)]
-pub struct Client {
+pub struct Client(Arc<Shared>);
+
+/// What clones of a client share.
+struct Shared {
     reach: Arc<Reach>,
     pool: legacy::Client<HttpsConnector<Connector>, Either<Full<Bytes>, Streamed>>,
 }
@@ -59,7 +62,7 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn another(&self) -> Result<Self, EgressError> {
-        Self::with_reach(Arc::clone(&self.reach), Offers::Newest)
+        Self::with_reach(Arc::clone(&self.0.reach), Offers::Newest)
     }
 
     /// Another client of the same reach that speaks HTTP/1.1 alone, whose connections can become something else
@@ -68,7 +71,7 @@ impl Client {
     /// # Errors
     /// As [`Client::new`].
     pub fn upgradable(&self) -> Result<Self, EgressError> {
-        Self::with_reach(Arc::clone(&self.reach), Offers::Upgradable)
+        Self::with_reach(Arc::clone(&self.0.reach), Offers::Upgradable)
     }
 
     fn with_reach(reach: Arc<Reach>, offers: Offers) -> Result<Self, EgressError> {
@@ -91,7 +94,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(256)
             .build(connector);
-        Ok(Self { reach, pool })
+        Ok(Self(Arc::new(Shared { reach, pool })))
     }
 
     /// Sends a request; the answer's body is still to be read.
@@ -99,7 +102,7 @@ impl Client {
     /// # Errors
     /// [`EgressError`] when there is no connection, or it broke.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, EgressError> {
-        let sent = self.pool.request(request.map(Either::Left)).await;
+        let sent = self.0.pool.request(request.map(Either::Left)).await;
         sent.map_err(|error| EgressError::from_client(&error))
     }
 
@@ -108,7 +111,7 @@ impl Client {
     /// # Errors
     /// As [`Client::send`], and [`EgressError::Broken`] when the body does.
     pub async fn send_streamed(&self, request: Request<Streamed>) -> Result<Response<Incoming>, EgressError> {
-        let sent = self.pool.request(request.map(Either::Right)).await;
+        let sent = self.0.pool.request(request.map(Either::Right)).await;
         sent.map_err(|error| EgressError::from_client(&error))
     }
 
