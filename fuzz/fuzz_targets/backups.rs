@@ -12,9 +12,6 @@ use libfuzzer_sys::fuzz_target;
 use store::{Backup, CopyError, Master, MasterKey, Store};
 use tokio::runtime::{Builder, Runtime};
 
-/// The longest piece that is cut out, put in or repeated, in bytes.
-const PIECE: usize = 256;
-
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
 
@@ -22,6 +19,8 @@ static RUNTIME: LazyLock<Runtime> =
 static MADE: LazyLock<(Master, Vec<u8>)> = LazyLock::new(|| {
     let key = MasterKey::generate(&SystemRandom);
     let folder = std::env::temp_dir().join(format!("portcullis-fuzz-backup-{}", std::process::id()));
+    // One that was killed may have left it.
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir(&folder).expect("it is ours");
     let url = format!("sqlite:{}", folder.join("a.db").display());
     let file = RUNTIME.block_on(async {
@@ -58,14 +57,14 @@ fn changed(made: &[u8], changes: &[u8]) -> Vec<u8> {
     for change in changes.chunks_exact(4) {
         let [what, high, low, with] = change else { continue };
         let at = usize::from(u16::from_be_bytes([*high, *low])) % file.len().max(1);
-        let end = (at + usize::from(*with) % PIECE).min(file.len());
+        let end = (at + usize::from(*with)).min(file.len());
         match what % 4 {
             0 => file.get_mut(at).into_iter().for_each(|byte| *byte ^= with),
             1 => drop(file.drain(at..end)),
             2 => drop(file.splice(at..at, std::iter::repeat_n(*with, usize::from(*what) / 4))),
             _ => {
                 let piece = file.get(at..end).unwrap_or_default().to_vec();
-                let place = usize::from(*what) * PIECE % file.len().max(1);
+                let place = usize::from(*what) * 256 % file.len().max(1);
                 drop(file.splice(place..place, piece));
             }
         }

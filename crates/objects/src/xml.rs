@@ -109,7 +109,7 @@ fn parse(text: &str) -> Option<Element> {
             }
             Event::Empty(start) => {
                 count += 1;
-                if count > MOST {
+                if open.len() >= DEEPEST || count > MOST || root.is_some() {
                     return None;
                 }
                 named(&start.local_name())?
@@ -145,10 +145,13 @@ fn parse(text: &str) -> Option<Element> {
     }
 }
 
-/// An element of this name, if it is one: the reader takes whatever stands before a space.
+/// An element of this name, if it may be one: the reader takes whatever stands before a space. What is beyond ASCII is
+/// nobody's here, and passed over.
 fn named(name: &quick_xml::name::LocalName<'_>) -> Option<Element> {
     let name = AsRef::<str>::as_ref(name);
-    let legal = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    let legal = |letter: char| {
+        !letter.is_ascii() || letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.')
+    };
     let sound = !name.is_empty() && name.chars().all(legal);
     sound.then(|| Element { name: name.to_owned(), ..Element::default() })
 }
@@ -181,6 +184,7 @@ mod tests {
     #[test]
     fn what_is_not_sound_is_refused() {
         let deep = format!("{}{}", "<Delete>".repeat(20), "</Delete>".repeat(20));
+        let deep_and_empty = format!("{}<a/>{}", "<Delete>".repeat(DEEPEST), "</Delete>".repeat(DEEPEST));
         let many = format!("<Delete>{}</Delete>", "<a/>".repeat(MOST + 1));
         for document in [
             "",
@@ -193,6 +197,7 @@ mod tests {
             "<Delete>< p/></Delete>",
             "<Delete><a\u{1}b/></Delete>",
             &deep,
+            &deep_and_empty,
             &many,
         ] {
             assert!(Element::read(document.as_bytes(), "Delete").is_err(), "{document:.60}");

@@ -231,7 +231,6 @@ pub(crate) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.doors.open.fetch_sub(1, Ordering::AcqRel);
         if let Some(peer) = self.peer {
             let mut peers = self.doors.peers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(count) = peers.get_mut(&peer) {
@@ -241,6 +240,8 @@ impl Drop for Place {
                 }
             }
         }
+        // Last: who sees that a place is free finds it free for its peer, too.
+        self.doors.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

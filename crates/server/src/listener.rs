@@ -181,7 +181,7 @@ impl Worker {
         let service = service_fn(move |request: Request<Incoming>| {
             let under_way = heard.begin(request.version());
             let worker = self.clone();
-            // A connection keeps room for its request while it has none: for a pointer, so.
+            // A connection keeps room for a request while it has none: in a box, that is room for a pointer.
             Box::pin(async move { Ok::<_, Infallible>(worker.answered(request, peer, under_way).await) })
         });
         let builder = connection::protocol(&limits);
