@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::str::SplitAsciiWhitespace;
 
 /// The process and its descendants.
 pub(crate) fn descendants(pid: i32) -> Vec<i32> {
@@ -50,10 +51,28 @@ pub(crate) fn by_group() -> HashMap<i32, Vec<i32>> {
 
 /// The group of a process.
 fn group(pid: i32) -> Option<i32> {
+    status(pid, |fields| fields.nth(2)?.parse().ok())
+}
+
+/// Whether the process is about to end and has not ended yet: its memory may be given back, environment and all, and it
+/// may still have files and sockets.
+pub(crate) fn is_ending(pid: i32) -> bool {
+    /// `PF_EXITING` of the kernel's `sched.h`.
+    const EXITING: u32 = 0x4;
+    status(pid, |fields| {
+        let awaits_its_parent = matches!(fields.next()?, "Z" | "X");
+        let flags: u32 = fields.nth(5)?.parse().ok()?;
+        Some(flags & EXITING != 0 && !awaits_its_parent)
+    })
+    .unwrap_or_default()
+}
+
+/// What `/proc/PID/stat` says of a process, from its state on.
+fn status<T>(pid: i32, read: impl FnOnce(&mut SplitAsciiWhitespace<'_>) -> Option<T>) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name of the program is in parentheses and may hold anything, parentheses too.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_ascii_whitespace().nth(2)?.parse().ok()
+    read(&mut fields.split_ascii_whitespace())
 }
 
 /// The memory of a process that is in RAM, in bytes, pages shared with others included.

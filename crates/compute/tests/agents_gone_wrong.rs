@@ -206,7 +206,8 @@ mod tests {
     async fn what_left_the_group_ends_with_the_session() {
         let stage = Stage::new();
         let spec = Arc::new(agent(OBEDIENT));
-        let daemon = stage.tell(&spec, "one", "daemon()").await;
+        // It has so much to give back that it is a while between its last signal and its end.
+        let daemon = stage.tell(&spec, "one", "daemon(mib=200)").await;
         let child = stage.tell(&spec, "one", "subprocess.Popen(['sleep', '1000']).pid").await;
         let other = stage.tell(&spec, "two", "daemon()").await;
         assert!([&daemon, &child, &other].into_iter().all(is_alive));

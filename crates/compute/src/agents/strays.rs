@@ -4,6 +4,9 @@
 //! when the process was executed and gives to its children. So whoever has it belongs to the session, wherever it stands
 //! among the processes. A process that was executed with an environment from which the mark was taken, and that left the
 //! group, is not found by it; it is found as a descendant for as long as its parents live.
+//!
+//! A process that is ending has no environment any more, and may still have files and sockets: whoever it belongs to, its
+//! end is waited for.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,6 +18,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use super::environment::MARK;
+use crate::processes;
 
 /// How often it is looked again, for those that were born meanwhile.
 const ROUNDS: usize = 20;
@@ -52,21 +56,21 @@ pub(super) fn by_session(folders: &Path) -> HashMap<u64, Vec<i32>> {
 
 fn kill_those(meant: impl Fn(&[u8]) -> bool) {
     for round in 0..ROUNDS {
-        let strays: Vec<Pid> = marked(&meant);
-        if strays.is_empty() {
-            return;
+        let mut nobody = true;
+        for pid in pids() {
+            if carries(pid, &mut |mark| meant(mark)) {
+                let _ = kill_process(pid, Signal::KILL);
+                nobody = false;
+            } else if processes::is_ending(pid.as_raw_nonzero().get()) {
+                nobody = false;
+            }
         }
-        for stray in strays {
-            let _ = kill_process(stray, Signal::KILL);
+        if nobody {
+            return;
         }
         // The last rounds wait for those that are slow to die.
         thread::sleep(Duration::from_millis(if round < 3 { 1 } else { 50 }));
     }
-}
-
-/// Processes that live and carry such a mark.
-fn marked(meant: &impl Fn(&[u8]) -> bool) -> Vec<Pid> {
-    pids().filter(|pid| carries(*pid, &mut |mark| meant(mark))).collect()
 }
 
 /// All processes but our own.
@@ -78,7 +82,7 @@ fn pids() -> impl Iterator<Item = Pid> {
 }
 
 fn carries(pid: Pid, meant: &mut impl FnMut(&[u8]) -> bool) -> bool {
-    // Empty for those that have ended and only await their parents.
+    // Empty for those that are ending, or have ended and only await their parents.
     let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())).unwrap_or_default();
     environment.split(|byte| *byte == 0).any(|variable| {
         let value = variable.strip_prefix(MARK.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));

@@ -40,12 +40,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(None)
     def log_message(self, *words):
         pass
-def daemon(seconds=1000):
+def daemon(seconds=1000, mib=0):
     """Leaves the group and the parents, as daemons do, and tells its number."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
+            held = b'x' * (mib << 20)
             os.write(writer, str(os.getpid()).encode())
             time.sleep(seconds)
         os._exit(0)
