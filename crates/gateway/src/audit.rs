@@ -81,21 +81,18 @@ impl Record {
     }
 
     /// A record of its own for each message of the request: also for those that nobody comes to any more.
-    pub(crate) fn split(mut self: Box<Self>, messages: usize) -> impl Iterator<Item = Box<Self>> {
-        let event = self.event.take();
-        let own = |event: AuditEvent| {
-            Box::new(Self {
-                plane: Arc::clone(&self.plane),
-                gate: Arc::clone(&self.gate),
-                began: self.began,
-                event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event }),
-                recording: None,
-                request_id: self.request_id.clone(),
-                telling: self.telling.split(&self.plane.setup),
-            })
+    pub(crate) fn split(mut self: Box<Self>, messages: usize) -> Vec<Self> {
+        let Some(event) = self.event.take() else { return Vec::new() };
+        let own = |_| Self {
+            plane: Arc::clone(&self.plane),
+            gate: Arc::clone(&self.gate),
+            began: self.began,
+            event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event.clone() }),
+            recording: None,
+            request_id: self.request_id.clone(),
+            telling: self.telling.split(&self.plane.setup),
         };
-        let records: Vec<_> = event.iter().cycle().take(messages).cloned().map(own).collect();
-        records.into_iter()
+        (0..messages).map(own).collect()
     }
 
     pub(crate) fn request_id(&self) -> &RequestId {

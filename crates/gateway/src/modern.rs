@@ -2,6 +2,7 @@
 //!
 //! Source: 2026-07-28, "Streamable HTTP", "Server Validation"; "Overview", "`_meta`".
 
+use domain::beginning;
 use http::{HeaderMap, StatusCode};
 use mcp::jsonrpc::{HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, Message, UNSUPPORTED_VERSION};
 use mcp::{Members, RequestMeta, Version, headers};
@@ -94,7 +95,7 @@ pub(crate) fn check_param_headers(turn: &Turn, id: &str, permitted: &Permitted<'
 /// The version that the header names.
 fn named_version(headers: &HeaderMap) -> Option<String> {
     let named = headers.get("mcp-protocol-version")?;
-    Some(String::from_utf8_lossy(named.as_bytes()).trim().chars().take(64).collect())
+    Some(beginning(String::from_utf8_lossy(named.as_bytes()).trim(), 64))
 }
 
 fn speaks(gate: &Gate, named: &str) -> bool {

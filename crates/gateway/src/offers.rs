@@ -4,6 +4,7 @@
 //! `resourcePriority` gives it when more than one has it.
 
 use bytes::Bytes;
+use domain::beginning;
 use mcp::Members;
 use mcp::jsonrpc::{CallParams, INVALID_PARAMS, RESOURCE_NOT_FOUND};
 use serde_json::value::RawValue;
@@ -85,7 +86,7 @@ pub(crate) async fn get_prompt(turn: &Turn, id: &str, asked: &CallParams<'_>, re
         Err(reply) => return reply,
     };
     let Some(prompt) = turn.gate.catalogue.prompts.iter().find(|prompt| prompt.name == asked.name) else {
-        let shown: String = asked.name.chars().take(256).collect();
+        let shown = beginning(&asked.name, 256);
         return Reply::error(id, INVALID_PARAMS, &format!("Unknown prompt: {shown}"));
     };
     let readable = readable(&turn.caller, &right, prompt, asked);
@@ -152,7 +153,7 @@ fn place_of(catalogue: &Catalogue, uri: &str) -> Option<usize> {
 /// A resource that is not there (2025-11-25 and 2026-07-28, "Resources", "Error Handling").
 fn no_resource(turn: &Turn, id: &str, uri: &str) -> Reply {
     let code = if turn.modern { INVALID_PARAMS } else { RESOURCE_NOT_FOUND };
-    let shown: String = uri.chars().take(1_024).collect();
+    let shown = beginning(uri, 1_024);
     Reply::error_with(id, code, "Resource not found", &json!({ "uri": shown }).to_string())
 }
 

@@ -223,7 +223,7 @@ pub(crate) async fn converse(turn: &mut Turn, body: &[u8], mut record: Box<Recor
 /// The messages of a batch, one after the other. What is answered is bounded together as one answer is.
 async fn batch(turn: &mut Turn, messages: Vec<Result<Written<'_>, Reply>>, record: Box<Record>) -> Reply {
     let mut replies = Vec::with_capacity(messages.len());
-    let records = record.split(messages.len());
+    let records = record.split(messages.len()).into_iter().map(Box::new);
     let mut room = turn.lane.plane.setup.largest_payload;
     for (message, mut record) in messages.into_iter().zip(records) {
         let reply = match message {

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::{AuditEvent, Decision, Outcome, PolicyMode, RATE_LIMITED};
+use domain::{AuditEvent, Decision, Outcome, PolicyMode, RATE_LIMITED, beginning};
 use http::{HeaderMap, StatusCode};
 use telemetry::{Attributes, LogRecord, Severity, Span, SpanKind, Trace, TraceContext, Value};
 
@@ -76,7 +76,7 @@ impl Telling {
 
     pub(crate) fn message(&mut self, id: &str) {
         if self.trace.context().is_some() {
-            self.message = Some(id.trim_matches('"').chars().take(LONGEST_ID).collect());
+            self.message = Some(beginning(id.trim_matches('"'), LONGEST_ID));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Answers that turn a request away, or say that it came to nothing: with the status, the code and the words that
 //! AgentCore and MCP have for each.
 
-use domain::Outcome;
+use domain::{Outcome, beginning};
 use http::{HeaderValue, StatusCode};
 use mcp::jsonrpc::{
     self, FORBIDDEN, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Malformed,
@@ -39,7 +39,7 @@ impl Reply {
 
     /// No such gateway.
     pub(crate) fn no_gateway(id: &str) -> Self {
-        let shown: String = id.chars().take(120).collect();
+        let shown = beginning(id, 120);
         Self::refused(StatusCode::NOT_FOUND, INVALID_REQUEST, &format!("No gateway {shown} is served here"))
     }
 
@@ -87,12 +87,12 @@ impl Reply {
     }
 
     pub(crate) fn no_method(id: &str, method: &str) -> Self {
-        let shown: String = method.chars().take(64).collect();
+        let shown = beginning(method, 64);
         Self::error(id, METHOD_NOT_FOUND, &format!("Method not found: {shown}"))
     }
 
     pub(crate) fn unknown_tool(id: &str, name: &str) -> Self {
-        let shown: String = name.chars().take(256).collect();
+        let shown = beginning(name, 256);
         Self::error(id, INVALID_PARAMS, &format!("Unknown tool: {shown}"))
     }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::credential::Carried;
 use bytes::Bytes;
-use domain::RequestId;
+use domain::{RequestId, beginning};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::answer::{self, Reply};
@@ -183,7 +183,7 @@ async fn finished(
 }
 
 fn no_target(name: &str) -> Reply {
-    let shown: String = name.chars().take(120).collect();
+    let shown = beginning(name, 120);
     let detail = format!("No HTTP target {shown} is served here");
     Reply::http_error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &detail)
 }

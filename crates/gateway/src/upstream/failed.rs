@@ -1,6 +1,6 @@
 //! A call that came to nothing: which leg of it failed, for the log and for those who debug.
 
-use domain::ExceptionLevel;
+use domain::{ExceptionLevel, beginning};
 use http::StatusCode;
 use mask::Mask;
 use mcp::jsonrpc::INTERNAL_ERROR;
@@ -154,7 +154,7 @@ impl Failed {
 
     /// What the audit trail is told: what the log is told, and nothing of what the target answered.
     fn why(&self) -> String {
-        let detail: String = self.detail.chars().take(LONGEST_WHY).collect();
+        let detail = beginning(&self.detail, LONGEST_WHY);
         let endpoint =
             self.endpoint.as_ref().map(|endpoint| format!(", endpoint {endpoint}")).unwrap_or_default();
         let status = self.status.map(|status| format!(", status {status}")).unwrap_or_default();
