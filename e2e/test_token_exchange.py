@@ -199,9 +199,11 @@ def test_a_token_is_asked_for_again_shortly_before_its_end(control, data, worklo
     made = provider(control, issuer, issuer.client(life=1), PLAIN)
     ask = asker(data, workload, issuer.token(sub="ada"), made)
     first, began = ask(), time.monotonic()
+    asked = began
     while (again := ask()) == first:
-        assert time.monotonic() - began < 5
-    assert time.monotonic() - began < 1.5 and claims(again)["sub"] == "ada"
+        assert asked - began < 1.5, "it was given out after its end"
+        asked = time.monotonic()
+    assert claims(again)["sub"] == "ada"
 
 
 @pytest.mark.parametrize("flow", ["M2M", "ON_BEHALF_OF_TOKEN_EXCHANGE"])

@@ -30,6 +30,9 @@ macro_rules! now {
         "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000)::BIGINT"
     };
 }
+const LAST_CHANGE: &str = "SELECT COALESCE(MAX(seq), 0) FROM changes";
+/// No replica's id.
+const NOBODY: &str = "";
 /// How long it is waited, at first and at most, before it is asked again who has not confirmed a change.
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
 
@@ -183,7 +186,7 @@ impl Replica {
     /// # Errors
     /// [`StoreError`] when the database fails.
     pub async fn last_change(&self) -> Result<i64, StoreError> {
-        let asking = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM changes").fetch_one(&self.asking);
+        let asking = sqlx::query(LAST_CHANGE).fetch_one(&self.asking);
         let last = self.in_time(asking).await?.try_get(0)?;
         self.store.tell(last);
         Ok(last)
@@ -207,9 +210,7 @@ impl Replica {
         // The others' leases may be longer than ours.
         match tokio::time::timeout(self.lease * 2, waiting).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => {
-                Err(StoreError::Unavailable("other replicas do not say what they serve".to_owned()))
-            }
+            Ok(Err(_)) | Err(_) => Err(unsaid()),
         }
     }
 
@@ -226,7 +227,7 @@ impl Replica {
                 }
                 continue;
             }
-            match self.confirmed_by_all().await {
+            match self.in_time(confirmed_by_all(&self.asking, &self.id)).await {
                 Ok(confirmed) => {
                     self.confirmed.send_if_modified(|known| {
                         let more = confirmed > *known;
@@ -358,16 +359,6 @@ impl Replica {
         Ok(Known { leased: row.try_get(0)?, last: row.try_get(1)?, has_read: row.try_get(2)? })
     }
 
-    /// What every other replica with a lease has confirmed; where there is none, all that there is.
-    async fn confirmed_by_all(&self) -> Result<i64, StoreError> {
-        const SQL: &str = concat!(
-            "SELECT COALESCE(MIN(confirmed), (SELECT COALESCE(MAX(seq), 0) FROM changes)) FROM replicas \
-             WHERE id <> $1 AND lease_until > ",
-            now!()
-        );
-        Ok(self.in_time(sqlx::query(SQL).bind(&self.id).fetch_one(&self.asking)).await?.try_get(0)?)
-    }
-
     /// Removes the replicas whose lease was over long ago, and that they did anything; gives whether there were any. One
     /// replica alone is told of each. Work that is left is found by its resource, and of what is gone nothing is left.
     async fn forget_the_gone(&self) -> Result<bool, StoreError> {
@@ -381,6 +372,41 @@ impl Replica {
         sqlx::query(WORKS).execute(&self.beats).await?;
         Ok(true)
     }
+}
+
+impl Store {
+    /// Waits until every replica with a lease serves all that was committed so far: for who changes something and is no
+    /// replica. Where one server has the database to itself, nobody says what is served, and nothing is waited for.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it takes longer than `patience`: the change is made, and may not be served yet.
+    pub async fn until_served(&self, patience: Duration) -> Result<(), StoreError> {
+        let Database::Postgres(pool) = self.database() else { return Ok(()) };
+        let served = async {
+            let last: i64 = sqlx::query(LAST_CHANGE).fetch_one(pool).await?.try_get(0)?;
+            let [mut pause, most] = ASK_AGAIN;
+            while confirmed_by_all(pool, NOBODY).await? < last {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(most);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(patience, served).await.unwrap_or_else(|_| Err(unsaid()))
+    }
+}
+
+/// What every replica with a lease has confirmed, but for this one; where there is none, all that there is.
+async fn confirmed_by_all(pool: &PgPool, but_for: &str) -> Result<i64, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT COALESCE(MIN(confirmed), (SELECT COALESCE(MAX(seq), 0) FROM changes)) FROM replicas \
+         WHERE id <> $1 AND lease_until > ",
+        now!()
+    );
+    Ok(sqlx::query(SQL).bind(but_for).fetch_one(pool).await?.try_get(0)?)
+}
+
+fn unsaid() -> StoreError {
+    StoreError::Unavailable("replicas do not say what they serve".to_owned())
 }
 
 fn late() -> StoreError {

@@ -64,6 +64,7 @@ async fn sqlite_is_one_servers_alone() {
     let store = Store::open(&url, &MasterKey::generate(&SystemRandom), Arc::new(SystemRandom)).await.unwrap();
     assert!(Replica::join(&store, LEASE, &SystemRandom).await.unwrap().is_none());
     assert!(store.standing().is_current());
+    store.until_served(Duration::ZERO).await.unwrap();
 }
 
 #[tokio::test]
@@ -96,9 +97,15 @@ async fn a_change_waits_for_those_with_a_lease_and_for_nobody_else() {
     let second = change(&here).await;
     let waiting = one.until_confirmed(second);
     tokio::pin!(waiting);
-    assert!(tokio::time::timeout(LEASE / 4, &mut waiting).await.is_err());
+    // So does who is no replica, and not for longer than it wants to.
+    let elsewhere = Store::open(&place.0, &place.1, Arc::new(SystemRandom)).await.unwrap();
+    let (here_waits, elsewhere_waits) =
+        tokio::join!(tokio::time::timeout(LEASE / 4, &mut waiting), elsewhere.until_served(LEASE / 4));
+    assert!(here_waits.is_err() && matches!(elsewhere_waits, Err(StoreError::Unavailable(_))));
     other.confirm(second).await.unwrap();
     waiting.await.unwrap();
+    one.confirm(second).await.unwrap();
+    elsewhere.until_served(LEASE).await.unwrap();
 
     // It is gone: it is waited for until its lease is over, and by then it knows so itself.
     let began = Instant::now();

@@ -38,6 +38,17 @@ impl Opened {
         Names::new(&public_url, configuration.issuer_style)
     }
 
+    /// Waits until every server that shares the database serves what was changed, as an answer to an AWS call does. A
+    /// server that has a SQLite database to itself follows within a second.
+    pub(super) async fn in_force(&self) -> Result<(), Failure> {
+        self.store.until_served(self.configuration.lease * 2).await.map_err(|error| {
+            Failure::new(format!(
+                "It is done, but not every server that shares the database is known to serve it so ({error}): \
+                 `portcullis doctor` shows them"
+            ))
+        })
+    }
+
     /// A client that dials what the server would.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         Client::new(self.configuration.reach.clone()).map_err(|error| Failure::new(error.to_string()))

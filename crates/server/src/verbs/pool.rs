@@ -61,6 +61,7 @@ pub(crate) fn run(arguments: Pool) -> Result<(), Failure> {
                 let opened = open(&settings).await?;
                 let pool = UserPoolId::from_text(pool);
                 let keys = rotate_key(&opened.store, &*opened.clock, &*opened.random, &pool).await?;
+                opened.in_force().await?;
                 say(format!(
                     "{pool} signs with the key {}. What its {} signed is still accepted, until `portcullis pool revoke-former-keys {pool}`.",
                     keys.signing,
@@ -72,6 +73,7 @@ pub(crate) fn run(arguments: Pool) -> Result<(), Failure> {
                 let opened = open(&settings).await?;
                 let pool = UserPoolId::from_text(pool);
                 let keys = revoke_former_keys(&opened.store, &*opened.clock, &*opened.random, &pool).await?;
+                opened.in_force().await?;
                 say(format!(
                     "{pool} signs with the key {}. What its {} signed is no longer accepted.",
                     keys.signing,
@@ -92,6 +94,7 @@ async fn third_parties(arguments: ThirdPartiesOf) -> Result<(), Failure> {
     let opened = open(&arguments.settings).await?;
     let pool = UserPoolId::from_text(arguments.pool);
     let rules = change_third_parties(&opened.store, &*opened.clock, &*opened.random, &pool, change).await?;
+    opened.in_force().await?;
     say(describe(&pool, &rules))
 }
 

@@ -134,6 +134,7 @@ async fn approve(
         ..event("target.approve", &target.scope.account, &*opened.clock, &*opened.random)
     };
     tx.commit(&approved).await?;
+    opened.in_force().await?;
     say(format!(
         "{} of {} is in force as its server lists it now: {}.",
         target.name,

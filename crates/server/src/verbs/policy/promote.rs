@@ -80,6 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         if let Verdict::Bad(unfit) = promote(&opened, &subject, &rehearsed).await? {
             return Ok(Verdict::Bad(unfit));
         }
+        opened.in_force().await?;
         done(arguments, &rehearsed, &subject, "binds now")
     })
 }
