@@ -149,15 +149,22 @@ fn fields(head: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_named(field: &[u8], name: &str) -> bool {
-    let end = field.iter().position(|byte| *byte == b':').unwrap_or_default();
-    field.get(..end).is_some_and(|found| found.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes()))
+    named(field).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Whether a field is one: a name of printable ASCII, a colon.
 fn is_field(field: &[u8]) -> bool {
-    let name = field.split(|byte| *byte == b':').next().unwrap_or_default();
-    let is_name = !name.is_empty() && name.trim_ascii_end().iter().all(u8::is_ascii_graphic);
-    is_name && name.len() < field.len()
+    named(field).is_some_and(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))
+}
+
+/// What stands before the colon of a field, without the spaces and tabs that old messages have there (RFC 5322, 4.5).
+fn named(field: &[u8]) -> Option<&[u8]> {
+    let colon = field.iter().position(|byte| *byte == b':')?;
+    let mut name = field.get(..colon)?;
+    while let [rest @ .., b' ' | b'\t'] = name {
+        name = rest;
+    }
+    Some(name)
 }
 
 /// The one address of a header.
@@ -223,9 +230,16 @@ mod tests {
             read(b"Sender: a@b.org\nFrom: a@b.org\nSENDER: c@b.org\n\n"),
             Err(HeadersError::Twice("Sender"))
         );
-        for line in
-            ["From a@example.com", " From: ceo@example.com", "no header", ": x", "\u{e4}: x", "Subject"]
-        {
+        for line in [
+            "From a@example.com",
+            " From: ceo@example.com",
+            "no header",
+            ": x",
+            "\u{e4}: x",
+            "Subject",
+            "\u{c}:Bcc: x",
+            "Bcc\u{c}: x",
+        ] {
             let message = format!("{line}\r\nFrom: a@example.com\r\n\r\n");
             assert_eq!(read(message.as_bytes()), Err(HeadersError::Line), "{line}");
         }
