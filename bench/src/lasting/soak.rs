@@ -14,7 +14,7 @@ use super::capacity;
 use super::churn::churn;
 use super::watch::{Sight, Watch};
 use crate::failure::Failure;
-use crate::load::{Paced, Slot, Stretch};
+use crate::load::{Paced, Plan, Slot, Stretch};
 use crate::runtime;
 use crate::scene::Places;
 use crate::scene::aws::Aws;
@@ -26,8 +26,9 @@ use crate::target::{Target, demand, hint, tell};
 const PART: f64 = 0.7;
 /// What part of the time warms up, and the most seconds of it.
 const WARM_UP: [f64; 2] = [0.2, 60.0];
-/// How many connections there are.
-const CONNECTIONS: usize = 256;
+/// How many connections there are: fewer than what a thread takes on in any case, so that a machine that stands still for a
+/// moment makes calls late, and none refused.
+const CONNECTIONS: usize = 128;
 /// How long a slot of time is.
 const SLOT_MS: u64 = 500;
 /// How many parts the time has.
@@ -57,35 +58,49 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let setting = stage::set_up(&machine, (wanted.name, &server), &upstream.address, &[GUARDED], &|_| ());
     let stage = runtime()?.block_on(setting)?;
     let plan = stage.plan(GUARDED, &server, CONNECTIONS)?;
-    let capacity = capacity(&machine, plan.clone())?;
 
     let seconds = options.minutes * 60.0;
     let [part, most] = WARM_UP;
     let warm_up = (seconds * part).min(most);
-    let per_second = PART * capacity;
-    hint(&format!("{per_second:.0} calls a second for {seconds:.0} s and {warm_up:.0} before"));
-    let phases = vec![Stretch { per_second, seconds: warm_up + seconds }];
-    let paced = Paced { plan, phases, slot_ms: SLOT_MS, patience_ms: None };
     let aws = Aws::new(&server.address, machine.credentials(wanted.name)?)?;
     let over = AtomicBool::new(false);
-    let watch = Watch::begin(server.pid());
-    let (slots, rounds) = std::thread::scope(|scope| {
+    let (soaked, rounds) = std::thread::scope(|scope| {
         let loading = scope.spawn(|| {
-            let slots = machine.load_paced(&paced);
+            let soaked = soak(&machine, server.pid(), plan, warm_up + seconds);
             over.store(true, Ordering::Relaxed);
-            slots
+            soaked
         });
         let rounds = runtime()?.block_on(churn(&aws, &stage, &over));
-        let slots = loading.join().map_err(|_| Failure::new("the load broke"))??;
-        Ok::<_, Failure>((slots, rounds?))
+        let soaked = loading.join().map_err(|_| Failure::new("the load broke"))??;
+        Ok::<_, Failure>((soaked, rounds?))
     })?;
-    let sights = watch.end()?;
+    let Soaked { capacity, slots, sights } = soaked;
     let fifths = fifths(&slots, &sights, warm_up, seconds);
     let targets = targets(&fifths, &slots, rounds);
     let figures = json!({
-        "capacity": capacity, "per_second": per_second, "minutes": options.minutes, "rounds": rounds, "fifths": fifths });
+        "capacity": capacity, "per_second": PART * capacity, "minutes": options.minutes, "rounds": rounds, "fifths": fifths });
     tell((&options.places.results, "soak"), &table(&fifths, capacity, rounds), &figures, &targets)?;
     demand(&targets)
+}
+
+/// What a soak saw.
+struct Soaked {
+    /// Calls a second that could be served, beside the changes.
+    capacity: f64,
+    slots: Vec<Slot>,
+    sights: Vec<Sight>,
+}
+
+/// Calls while others change things: that takes from what can be served, so it is measured beside them as well.
+fn soak(machine: &Machine, server: u32, plan: Plan, seconds: f64) -> Result<Soaked, Failure> {
+    let capacity = capacity(machine, plan.clone())?;
+    let per_second = PART * capacity;
+    hint(&format!("{per_second:.0} calls a second for {seconds:.0} s, the first of them to warm up"));
+    let phases = vec![Stretch { per_second, seconds }];
+    let paced = Paced { plan, phases, slot_ms: SLOT_MS, patience_ms: None };
+    let watch = Watch::begin(server);
+    let slots = machine.load_paced(&paced)?;
+    Ok(Soaked { capacity, slots, sights: watch.end()? })
 }
 
 /// A fifth of the time.
