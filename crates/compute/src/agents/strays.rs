@@ -56,16 +56,15 @@ pub(super) fn by_session(folders: &Path) -> HashMap<u64, Vec<i32>> {
 
 fn kill_those(meant: impl Fn(&[u8]) -> bool) {
     for round in 0..ROUNDS {
-        let mut nobody = true;
+        let mut left = false;
         for pid in pids() {
-            if carries(pid, &mut |mark| meant(mark)) {
+            let is_stray = carries(pid, &mut |mark| meant(mark));
+            if is_stray {
                 let _ = kill_process(pid, Signal::KILL);
-                nobody = false;
-            } else if processes::is_ending(pid.as_raw_nonzero().get()) {
-                nobody = false;
             }
+            left |= is_stray || processes::is_ending(pid.as_raw_nonzero().get());
         }
-        if nobody {
+        if !left {
             return;
         }
         // The last rounds wait for those that are slow to die.
