@@ -25,7 +25,7 @@ use store::Store;
 
 pub use credential::Credential;
 pub use guard_role::{GuardRole, UnknownGuardRole};
-pub use role::RoleAccess;
+pub use role::{RoleAccess, Roles};
 
 use masks::Masks;
 use sessions::Sessions;

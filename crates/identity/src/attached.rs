@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use domain::{Arn, Scope, SecureTransport, Timestamp};
+use domain::{Arn, Document, Scope, SecureTransport, Timestamp};
 use http::request::Parts;
 use iam::{Context, Named, Policy, PolicyKind};
 use store::{StoreError, Tx};
@@ -33,7 +33,20 @@ impl Attached {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn read(tx: &mut Tx, arn: &Arn) -> Result<Self, StoreError> {
-        let policy = match tx.resource_policy(arn).await? {
+        let policy = tx.resource_policy(arn).await?;
+        Self::of(arn, policy, tx.tags(arn).await?)
+    }
+
+    /// The same of what was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] when not even the policy that lets nobody in can be had.
+    pub fn of(
+        arn: &Arn,
+        policy: Option<Document>,
+        tags: BTreeMap<String, String>,
+    ) -> Result<Self, StoreError> {
+        let policy = match policy {
             None => None,
             Some(document) => match Policy::parse(&document.0, PolicyKind::Resource) {
                 Ok(policy) => Some(policy),
@@ -46,7 +59,7 @@ impl Attached {
         };
         let name = format!("the resource policy of {arn}");
         let policy = policy.map(|policy| Named { name, policy: Arc::new(policy) });
-        Ok(Self { policy, tags: tx.tags(arn).await? })
+        Ok(Self { policy, tags })
     }
 
     /// Adds to what is known of a caller the condition keys that a request to the resource has.

@@ -1,7 +1,9 @@
 //! Small documents about logs, by kind and name: resource policies, X-Ray's settings, and the three parts of a delivery.
 //!
 //! A delivery ties a source to a destination: the records of a gateway go to a log group. What a data plane needs to know
-//! of it is one question ([`Tx::log_deliveries`]).
+//! of it belongs to the gateway ([`crate::Belongings`]).
+
+use std::collections::HashMap;
 
 use domain::{Arn, Scope};
 use serde::de::DeserializeOwned;
@@ -175,24 +177,32 @@ impl Tx {
         }
     }
 
-    /// The log groups that get the application logs of a resource.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database fails.
-    pub async fn log_deliveries(&mut self, scope: &Scope, resource: &Arn) -> Result<Vec<String>, StoreError> {
-        let mut groups = Vec::new();
+    /// The log groups that get the application logs of resources, by resource.
+    pub(crate) async fn log_deliveries(
+        &mut self,
+        scope: &Scope,
+    ) -> Result<HashMap<Arn, Vec<String>>, StoreError> {
+        let mut of = HashMap::<Arn, Vec<String>>::new();
         let deliveries: Vec<Delivery> = self.log_settings(scope, LogSetting::Delivery, Page::ALL).await?;
-        for delivery in deliveries {
-            let source: Option<DeliverySource> =
-                self.log_setting(scope, LogSetting::Source, &delivery.source).await?;
-            let Some(_) = source.filter(|it| it.resource == *resource && it.log_type == "APPLICATION_LOGS")
-            else {
-                continue;
-            };
-            let destination: Option<DeliveryDestination> =
-                self.log_setting(scope, LogSetting::Destination, &delivery.destination).await?;
-            groups.extend(destination.and_then(|it| it.log_group));
+        if deliveries.is_empty() {
+            return Ok(of);
         }
-        Ok(groups)
+        let sources: Vec<DeliverySource> = self.log_settings(scope, LogSetting::Source, Page::ALL).await?;
+        let sources: HashMap<_, _> = sources
+            .into_iter()
+            .filter(|source| source.log_type == "APPLICATION_LOGS")
+            .map(|source| (source.name, source.resource))
+            .collect();
+        let destinations: Vec<DeliveryDestination> =
+            self.log_settings(scope, LogSetting::Destination, Page::ALL).await?;
+        let groups: HashMap<_, _> = destinations.into_iter().map(|it| (it.name, it.log_group)).collect();
+        for delivery in deliveries {
+            if let Some(resource) = sources.get(&delivery.source)
+                && let Some(Some(group)) = groups.get(&delivery.destination)
+            {
+                of.entry(resource.clone()).or_default().push(group.clone());
+            }
+        }
+        Ok(of)
     }
 }

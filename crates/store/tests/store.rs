@@ -14,16 +14,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
-    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, AuditEvent, AuthorizationSession,
+    AccessKey, AccessKeyId, AccessKeyStatus, AccountId, Arn, AuditEvent, AuthorizationSession,
     AuthorizationStatus, Authorizer, ClientId, ClientOrigin, CredentialKind, CredentialProvider,
     CredentialSettings, Document, Function, FunctionRuntime, Gateway, GatewayId, GatewayStatus, Holder,
-    OAuth2Discovery, OAuth2Settings, Pace, PolicyAttachment, PolicyEngineId, PolicyMode, PoolClient, Region,
-    RequestId, Scope, Secret, SystemRandom, Ticket, TicketKind, Timestamp, TokenVault, UserPoolId, UserToken,
-    Vendor, WorkloadIdentity,
+    KmsKey, KmsKeyState, OAuth2Discovery, OAuth2Settings, Offers, Outbound, Pace, PolicyAttachment,
+    PolicyEngineId, PolicyMode, PoolClient, Propagation, RateLimit, Region, RequestId, Scope, Secret,
+    SystemRandom, Target, TargetId, TargetStatus, Ticket, TicketKind, Timestamp, TokenVault, Upstream,
+    UserPoolId, UserToken, Vendor, WorkloadIdentity,
 };
 use store::{
-    AuditFilter, Change, ChangeKind, MasterKey, McpSessionKey, McpSessionState, OtherReplicas, Page, RateAsk,
-    Recorded, Registrations, Remembered, Store, StoreError,
+    AuditFilter, Belongings, Change, ChangeKind, Delivery, DeliveryDestination, DeliverySource, LogSetting,
+    MasterKey, McpSessionKey, McpSessionState, OtherReplicas, Page, RateAsk, Recorded, Registrations,
+    Remembered, Store, StoreError,
 };
 
 /// A database of its own for one test.
@@ -75,7 +77,7 @@ fn gateway(name: &str) -> Gateway {
         scope: scope(),
         name: name.to_owned(),
         description: None,
-        role: domain::Arn::parse("arn:aws:iam::000000000000:role/R").unwrap(),
+        role: Arn::parse("arn:aws:iam::000000000000:role/R").unwrap(),
         protocol_type: None,
         mcp: None,
         authorizer: Authorizer::None,
@@ -87,6 +89,45 @@ fn gateway(name: &str) -> Gateway {
         kms_key: None,
         status: GatewayStatus::Creating,
         status_reasons: Vec::new(),
+        created_at: Timestamp::from_seconds(1),
+        updated_at: Timestamp::from_seconds(1),
+        revision: 1,
+    }
+}
+
+fn target(gateway: &Gateway, name: &str) -> Target {
+    Target {
+        id: TargetId::mint(&SystemRandom),
+        gateway: gateway.id.clone(),
+        scope: gateway.scope.clone(),
+        name: name.to_owned(),
+        description: None,
+        configuration: Document("{}".to_owned()),
+        credentials: Document("[]".to_owned()),
+        upstream: Upstream::OpenApi,
+        outbound: Outbound::default(),
+        metadata: None,
+        propagation: Propagation::default(),
+        tools: Vec::new(),
+        offers: Offers::default(),
+        held: None,
+        status: TargetStatus::Ready,
+        status_reasons: Vec::new(),
+        last_synchronized_at: None,
+        created_at: Timestamp::from_seconds(1),
+        updated_at: Timestamp::from_seconds(1),
+        revision: 1,
+    }
+}
+
+fn rate_limit(gateway: &Gateway) -> RateLimit {
+    RateLimit {
+        id: "limit".to_owned(),
+        gateway: gateway.id.clone(),
+        scope: gateway.scope.clone(),
+        description: None,
+        dimension_keys: Vec::new(),
+        entries: Vec::new(),
         created_at: Timestamp::from_seconds(1),
         updated_at: Timestamp::from_seconds(1),
         revision: 1,
@@ -171,7 +212,7 @@ async fn the_feed_tells_every_change_in_order() {
         tx.insert_gateway(&one).await.unwrap();
         tx.commit(&event("a")).await.unwrap();
         one.policy = Some(PolicyAttachment {
-            engine: domain::Arn::policy_engine(&one.scope, &engine),
+            engine: Arn::policy_engine(&one.scope, &engine),
             mode: PolicyMode::Enforce,
         });
         let mut tx = store.begin().await.unwrap();
@@ -213,7 +254,7 @@ async fn secrets_are_sealed_in_the_database() {
             description: String::new(),
             runtime: FunctionRuntime::Python(13),
             handler: "a.b".to_owned(),
-            role: domain::Arn::parse("arn:aws:iam::000000000000:role/R").unwrap(),
+            role: Arn::parse("arn:aws:iam::000000000000:role/R").unwrap(),
             timeout_seconds: 3,
             memory_mib: 128,
             code_sha256: "sha".to_owned(),
@@ -286,13 +327,102 @@ async fn a_token_is_remembered_for_its_time() {
 }
 
 #[tokio::test]
+async fn what_belongs_to_gateways_is_read_for_many_at_once_and_each_gets_its_own() {
+    for place in places().await {
+        let store = place.open().await;
+        let mut key = KmsKey {
+            scope: scope(),
+            id: KmsKey::mint_id(&SystemRandom),
+            description: String::new(),
+            tags: BTreeMap::new(),
+            state: KmsKeyState::Enabled,
+            created_at: Timestamp::from_seconds(1),
+            gone_at: None,
+        };
+        let (rich, poor) = (gateway("rich"), gateway("poor"));
+        let sealed = Gateway { kms_key: Some(key.arn()), ..gateway("sealed") };
+        // Ids are never given twice; what is elsewhere is not read all the same.
+        let elsewhere = Scope { region: Region::parse("eu-west-1").unwrap(), ..scope() };
+        let namesake = Gateway { scope: elsewhere.clone(), ..rich.clone() };
+        let arn = Arn::gateway(&scope(), &rich.id);
+        let document = Document(r#"{"Statement": []}"#.to_owned());
+        let tags = BTreeMap::from([("team".to_owned(), "blue".to_owned())]);
+
+        let mut tx = store.begin().await.unwrap();
+        tx.insert_kms_key(&key).await.unwrap();
+        for gateway in [&rich, &poor, &sealed] {
+            tx.insert_gateway(gateway).await.unwrap();
+        }
+        for (gateway, name) in [(&rich, "one"), (&rich, "two"), (&sealed, "three"), (&namesake, "four")] {
+            tx.insert_target(&target(gateway, name)).await.unwrap();
+        }
+        tx.insert_rate_limit(&rate_limit(&rich)).await.unwrap();
+        tx.put_resource_policy(&scope(), &arn, &document).await.unwrap();
+        tx.put_tags(&scope(), &arn, &tags).await.unwrap();
+        let source = |log_type: &str| DeliverySource {
+            name: log_type.to_owned(),
+            resource: arn.clone(),
+            log_type: log_type.to_owned(),
+        };
+        let destination = DeliveryDestination {
+            name: "place".to_owned(),
+            log_group: Some("group".to_owned()),
+            resource: None,
+        };
+        tx.put_log_setting(&scope(), LogSetting::Destination, "place", &destination).await.unwrap();
+        for kind in ["APPLICATION_LOGS", "TRACES"] {
+            tx.put_log_setting(&scope(), LogSetting::Source, kind, &source(kind)).await.unwrap();
+            let delivery =
+                Delivery { id: kind.to_owned(), source: kind.to_owned(), destination: "place".to_owned() };
+            tx.put_log_setting(&scope(), LogSetting::Delivery, kind, &delivery).await.unwrap();
+        }
+        tx.commit(&event("gateways")).await.unwrap();
+
+        let names = |belongings: &Belongings| -> Vec<String> {
+            let mut names: Vec<_> = belongings.targets.iter().map(|it| it.name.clone()).collect();
+            names.sort();
+            names
+        };
+        let ids = [&poor.id, &sealed.id, &rich.id];
+        let mut tx = store.read().await.unwrap();
+        let [of_poor, of_sealed, of_rich] = tx.belongings(&scope(), &ids).await.unwrap().try_into().unwrap();
+        let of_poor: Belongings = of_poor.unwrap();
+        assert!(names(&of_poor).is_empty() && of_poor.rate_limits.is_empty() && of_poor.tags.is_empty());
+        assert!(of_poor.resource_policy.is_none() && of_poor.log_groups.is_empty());
+        assert_eq!(names(&of_sealed.unwrap()), ["three"]);
+        let of_rich = of_rich.unwrap();
+        assert_eq!(names(&of_rich), ["one", "two"]);
+        assert_eq!(of_rich.rate_limits, [rate_limit(&rich)]);
+        assert_eq!(of_rich.resource_policy, Some(document));
+        assert_eq!(of_rich.tags, tags);
+        assert_eq!(of_rich.log_groups, ["group"]);
+        let of_namesake = tx.belongings(&elsewhere, &[&rich.id]).await.unwrap().pop().unwrap().unwrap();
+        assert_eq!(names(&of_namesake), ["four"]);
+        assert!(of_namesake.rate_limits.is_empty() && of_namesake.tags.is_empty());
+        assert!(tx.belongings(&scope(), &[]).await.unwrap().is_empty());
+        drop(tx);
+
+        // A key that cannot be used is the matter of those who are sealed under it.
+        key.state = KmsKeyState::Disabled;
+        let mut tx = store.begin().await.unwrap();
+        tx.update_kms_key(&key).await.unwrap();
+        tx.commit(&event("key")).await.unwrap();
+        let mut tx = store.read().await.unwrap();
+        let [of_poor, of_sealed, of_rich] = tx.belongings(&scope(), &ids).await.unwrap().try_into().unwrap();
+        assert!(of_poor.is_ok());
+        assert!(matches!(of_sealed, Err(StoreError::KeyUnusable(_))));
+        assert_eq!(names(&of_rich.unwrap()), ["one", "two"]);
+    }
+}
+
+#[tokio::test]
 async fn policies_are_written_attached_and_detached() {
     for place in places().await {
         let store = place.open().await;
         let account = AccountId::first();
         let holder = Holder::Role("R".to_owned());
         let document = Document("{}".to_owned());
-        let arn = domain::Arn::parse("arn:aws:iam::aws:policy/Common").unwrap();
+        let arn = Arn::parse("arn:aws:iam::aws:policy/Common").unwrap();
         let policy = domain::ManagedPolicy {
             arn: arn.clone(),
             id: "ANPA".to_owned(),

@@ -1,6 +1,6 @@
 //! Reads the configuration, and follows the change feed: what changed is compiled again, the rest is kept.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,9 +16,10 @@ use identity::outbound::Outbound;
 use identity::principal::Principals;
 use identity::provider::{Names, Provider};
 use runtimes::Runtimes;
-use store::{Change, ChangeKind, Page, Store, StoreError, Tx};
+use store::{Belongings, Change, ChangeKind, Store, StoreError};
 use tokio::sync::watch;
 
+use super::reading::Reading;
 use super::{Catalogue, Gate, Guard, McpEntry, RoleAccess, Rules, Snapshot, UpstreamEntry, guard};
 use crate::challenge;
 use crate::delivery::Deliveries;
@@ -28,6 +29,8 @@ use crate::session::Sessions;
 
 /// How often another process' changes are looked for, where there may be other processes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// How many gateways are read together before they are compiled: what they have is in memory twice meanwhile.
+const AT_ONCE: usize = 64;
 /// How long to wait after the store failed.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -80,16 +83,11 @@ impl Loader {
     /// # Errors
     /// [`StoreError`] when the store fails.
     pub async fn load(&self) -> Result<(), StoreError> {
-        let mut tx = self.store.read().await?;
-        let reached = tx.last_change().await?;
-        let mut gates = HashMap::new();
-        for gateway in tx.all_gateways().await? {
-            if gateway.status.serves()
-                && let Some(gate) = self.gate(&mut tx, gateway, None).await?
-            {
-                gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
-            }
-        }
+        let mut reading = Reading::begin(&self.store).await?;
+        let reached = reading.tx.last_change().await?;
+        let gateways = reading.tx.all_gateways().await?;
+        let gates = self.gates(&mut reading, gateways, &Snapshot::default()).await?;
+        let gates = gates.into_iter().map(|gate| (gate.gateway.id.to_string(), Arc::new(gate))).collect();
         self.snapshot.store(Arc::new(Snapshot { gates }));
         self.in_force.send_replace(reached);
         Ok(())
@@ -154,30 +152,22 @@ impl Loader {
         if work.gateways.is_empty() && work.roles.is_empty() {
             return Ok(());
         }
-        let mut tx = self.store.read().await?;
-        let mut gates = present.gates.clone();
+        let mut reading = Reading::begin(&self.store).await?;
+        let (mut gates, mut gateways) = (present.gates.clone(), Vec::new());
         for id in &work.gateways {
             // A gateway that is gone, or does not serve, has no gate.
-            let found = match scope_of(changes, &present, id) {
-                Some(scope) => tx.gateway(&scope, id).await?,
-                None => None,
-            };
-            let gate = match found.filter(|gateway| gateway.status.serves()) {
-                Some(gateway) => {
-                    let before = present.gate(id.as_str()).map(|gate| &**gate);
-                    self.gate(&mut tx, gateway, before).await?
-                }
-                None => None,
-            };
-            match gate {
-                Some(gate) => gates.insert(id.to_string(), Arc::new(gate)),
-                None => gates.remove(id.as_str()),
-            };
+            gates.remove(id.as_str());
+            if let Some(scope) = scope_of(changes, &present, id) {
+                gateways.extend(reading.tx.gateway(&scope, id).await?);
+            }
+        }
+        for gate in self.gates(&mut reading, gateways, &present).await? {
+            gates.insert(gate.gateway.id.to_string(), Arc::new(gate));
         }
         for id in work.roles.difference(&work.gateways) {
             if let Some(gate) = gates.get(id.as_str()).map(Arc::clone) {
-                let role = RoleAccess::read(&mut tx, &gate.gateway).await?;
-                let challenge = self.challenge(&mut tx, &gate.gateway).await?;
+                let role = reading.role(&gate.gateway).await?;
+                let challenge = self.challenge(&mut reading, &gate.gateway).await?;
                 gates.insert(id.to_string(), Arc::new(gate.with_role(role, challenge)));
             }
         }
@@ -241,54 +231,64 @@ impl Loader {
         }
     }
 
-    /// The gate of a gateway. There is none, so that nobody gets in, when its targets or its policies are sealed under a KMS
-    /// key that cannot be used.
-    async fn gate(
+    /// The gates of those gateways that serve; `before` is what they were. One has none, so that nobody gets in, when its
+    /// targets or its policies are sealed under a KMS key that cannot be used.
+    async fn gates(
         &self,
-        tx: &mut Tx,
-        gateway: Gateway,
-        before: Option<&Gate>,
-    ) -> Result<Option<Gate>, StoreError> {
-        let id = gateway.id.clone();
-        match self.compile(tx, gateway, before).await {
-            Ok(gate) => Ok(Some(gate)),
-            Err(StoreError::KeyUnusable(why)) => {
-                tracing::warn!(gateway.id = %id, why, "A gateway is not served, because a KMS key cannot be used.");
-                Ok(None)
+        reading: &mut Reading,
+        mut gateways: Vec<Gateway>,
+        before: &Snapshot,
+    ) -> Result<Vec<Gate>, StoreError> {
+        gateways.retain(|gateway| gateway.status.serves());
+        gateways.sort_by(|one, other| one.scope.cmp(&other.scope));
+        let mut gates = Vec::with_capacity(gateways.len());
+        for of_scope in gateways.chunk_by(|one, other| one.scope == other.scope) {
+            for some in of_scope.chunks(AT_ONCE) {
+                for (gateway, belongings) in reading.belongings(some).await? {
+                    let former = before.gate(gateway.id.as_str()).map(|gate| &**gate);
+                    match self.compile(reading, gateway, belongings, former).await {
+                        Ok(gate) => gates.push(gate),
+                        Err(StoreError::KeyUnusable(why)) => tracing::warn!(
+                            gateway.id = %gateway.id, why,
+                            "A gateway is not served, because a KMS key cannot be used."
+                        ),
+                        Err(error) => return Err(error),
+                    }
+                }
             }
-            Err(error) => Err(error),
         }
+        Ok(gates)
     }
 
     /// Compiles a gateway; `before` is what it was.
     async fn compile(
         &self,
-        tx: &mut Tx,
-        gateway: Gateway,
+        reading: &mut Reading,
+        gateway: &Gateway,
+        belongings: Result<Belongings, StoreError>,
         before: Option<&Gate>,
     ) -> Result<Gate, StoreError> {
-        let mut targets = tx.targets(&gateway.scope, &gateway.id, Page::ALL).await?;
+        let Belongings { mut targets, rate_limits, resource_policy, tags, log_groups } = belongings?;
         targets.retain(|target| target.status.serves());
         targets.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
-        let role = RoleAccess::read(tx, &gateway).await?;
-        let guard = guard::compile(tx, &gateway, &targets, before.map(|gate| &gate.guard)).await?;
-        let guard = self.held_to_the_role(guard, &gateway, &role);
+        let role = reading.role(gateway).await?;
+        let guard =
+            guard::compile(&mut reading.tx, gateway, &targets, before.map(|gate| &gate.guard)).await?;
+        let guard = self.held_to_the_role(guard, gateway, &role);
         let mut with_upstreams = Vec::with_capacity(targets.len());
         for target in targets {
             let upstream = self.upstream(&gateway.scope, &target).await?;
             with_upstreams.push((target, upstream));
         }
-        let challenge = self.challenge(tx, &gateway).await?;
-        let limits = tx.rate_limits(&gateway.scope, &gateway.id).await?;
-        let limits = Limits::of(limits, before.map(|gate| &gate.limits), &self.leases);
+        let challenge = self.challenge(reading, gateway).await?;
+        let limits = Limits::of(rate_limits, before.map(|gate| &gate.limits), &self.leases);
         let catalogue = Arc::new(Catalogue::of(with_upstreams));
-        let interceptors = Arc::new(self.interceptors(&gateway).await?);
+        let interceptors = Arc::new(self.interceptors(gateway).await?);
         let meter = before.map(|gate| Arc::clone(&gate.meter)).unwrap_or_default();
         let arn = Arn::gateway(&gateway.scope, &gateway.id);
-        let attached = Arc::new(Attached::read(tx, &arn).await?);
-        let groups = tx.log_deliveries(&gateway.scope, &arn).await?;
-        let deliveries = Deliveries::new(&gateway.scope, groups);
-        let gate = Gate::new(gateway, catalogue, guard, role, limits, interceptors, challenge);
+        let attached = Arc::new(Attached::of(&arn, resource_policy, tags)?);
+        let deliveries = Deliveries::new(&gateway.scope, log_groups);
+        let gate = Gate::new(gateway.clone(), catalogue, guard, role, limits, interceptors, challenge);
         Ok(gate.counted_by(meter).open_to(attached).delivered_to(deliveries))
     }
 
@@ -346,13 +346,13 @@ impl Loader {
         Guard::Policies { mode: *mode, rules: Rules::Broken(problem.into()), watched: None, ground: None }
     }
 
-    async fn challenge(&self, tx: &mut Tx, gateway: &Gateway) -> Result<Challenge, StoreError> {
+    async fn challenge(&self, reading: &mut Reading, gateway: &Gateway) -> Result<Challenge, StoreError> {
         let named = match &gateway.authorizer {
             Authorizer::CustomJwt(jwt) => self.names.pool_of_discovery_url(&jwt.discovery_url),
             Authorizer::AwsIam | Authorizer::None => None,
         };
         let local = match named {
-            Some(pool) => tx.user_pool(&pool).await?.map(|pool| pool.id),
+            Some(pool) => reading.has_pool(&pool).await?.then_some(pool),
             None => None,
         };
         Ok(challenge::of(gateway, &self.names, local.as_ref()))

@@ -8,6 +8,7 @@ mod gate;
 mod guard;
 mod loader;
 mod plan;
+mod reading;
 mod visible;
 
 use std::collections::HashMap;
