@@ -1,6 +1,6 @@
 //! An HTTP client on the guarded connector: pooled, without redirects, with bounded answers.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,9 +8,10 @@ use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 
 use crate::{ConnectError, Connector, Reach};
 
@@ -24,6 +25,20 @@ struct Shared {
     reach: Arc<Reach>,
     pool: legacy::Client<HttpsConnector<Connector>, Either<Full<Bytes>, Streamed>>,
 }
+
+/// TLS as all clients of the process speak it. The machine has hundreds of files with authorities, which take longer to read
+/// than everything else that a client needs: they are read once.
+static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
+    let begin = || {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+    };
+    let rooted = match begin()?.with_native_roots() {
+        Ok(rooted) => rooted,
+        Err(_) => begin()?.with_webpki_roots(),
+    };
+    Ok(rooted.with_no_client_auth())
+});
 
 /// A body that is sent as it comes.
 pub type Streamed = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -49,7 +64,7 @@ pub struct Fetched {
 
 impl Client {
     /// A client that keeps to `reach` and trusts the machine's certificate authorities, or Mozilla's where the machine
-    /// has none.
+    /// has none, as they were when the process made its first client.
     ///
     /// # Errors
     /// [`EgressError::Tls`] when TLS cannot be set up at all.
@@ -75,15 +90,8 @@ impl Client {
     }
 
     fn with_reach(reach: Arc<Reach>, offers: Offers) -> Result<Self, EgressError> {
-        let provider = || Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = HttpsConnectorBuilder::new();
-        let rooted = match builder.with_provider_and_native_roots(Arc::unwrap_or_clone(provider())) {
-            Ok(rooted) => rooted,
-            Err(_) => HttpsConnectorBuilder::new()
-                .with_provider_and_webpki_roots(Arc::unwrap_or_clone(provider()))
-                .map_err(|error| EgressError::Tls(error.to_string()))?,
-        };
-        let rooted = rooted.https_or_http().enable_http1();
+        let tls = TLS.as_ref().map_err(|error| EgressError::Tls(error.to_string()))?;
+        let rooted = HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http().enable_http1();
         let guarded = Connector::new(Arc::clone(&reach));
         let connector = match offers {
             Offers::Newest => rooted.enable_http2().wrap_connector(guarded),
