@@ -12,6 +12,8 @@ use crate::chore::{Chore, Failure, cargo, project};
 
 /// Where everything is put, in the folder that Git ignores.
 const FOLDER: &str = "target/profiled";
+/// What is hardly ever called lies in the program apart from what is; a linker that does not know this leaves it be.
+const APART: &str = "-Clink-arg=-Wl,-z,keep-text-section-prefix";
 /// What the counts are of: calls, lists, streams and functions as they are measured, and starts with gateways stored.
 const TRAINING: [&[&str]; 2] = [&["run", "--quick", "--seconds", "2"], &["start", "--gateways", "100"]];
 
@@ -36,12 +38,19 @@ pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
         training.args(part).arg("--server").arg(&counting).arg("--results").arg(folder.join("results"));
         chore.run(training.stdout(std::process::Stdio::null()))?;
     }
+    if std::fs::read_dir(&counts)?.next().is_none() {
+        return Err(Failure::new(
+            "nothing was counted: does something set flags of the compiler for all builds?",
+        ));
+    }
     chore.run(Command::new(&compiler.profdata).arg("merge").arg("--output").arg(&profile).arg(&counts))?;
 
     chore.say("building by the counts: this takes minutes again");
     let built = compiler.build(chore, "arranged", &format!("-Cprofile-use={}", profile.display()))?;
-    let shipped = folder.join("portcullis");
-    std::fs::copy(built, &shipped)?;
+    // One that runs is replaced, and keeps running; a copy that breaks off replaces nothing.
+    let (new, shipped) = (folder.join("portcullis.new"), folder.join("portcullis"));
+    std::fs::copy(built, &new)?;
+    std::fs::rename(&new, &shipped)?;
     chore.say(format!("the server is {}", shipped.display()));
     Ok(())
 }
@@ -72,12 +81,16 @@ impl Compiler {
     }
 
     /// Builds the server with a flag; gives its path. With a target named, the flag is the server's alone: build scripts
-    /// and macros do not get it.
+    /// and macros do not get it. Both builds are of one profile, because its settings are in the names of functions, by
+    /// which counts are found; and of one without optimisation across crates, which would begin before there is a count.
     fn build(&self, chore: &Chore, folder: &str, flag: &str) -> Result<PathBuf, Failure> {
         let folder = project().join(FOLDER).join(folder);
         let mut build = cargo();
         build.args(["build", "--release", "--package", "portcullis", "--bin", "portcullis"]);
-        build.args(["--target", &self.host, "--target-dir"]).arg(&folder).env("RUSTFLAGS", flag);
+        build.args(["--target", &self.host, "--target-dir"]).arg(&folder);
+        // In this form a path may have blanks; and it wins over what else the environment has.
+        build.env("CARGO_ENCODED_RUSTFLAGS", format!("{flag}\u{1f}{APART}"));
+        build.env("CARGO_PROFILE_RELEASE_LTO", "off");
         chore.run(&mut build)?;
         Ok(folder.join(&self.host).join("release/portcullis"))
     }

@@ -85,9 +85,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         say(&format!("{}: {}", scenario.name(), report::line(&measured)));
         report.add(scenario, measured);
     }
-    parts.server.end()?;
     let written = report.write(&options.places.results)?;
     std::io::stdout().write_all(report.table().as_bytes())?;
     say(&format!("the figures are in {}", written.display()));
+    parts.server.end()?;
     report.fail_on_errors()
 }

@@ -35,7 +35,10 @@ static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
     };
     let rooted = match begin()?.with_native_roots() {
         Ok(rooted) => rooted,
-        Err(_) => begin()?.with_webpki_roots(),
+        Err(error) => {
+            tracing::warn!(%error, "This machine's certificate authorities cannot be read; Mozilla's are trusted.");
+            begin()?.with_webpki_roots()
+        }
     };
     Ok(rooted.with_no_client_auth())
 });

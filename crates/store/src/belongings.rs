@@ -31,7 +31,7 @@ impl Tx {
     /// parameter of a statement: a hundred are a good number, and tens of thousands too many.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails. For one gateway, [`StoreError::KeyUnusable`] when its targets are sealed
+    /// [`StoreError`] when the database fails, [`StoreError::Refused`] when a gateway is named twice. For one gateway, [`StoreError::KeyUnusable`] when its targets are sealed
     /// under a key that cannot be used; for this the others need not wait.
     pub async fn belongings(
         &mut self,
@@ -43,6 +43,12 @@ impl Tx {
         }
         let arns: Vec<Arn> = gateways.iter().map(|id| Arn::gateway(scope, id)).collect();
         let by_id = places(gateways.iter().map(|id| id.as_str()));
+        // Either would let a gateway seem to have nothing: no limits, and no policy.
+        if by_id.len() != gateways.len() || by_id.keys().any(|id| id.contains('\0')) {
+            return Err(StoreError::Refused(
+                "each gateway is asked for once, by an id that can be one".to_owned(),
+            ));
+        }
         let by_arn = places(arns.iter().map(Arn::as_str));
         let mut all: Vec<_> = gateways.iter().map(|_| Ok(Belongings::default())).collect();
 
@@ -87,20 +93,33 @@ impl Tx {
             numbered(3, gateways.len())
         );
         let mut values = vec![Param::from(scope.account.as_str()), Param::from(scope.region.as_str())];
-        values.extend(gateways.iter().map(|id| Param::from(id.as_str())));
+        values.extend(padded(gateways.iter().map(|id| id.as_str())));
         self.connection().fetch(AssertSqlSafe(statement), &values).await
     }
 
     /// The rows of a table that belong to resources.
     async fn of_resources(&mut self, columns: &'static str, arns: &[Arn]) -> Result<Vec<Row>, StoreError> {
         let statement = format!("SELECT {columns} WHERE arn IN ({})", numbered(1, arns.len()));
-        let values: Vec<_> = arns.iter().map(|arn| Param::from(arn.as_str())).collect();
+        let values: Vec<_> = padded(arns.iter().map(Arn::as_str)).collect();
         self.connection().fetch(AssertSqlSafe(statement), &values).await
     }
 }
 
-/// So many parameters, from a number on.
-fn numbered(first: usize, count: usize) -> String {
+/// Names as parameters, the last one several times: as many as [`numbered`] has.
+fn padded<'a>(names: impl ExactSizeIterator<Item = &'a str> + Clone) -> impl Iterator<Item = Param<'a>> {
+    let more = places_for(names.len()) - names.len();
+    let last = names.clone().last().unwrap_or_default();
+    names.chain(std::iter::repeat_n(last, more)).map(Param::from)
+}
+
+/// How many parameters so many names get: few different numbers, because each is a statement that is prepared and kept.
+fn places_for(names: usize) -> usize {
+    names.next_power_of_two()
+}
+
+/// Parameters for so many names, from a number on.
+fn numbered(first: usize, names: usize) -> String {
+    let count = places_for(names);
     let mut text = String::with_capacity(count * 5);
     for number in first..first + count {
         let comma = if number == first { "" } else { "," };

@@ -359,6 +359,9 @@ async fn what_belongs_to_gateways_is_read_for_many_at_once_and_each_gets_its_own
         tx.insert_rate_limit(&rate_limit(&rich)).await.unwrap();
         tx.put_resource_policy(&scope(), &arn, &document).await.unwrap();
         tx.put_tags(&scope(), &arn, &tags).await.unwrap();
+        let (arn_of_sealed, others) =
+            (Arn::gateway(&scope(), &sealed.id), BTreeMap::from([("team".to_owned(), "red".to_owned())]));
+        tx.put_tags(&scope(), &arn_of_sealed, &others).await.unwrap();
         let source = |log_type: &str| DeliverySource {
             name: log_type.to_owned(),
             resource: arn.clone(),
@@ -389,7 +392,10 @@ async fn what_belongs_to_gateways_is_read_for_many_at_once_and_each_gets_its_own
         let of_poor: Belongings = of_poor.unwrap();
         assert!(names(&of_poor).is_empty() && of_poor.rate_limits.is_empty() && of_poor.tags.is_empty());
         assert!(of_poor.resource_policy.is_none() && of_poor.log_groups.is_empty());
-        assert_eq!(names(&of_sealed.unwrap()), ["three"]);
+        let of_sealed = of_sealed.unwrap();
+        assert_eq!(names(&of_sealed), ["three"]);
+        assert_eq!(of_sealed.tags, others);
+        assert!(of_sealed.rate_limits.is_empty() && of_sealed.resource_policy.is_none());
         let of_rich = of_rich.unwrap();
         assert_eq!(names(&of_rich), ["one", "two"]);
         assert_eq!(of_rich.rate_limits, [rate_limit(&rich)]);
@@ -400,6 +406,8 @@ async fn what_belongs_to_gateways_is_read_for_many_at_once_and_each_gets_its_own
         assert_eq!(names(&of_namesake), ["four"]);
         assert!(of_namesake.rate_limits.is_empty() && of_namesake.tags.is_empty());
         assert!(tx.belongings(&scope(), &[]).await.unwrap().is_empty());
+        let twice = tx.belongings(&scope(), &[&rich.id, &poor.id, &rich.id]).await;
+        assert!(matches!(twice, Err(StoreError::Refused(_))), "{twice:?}");
         drop(tx);
 
         // A key that cannot be used is the matter of those who are sealed under it.
