@@ -1,5 +1,5 @@
-//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | release |
-//! fuzz | sanitize | dev`.
+//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | fuzz | sanitize |
+//! dev`.
 //!
 //! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
 //! ignored folder (PostgreSQL from the system's packages), and says so.
@@ -15,7 +15,6 @@ mod fuzz;
 mod node;
 mod postgres;
 mod python;
-mod release;
 mod sanitize;
 mod solver;
 mod test;
@@ -62,8 +61,6 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Build the server as it is shipped, arranged by what it does most: target/profiled/portcullis
-    Release,
     /// Try what reads the bytes of strangers with many of them, each target for a bounded time
     Fuzz {
         /// How long each target is tried: 60 seconds, or 600 with --full, when it is not said
@@ -103,7 +100,6 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&Chore::begin("tidy")),
         Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
         Verb::Bench { arguments } => bench::run(&Chore::begin("bench"), &arguments),
-        Verb::Release => release::run(&Chore::begin("release")),
         Verb::Fuzz { seconds, full, jobs, target } => {
             fuzz::run(&Chore::begin("fuzz"), &fuzz::Extent { seconds, full, jobs, only: target })
         }
