@@ -24,7 +24,7 @@ ON_POSTGRES = (os.environ.get("PORTCULLIS_E2E_DATABASE") or "sqlite") != "sqlite
 on_postgres = pytest.mark.skipif(not ON_POSTGRES, reason="replicas share a database on PostgreSQL")
 
 # Seconds: long enough for a machine that does much else.
-LEASE = 4
+LEASE = 8
 
 
 class Relay:
