@@ -24,6 +24,9 @@ WRITES = ("Create", "Put", "Update", "Add", "Attach")
 SERVICES = ("iam", "sts", "lambda", "cognito-idp", "bedrock-agentcore-control")
 # Seconds that a request which nobody waits for has to be done with, before the next process looks.
 GRACE = 0.1
+# And where nothing but its name tells what is made, and two may have the same: the first must be there to be found.
+# It always is, unless the server saw at once that nobody waits.
+PATIENCE = 10
 
 
 class Cuts:
@@ -32,6 +35,8 @@ class Cuts:
     def __init__(self, kind: str):
         self.kind, self.cut, self.write = kind, set(), None
         self.told = os.pipe()
+        # Not one of those that the processes share: it has called somebody, and they have not.
+        self.cognito = boto3.session.Session().client("cognito-idp", region_name=os.environ["AWS_REGION"])
 
     def now(self):
         os.write(self.told[1], f"{self.write}\n".encode())
@@ -72,8 +77,24 @@ class Cuts:
             write = os.read(self.told[0], 1000).decode().strip()
             self.cut.add(write)
             if self.kind == "sent":
-                # Nothing but its name tells a pool, and two may have the same: the first must be there to be found.
-                time.sleep(10 * GRACE if write.startswith("CreateUserPool") else GRACE)
+                self.wait_for(*write.split())
+
+    def wait_for(self, operation: str, name: str = ""):
+        """Waits until a write is done that was cut when it was sent."""
+        time.sleep(GRACE)
+        look = {"CreateUserPool": self.pools, "CreateUserPoolClient": self.clients}.get(operation)
+        deadline = time.monotonic() + PATIENCE
+        while look and not look(name) and time.monotonic() < deadline:
+            time.sleep(GRACE)
+
+    def pools(self, name: str) -> list:
+        pages = self.cognito.get_paginator("list_user_pools").paginate(MaxResults=60)
+        return [pool["Id"] for page in pages for pool in page["UserPools"] if pool["Name"] == name]
+
+    def clients(self, name: str) -> list:
+        pages = self.cognito.get_paginator("list_user_pool_clients")
+        found = (page for pool in self.pools(name) for page in pages.paginate(UserPoolId=pool))
+        return [client for page in found for client in page["UserPoolClients"] if client["ClientName"] == name]
 
 
 def main():

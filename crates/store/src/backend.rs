@@ -61,6 +61,11 @@ macro_rules! params {
 }
 pub(crate) use params;
 
+/// `count` parameters from the number `first` on, as a statement lists them.
+pub(crate) fn numbered(first: usize, count: usize) -> String {
+    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}
+
 /// A connection of either kind.
 pub(crate) enum Connection<'c> {
     Sqlite(&'c mut SqliteConnection),

@@ -2,12 +2,11 @@
 //! questions instead of several for each, which tells most where the database is behind a network.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 
 use domain::{Arn, Document, GatewayId, RateLimit, Scope, Target};
 use sqlx::AssertSqlSafe;
 
-use crate::backend::{Param, Row};
+use crate::backend::{Param, Row, numbered, params};
 use crate::sealed_documents::Opener;
 use crate::{StoreError, Tx};
 
@@ -31,8 +30,8 @@ impl Tx {
     /// parameter of a statement: a hundred are a good number, and tens of thousands too many.
     ///
     /// # Errors
-    /// [`StoreError`] when the database fails, [`StoreError::Refused`] when a gateway is named twice. For one gateway, [`StoreError::KeyUnusable`] when its targets are sealed
-    /// under a key that cannot be used; for this the others need not wait.
+    /// [`StoreError`] when the database fails, [`StoreError::Refused`] when a gateway is named twice. For one gateway,
+    /// [`StoreError::KeyUnusable`] when its targets are sealed under a key that cannot be used: the others have theirs.
     pub async fn belongings(
         &mut self,
         scope: &Scope,
@@ -87,46 +86,29 @@ impl Tx {
         scope: &Scope,
         gateways: &[&GatewayId],
     ) -> Result<Vec<Row>, StoreError> {
+        let ids: Vec<_> = filled(gateways.iter().map(|id| id.as_str())).collect();
         let statement = format!(
             "SELECT document, id, gateway FROM {table} \
              WHERE account = $1 AND region = $2 AND gateway IN ({}) ORDER BY gateway, id",
-            numbered(3, gateways.len())
+            numbered(3, ids.len())
         );
-        let mut values = vec![Param::from(scope.account.as_str()), Param::from(scope.region.as_str())];
-        values.extend(padded(gateways.iter().map(|id| id.as_str())));
+        let values = [params![scope.account.as_str(), scope.region.as_str()], ids.as_slice()].concat();
         self.connection().fetch(AssertSqlSafe(statement), &values).await
     }
 
     /// The rows of a table that belong to resources.
     async fn of_resources(&mut self, columns: &'static str, arns: &[Arn]) -> Result<Vec<Row>, StoreError> {
-        let statement = format!("SELECT {columns} WHERE arn IN ({})", numbered(1, arns.len()));
-        let values: Vec<_> = padded(arns.iter().map(Arn::as_str)).collect();
+        let values: Vec<_> = filled(arns.iter().map(Arn::as_str)).collect();
+        let statement = format!("SELECT {columns} WHERE arn IN ({})", numbered(1, values.len()));
         self.connection().fetch(AssertSqlSafe(statement), &values).await
     }
 }
 
-/// Names as parameters, the last one several times: as many as [`numbered`] has.
-fn padded<'a>(names: impl ExactSizeIterator<Item = &'a str> + Clone) -> impl Iterator<Item = Param<'a>> {
-    let more = places_for(names.len()) - names.len();
-    let last = names.clone().last().unwrap_or_default();
-    names.chain(std::iter::repeat_n(last, more)).map(Param::from)
-}
-
-/// How many parameters so many names get: few different numbers, because each is a statement that is prepared and kept.
-fn places_for(names: usize) -> usize {
-    names.next_power_of_two()
-}
-
-/// Parameters for so many names, from a number on.
-fn numbered(first: usize, names: usize) -> String {
-    let count = places_for(names);
-    let mut text = String::with_capacity(count * 5);
-    for number in first..first + count {
-        let comma = if number == first { "" } else { "," };
-        // A string takes everything.
-        let _ = write!(text, "{comma}${number}");
-    }
-    text
+/// Names as parameters, and empty ones that nothing has: of few different numbers, because a statement is prepared and kept
+/// for each.
+fn filled<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> impl Iterator<Item = Param<'a>> {
+    let count = names.len().next_power_of_two();
+    names.chain(std::iter::repeat("")).take(count).map(Param::from)
 }
 
 /// Where each name is.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use zeroize::Zeroizing;
 
-use crate::backend::{Param, params};
+use crate::backend::{Param, numbered, params};
 use crate::{Store, StoreError, Tx};
 
 /// The table, which is also what the keys of its rows are derived for.
@@ -132,15 +132,14 @@ impl Tx {
 
 /// The statement that writes so many rows. It holds nothing but numbers of parameters.
 fn insert(rows: usize) -> String {
-    let row = |at: usize| format!("(${}, ${}, ${})", at * 3 + 1, at * 3 + 2, at * 3 + 3);
+    let row = |at: usize| format!("({})", numbered(at * 3 + 1, 3));
     let rows: Vec<_> = (0..rows).map(row).collect();
     format!("INSERT INTO recorded_calls (event, time, contents) VALUES {}", rows.join(", "))
 }
 
 /// The statement that reads [`ROWS`] rows at most. It holds nothing but numbers of parameters.
 static SELECT: LazyLock<String> = LazyLock::new(|| {
-    let named: Vec<_> = (1..=ROWS).map(|at| format!("${at}")).collect();
-    format!("SELECT event, contents FROM recorded_calls WHERE event IN ({})", named.join(", "))
+    format!("SELECT event, contents FROM recorded_calls WHERE event IN ({})", numbered(1, ROWS))
 });
 
 fn corrupt(error: &serde_json::Error) -> StoreError {

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::tables::{Kind, Table};
-use crate::backend::{Connection, Param, Row, params};
+use crate::backend::{Connection, Param, Row, numbered, params};
 use crate::{StoreError, Tx};
 
 /// The most rows of a page.
@@ -83,7 +83,7 @@ impl<'t> Pages<'t> {
         let mut params: Vec<Param<'_>> = Vec::new();
         let mut behind = String::new();
         if let Some(after) = &self.after {
-            behind = format!("WHERE ({listed_key}) > ({})", places(1, kinds.len()));
+            behind = format!("WHERE ({listed_key}) > ({})", numbered(1, kinds.len()));
             params.extend(after.iter().zip(&kinds).map(|(cell, kind)| cell.param(*kind)));
         }
         let limit = self.limit;
@@ -109,7 +109,7 @@ pub(super) async fn write(tx: &mut Tx, table: &Table, rows: &[Cells]) -> Result<
     let width = table.columns.len();
     for batch in rows.chunks(WRITTEN) {
         let values: Vec<String> =
-            (0..batch.len()).map(|row| format!("({})", places(1 + row * width, width))).collect();
+            (0..batch.len()).map(|row| format!("({})", numbered(1 + row * width, width))).collect();
         let (name, listed, values) = (&table.name, table.listed(), values.join(", "));
         let sql = format!("INSERT INTO \"{name}\" ({listed}) VALUES {values}");
         let params: Vec<Param<'_>> = batch
@@ -174,9 +174,4 @@ pub(super) async fn go_on_after(tx: &mut Tx, table: &Table, number: i64) -> Resu
         }
     }
     Ok(())
-}
-
-/// `count` parameters from the number `first` on, as a statement lists them.
-fn places(first: usize, count: usize) -> String {
-    (first..first + count).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ")
 }
