@@ -77,23 +77,25 @@ class Cuts:
             write = os.read(self.told[0], 1000).decode().strip()
             self.cut.add(write)
             if self.kind == "sent":
-                self.wait_for(*write.split())
+                self.wait_for(write)
 
-    def wait_for(self, operation: str, name: str = ""):
+    def wait_for(self, write: str):
         """Waits until a write is done that was cut when it was sent."""
         time.sleep(GRACE)
+        operation, _, name = write.partition(" ")
         look = {"CreateUserPool": self.pools, "CreateUserPoolClient": self.clients}.get(operation)
         deadline = time.monotonic() + PATIENCE
         while look and not look(name) and time.monotonic() < deadline:
             time.sleep(GRACE)
 
-    def pools(self, name: str) -> list:
+    def pools(self, name: str | None = None) -> list:
+        """The pools of a name, or all."""
         pages = self.cognito.get_paginator("list_user_pools").paginate(MaxResults=60)
-        return [pool["Id"] for page in pages for pool in page["UserPools"] if pool["Name"] == name]
+        return [it["Id"] for page in pages for it in page["UserPools"] if name in (None, it["Name"])]
 
     def clients(self, name: str) -> list:
         pages = self.cognito.get_paginator("list_user_pool_clients")
-        found = (page for pool in self.pools(name) for page in pages.paginate(UserPoolId=pool))
+        found = (page for pool in self.pools() for page in pages.paginate(UserPoolId=pool))
         return [client for page in found for client in page["UserPoolClients"] if client["ClientName"] == name]
 
 

@@ -52,9 +52,9 @@ def end(running: subprocess.Popen):
 
 
 def ended(running: subprocess.Popen) -> list:
-    """What it printed, when it has ended well."""
+    """What it printed, when it has ended well. Twice it may wait ten seconds for what the server never began."""
     try:
-        printed, said = running.communicate(timeout=40)
+        printed, said = running.communicate(timeout=120)
     except subprocess.TimeoutExpired:
         end(running)
         raise
