@@ -55,11 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         loaded.set_up,
         options.seconds,
         loaded.first.load.per_second,
-        loaded.first.resident,
-        loaded.first.peak,
+        loaded.first.resident_mib,
+        loaded.first.peak_mib,
         options.seconds,
         loaded.again.load.per_second,
-        loaded.again.resident,
+        loaded.again.resident_mib,
         options.connections,
         idle.after,
     );
@@ -100,12 +100,12 @@ struct Loaded {
 #[derive(Serialize)]
 struct Burden {
     load: Measured,
-    resident: f64,
-    peak: f64,
+    resident_mib: f64,
+    peak_mib: f64,
 }
 
 fn under_load(burden: &Burden, whose: &str) -> Target {
-    let resident = burden.resident;
+    let resident = burden.resident_mib;
     Target::new(
         resident <= LOADED_TARGET,
         format!("{resident:.1} MiB resident under load, {whose} (target {LOADED_TARGET:.0})"),
@@ -126,7 +126,8 @@ fn loaded(machine: &Machine, upstream: &Running, seconds: f64) -> Result<Loaded,
         match &load.first_error {
             Some(error) => Err(Failure::new(format!("there were wrong answers under load: {error}"))),
             None => {
-                Ok(Burden { load, resident: resident_exactly(server.pid()), peak: peak_mib(server.pid()) })
+                let (resident_mib, peak_mib) = (resident_exactly(server.pid()), peak_mib(server.pid()));
+                Ok(Burden { load, resident_mib, peak_mib })
             }
         }
     };
