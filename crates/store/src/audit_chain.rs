@@ -16,7 +16,7 @@ use domain::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use crate::audit::Entry;
-use crate::backend::{Param, Row, params};
+use crate::backend::{Param, Row, numbered_rows, params};
 use crate::{Store, StoreError, Tx};
 
 /// What keys of chains are derived for.
@@ -369,15 +369,13 @@ pub(crate) fn digest_at(row: &Row, at: usize) -> Result<Digest, StoreError> {
 
 /// The statement that appends so many rows. It holds nothing but parameters: numbered for PostgreSQL, and not for SQLite,
 /// which goes through all numbers for each that it is asked for.
-fn insert(rows: usize, numbered: bool) -> String {
-    let parameter = |number: usize| if numbered { format!("${number}") } else { "?".to_owned() };
-    let row = |at: usize| {
-        let parameters: Vec<_> = (1..=COLUMNS).map(|column| parameter(at * COLUMNS + column)).collect();
-        format!("({})", parameters.join(", "))
+fn insert(rows: usize, is_numbered: bool) -> String {
+    let values = if is_numbered {
+        numbered_rows(rows, COLUMNS)
+    } else {
+        vec![format!("({})", ["?"; COLUMNS].join(", ")); rows].join(", ")
     };
-    let rows: Vec<_> = if numbered { (0..rows).map(row).collect() } else { vec![row(0); rows] };
     format!(
-        "INSERT INTO audit_events (time, account, region, kind, document, chain, place, digest) VALUES {}",
-        rows.join(", ")
+        "INSERT INTO audit_events (time, account, region, kind, document, chain, place, digest) VALUES {values}"
     )
 }

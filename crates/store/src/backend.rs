@@ -66,6 +66,12 @@ pub(crate) fn numbered(first: usize, count: usize) -> String {
     (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }
 
+/// Parameters for `rows` rows of `width` columns, from the number 1 on, as `VALUES` lists them.
+pub(crate) fn numbered_rows(rows: usize, width: usize) -> String {
+    let row = |at: usize| format!("({})", numbered(at * width + 1, width));
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
 /// A connection of either kind.
 pub(crate) enum Connection<'c> {
     Sqlite(&'c mut SqliteConnection),

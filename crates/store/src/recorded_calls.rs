@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use zeroize::Zeroizing;
 
-use crate::backend::{Param, numbered, params};
+use crate::backend::{Param, numbered, numbered_rows, params};
 use crate::{Store, StoreError, Tx};
 
 /// The table, which is also what the keys of its rows are derived for.
@@ -132,9 +132,7 @@ impl Tx {
 
 /// The statement that writes so many rows. It holds nothing but numbers of parameters.
 fn insert(rows: usize) -> String {
-    let row = |at: usize| format!("({})", numbered(at * 3 + 1, 3));
-    let rows: Vec<_> = (0..rows).map(row).collect();
-    format!("INSERT INTO recorded_calls (event, time, contents) VALUES {}", rows.join(", "))
+    format!("INSERT INTO recorded_calls (event, time, contents) VALUES {}", numbered_rows(rows, 3))
 }
 
 /// The statement that reads [`ROWS`] rows at most. It holds nothing but numbers of parameters.

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::tables::{Kind, Table};
-use crate::backend::{Connection, Param, Row, numbered, params};
+use crate::backend::{Connection, Param, Row, numbered, numbered_rows, params};
 use crate::{StoreError, Tx};
 
 /// The most rows of a page.
@@ -108,9 +108,7 @@ impl<'t> Pages<'t> {
 pub(super) async fn write(tx: &mut Tx, table: &Table, rows: &[Cells]) -> Result<(), StoreError> {
     let width = table.columns.len();
     for batch in rows.chunks(WRITTEN) {
-        let values: Vec<String> =
-            (0..batch.len()).map(|row| format!("({})", numbered(1 + row * width, width))).collect();
-        let (name, listed, values) = (&table.name, table.listed(), values.join(", "));
+        let (name, listed, values) = (&table.name, table.listed(), numbered_rows(batch.len(), width));
         let sql = format!("INSERT INTO \"{name}\" ({listed}) VALUES {values}");
         let params: Vec<Param<'_>> = batch
             .iter()
