@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use mcp::jsonrpc::{CallParams, Message};
 use policy::Observation;
+use store::Booked;
 
 use crate::answer::Reply;
 use crate::authenticate::Caller;
@@ -37,6 +38,10 @@ pub(crate) struct Record {
     began: Instant,
     /// Taken when the record is handed over.
     event: Option<AuditEvent>,
+    /// Whether there is no more to say.
+    ended: bool,
+    /// Its place in the audit log.
+    booked: Option<Booked>,
     /// What is recorded besides the event.
     recording: Option<Recording>,
     request_id: RequestId,
@@ -77,7 +82,17 @@ impl Record {
         };
         let telling = Telling::begin(setup, gate, headers);
         let (plane, gate) = (Arc::clone(plane), Arc::clone(gate));
-        Box::new(Self { plane, gate, began, event: Some(event), recording: None, request_id, telling })
+        Box::new(Self {
+            plane,
+            gate,
+            began,
+            event: Some(event),
+            ended: false,
+            booked: None,
+            recording: None,
+            request_id,
+            telling,
+        })
     }
 
     /// A record of its own for each message of the request: also for those that nobody comes to any more.
@@ -88,6 +103,8 @@ impl Record {
             gate: Arc::clone(&self.gate),
             began: self.began,
             event: Some(AuditEvent { event_id: EventId::mint(&*self.plane.setup.random), ..event.clone() }),
+            ended: false,
+            booked: None,
             recording: None,
             request_id: self.request_id.clone(),
             telling: self.telling.split(&self.plane.setup),
@@ -241,9 +258,7 @@ impl Record {
             }
             event.call.get_or_insert_default().status = Some(status.as_u16());
         });
-        if let Some(event) = self.finished(End { status: Some(status), code: None }) {
-            self.plane.setup.audit.record_with(event, self.recording.take()).await;
-        }
+        self.hand_over(End { status: Some(status), code: None }).await;
     }
 
     /// Hands the record over.
@@ -260,9 +275,18 @@ impl Record {
             call.stream = reply.is_stream();
             call.failure.clone_from(&reply.why);
         });
-        if let Some(event) = self.finished(End { status: Some(reply.status()), code: reply.code() }) {
-            self.plane.setup.audit.record_with(event, self.recording.take()).await;
+        self.hand_over(End { status: Some(reply.status()), code: reply.code() }).await;
+    }
+
+    /// The event has its place in the log before the request is answered; nobody waits for its words.
+    async fn hand_over(mut self: Box<Self>, end: End) {
+        self.end(end);
+        self.booked = self.plane.setup.audit.book().await;
+        if self.booked.is_none() {
+            // It was left out, and counted.
+            self.event = None;
         }
+        tokio::spawn(async move { drop(self) });
     }
 
     fn set(&mut self, change: impl FnOnce(&mut AuditEvent)) {
@@ -271,14 +295,15 @@ impl Record {
         }
     }
 
-    fn finished(&mut self, end: End) -> Option<AuditEvent> {
-        let mut event = self.event.take()?;
+    /// Nothing more is said of the request.
+    fn end(&mut self, end: End) {
+        let Some(event) = self.event.as_mut().filter(|_| !self.ended) else { return };
+        self.ended = true;
         event.latency_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(place) = self.telling.trace.place() {
             event.call.get_or_insert_default().trace = Some(place.audited());
         }
-        self.telling.end(&self.plane.setup, &self.gate, &event, self.began, end);
-        Some(event)
+        self.telling.end(&self.plane.setup, &self.gate, event, self.began, end);
     }
 }
 
@@ -359,8 +384,12 @@ fn log_only(observed: &Observation) -> Box<LogOnly> {
 /// A request that is dropped before its answer was abandoned by its client. Its record is handed over all the same.
 impl Drop for Record {
     fn drop(&mut self) {
-        if let Some(event) = self.finished(End::default()) {
-            self.plane.setup.audit.record_without_waiting(event, self.recording.take());
+        self.end(End::default());
+        let Some(event) = self.event.take() else { return };
+        let (audit, recording) = (&self.plane.setup.audit, self.recording.take());
+        match self.booked.take() {
+            Some(booked) => audit.record_booked(booked, &event, recording),
+            None => audit.record_without_waiting(event, recording),
         }
     }
 }

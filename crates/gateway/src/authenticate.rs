@@ -26,6 +26,7 @@ use crate::invoke;
 use crate::limit::{self, Key};
 use crate::pipeline::Lane;
 use crate::recording;
+use crate::settled::Settled;
 use crate::snapshot::{Gate, Visible};
 
 /// How long a body may take to arrive.
@@ -45,6 +46,8 @@ pub(crate) struct Caller {
     claims: BTreeMap<String, String>,
     /// The tools that it may see, found out once.
     visible: OnceLock<Arc<Visible>>,
+    /// What was decided for all its calls of a tool.
+    settled: Settled,
     /// What it signs with, for targets that are called in its name.
     signing: Option<Credentials>,
     /// Its claims as they are recorded, written down once.
@@ -99,10 +102,25 @@ impl Caller {
         self.visible.get_or_init(|| gate.visible_to(self.principal.as_ref()))
     }
 
+    /// What was decided for all its calls of a tool: as [`Caller::visible`], of one gate.
+    pub(crate) fn settled(&self) -> &Settled {
+        &self.settled
+    }
+
     fn new(actor: Actor, principal: Option<Principal>, until: Timestamp) -> Self {
-        let (key, claims, visible) = (key_of(&actor), BTreeMap::new(), OnceLock::new());
-        let (signing, token, identity, claims_text) = (None, None, None, OnceLock::new());
-        Self { actor, key, principal, until, claims, visible, signing, claims_text, token, identity }
+        Self {
+            key: key_of(&actor),
+            actor,
+            principal,
+            until,
+            claims: BTreeMap::new(),
+            visible: OnceLock::new(),
+            settled: Settled::default(),
+            signing: None,
+            claims_text: OnceLock::new(),
+            token: None,
+            identity: None,
+        }
     }
 }
 

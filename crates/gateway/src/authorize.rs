@@ -161,7 +161,7 @@ pub(crate) fn pass<'a>(gate: &'a Gate, caller: &Caller, target: &str, now: Times
             let observed = watched.as_ref().map(|watched| watched.observe(principal, &call, &decision));
             alarm::failed(gate, *mode, target, &decision, now);
             let reason = denial::reason(engine, principal, &call, &decision);
-            Decided { observed, ..Decided::of(decision, binds, reason) }
+            Decided { observed, ..Decided::of(&decision, binds, reason) }
         }
     };
     gate.meter.decided(*mode, &decided);
@@ -186,13 +186,13 @@ pub(crate) struct Decided {
 }
 
 impl Decided {
-    fn of(decision: policy::Decision, binds: bool, reason: Option<String>) -> Self {
+    fn of(decision: &policy::Decision, binds: bool, reason: Option<String>) -> Self {
         Self {
             allowed: Some(decision.allow),
             binds,
             reason,
-            failed: decision.errors.into_iter().map(|error| error.policy).collect(),
-            policies: decision.determining,
+            failed: decision.errors.iter().map(|error| error.policy.clone()).collect(),
+            policies: decision.determining.clone(),
             observed: None,
         }
     }
@@ -247,6 +247,8 @@ fn guarded<'a>(
 ) -> Ruling<'a> {
     let Guarded { gate, mode, rules, watched } = *guarded;
     let binds = mode == PolicyMode::Enforce;
+    // Whether the arguments were held against the tool's schema.
+    let mut is_sound = false;
     let decided = match (rules, tool, caller.principal()) {
         (Rules::Broken(problem), ..) => broken(gate, mode, problem, now),
         (_, _, None) => denied(binds, "the caller cannot be described to the policies"),
@@ -263,19 +265,27 @@ fn guarded<'a>(
                 let reason = Some("the arguments do not fit the tool's input schema".to_owned());
                 return Ruling::Unsound(problem, Decided { binds, reason, ..Decided::default() });
             } else {
-                let decision = engine.decide(principal, &asked);
+                let decision = caller.settled().decide(engine, principal, &asked);
                 let observed = watched.map(|watched| watched.observe(principal, &asked, &decision));
                 alarm::failed(gate, mode, &tool.name, &decision, now);
                 let reason = denial::reason(engine, principal, &asked, &decision);
-                Decided { observed, ..Decided::of(decision, binds, reason) }
+                is_sound = true;
+                Decided { observed, ..Decided::of(&decision, binds, reason) }
             }
         }
     };
     gate.meter.decided(mode, &decided);
+    let granted = |tool, decided| {
+        if is_sound {
+            Ruling::Permitted(Permitted { tool, call }, decided)
+        } else {
+            permit(tool, call, decided)
+        }
+    };
     match (tool, decided.allowed) {
-        (Some(tool), Some(true)) => permit(tool, call, decided),
+        (Some(tool), Some(true)) => granted(tool, decided),
         _ if binds => Ruling::Denied(decided),
-        (Some(tool), _) => permit(tool, call, decided),
+        (Some(tool), _) => granted(tool, decided),
         (None, _) => Ruling::Unknown,
     }
 }

@@ -29,6 +29,7 @@ mod alarm;
 mod arguments;
 mod authorize;
 mod denial;
+mod settled;
 
 mod credential;
 mod era;

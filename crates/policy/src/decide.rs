@@ -74,6 +74,14 @@ impl Engine {
         }
     }
 
+    /// The place of a tool among the engine's, if all calls of it by this principal are decided alike: no policy that may
+    /// apply to them reads what is asked or when.
+    #[must_use]
+    pub fn settled(&self, principal: &Principal, tool: &str) -> Option<usize> {
+        let tool = self.tool(tool)?;
+        tool.candidates(principal.kind()).plan.is_none().then_some(tool.position)
+    }
+
     /// Evaluates the policies that may apply to a call, or says why they cannot be asked.
     pub(crate) fn judge(&self, principal: &Principal, call: &Call<'_>) -> Result<Verdict, Reason> {
         let tool = self.tool(call.tool).ok_or(Reason::DefaultDeny)?;

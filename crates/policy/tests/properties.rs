@@ -506,6 +506,24 @@ proptest! {
         }
     }
 
+    /// What is settled is decided alike, whatever is asked and whenever.
+    #[test]
+    fn what_is_settled_is_decided_alike(
+        statements in prop::collection::vec(statement(), 0..4),
+        calls in prop::collection::vec((wild_arguments(), moment()), 2..6),
+    ) {
+        let engine = engine(&statements);
+        for (tool, principal) in TOOLS.iter().flat_map(|tool| PRINCIPALS.iter().map(move |who| (*tool, who))) {
+            if engine.settled(principal, tool).is_some() {
+                let decide = |((_, arguments), now): &((_, String), Timestamp)| {
+                    engine.decide(principal, &Call { tool, arguments, now: *now })
+                };
+                let decisions: Vec<_> = calls.iter().map(decide).collect();
+                prop_assert!(decisions.windows(2).all(|pair| pair[0] == pair[1]), "{tool}: {decisions:?}");
+            }
+        }
+    }
+
     /// A forbid that matches by itself denies, whatever is permitted beside it and wherever it stands.
     #[test]
     fn a_forbid_is_never_outvoted(

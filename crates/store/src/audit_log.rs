@@ -49,8 +49,13 @@ pub struct AuditLog {
 
 enum Handed {
     Event(Box<Due>),
+    /// One that is yet to be put into words, in its place among the others.
+    Booked(oneshot::Receiver<Due>),
     Flush(oneshot::Sender<()>),
 }
+
+/// The place in a log of one event that is yet to be put into words ([`AuditLog::book`]).
+pub struct Booked(oneshot::Sender<Due>);
 
 impl AuditLog {
     /// A log whose batches are written by a task on `runtime`. The task ends when every clone of the log is gone and
@@ -92,8 +97,8 @@ impl AuditLog {
         if self.store.audit_health().trouble().is_none() {
             return self.record(event).await;
         }
-        if let Some(handed) = self.handed(&event, None)
-            && self.sender.try_send(handed).is_err()
+        if let Some(due) = self.due(&event, None)
+            && self.sender.try_send(Handed::Event(Box::new(due))).is_err()
         {
             self.store.audit_health().count_dropped(1);
         }
@@ -111,48 +116,73 @@ impl AuditLog {
         self.store.audit_health().trouble().is_some()
     }
 
-    /// Hands an event over; waits only while the log is full.
+    /// Hands an event over; waits only while the log is full. Should its request be dropped while it waits, the event goes on
+    /// waiting by itself.
     pub async fn record(&self, event: AuditEvent) {
-        self.record_with(event, None).await;
+        let Some(handed) = self.hand_over(event, None) else { return };
+        let mut waiting = Waiting { log: self, handed: Some(handed) };
+        // The writer outlives every sender.
+        let Ok(room) = self.sender.reserve().await else { return };
+        if let Some(handed) = waiting.handed.take() {
+            room.send(handed);
+        }
     }
 
-    /// Hands an event over with what is recorded besides it: at once, and waits only while the log is full.
-    pub fn record_with(
-        &self,
-        event: AuditEvent,
-        recording: Option<Recording>,
-    ) -> impl Future<Output = ()> + Send {
-        let waiting = self.hand_over(event, recording);
-        async move {
-            if let Some(waiting) = waiting {
-                // The writer outlives every sender.
-                let _ = self.sender.send(waiting).await;
+    /// The place of an event that is put into words a moment later, so that its request need not wait for that. Waits while
+    /// the log is full. There is none, and the event is counted, where the operator chose that events are dropped while the
+    /// trail fails.
+    pub async fn book(&self) -> Option<Booked> {
+        let (booked, due) = oneshot::channel();
+        match self.sender.try_send(Handed::Booked(due)) {
+            Ok(()) => Some(Booked(booked)),
+            Err(mpsc::error::TrySendError::Full(waiting)) if !self.drops() => {
+                self.sender.send(waiting).await.ok().map(|()| Booked(booked))
             }
+            Err(_) => {
+                self.store.audit_health().count_dropped(1);
+                None
+            }
+        }
+    }
+
+    /// Hands an event over that has its place.
+    pub fn record_booked(&self, booked: Booked, event: &AuditEvent, recording: Option<Recording>) {
+        if let Some(due) = self.due(event, recording) {
+            // The writer waits for it.
+            let _ = booked.0.send(due);
         }
     }
 
     /// Hands an event over where nobody can wait. Should the log be full, the event waits by itself.
     pub fn record_without_waiting(&self, event: AuditEvent, recording: Option<Recording>) {
-        if let Some(waiting) = self.hand_over(event, recording) {
-            let (sender, late) = (self.sender.clone(), self.late.clone());
-            late.send_modify(|late| *late += 1);
-            self.runtime.spawn(async move {
-                let _ = sender.send(waiting).await;
-                late.send_modify(|late| *late -= 1);
-            });
+        if let Some(handed) = self.hand_over(event, recording) {
+            self.wait_by_itself(handed);
         }
     }
 
-    /// Hands an event over if there is room, and gives back what has to wait for it. While the trail fails, what finds no
-    /// room is dropped and counted, if the operator chose so.
+    fn wait_by_itself(&self, handed: Handed) {
+        let (sender, late) = (self.sender.clone(), self.late.clone());
+        late.send_modify(|late| *late += 1);
+        self.runtime.spawn(async move {
+            let _ = sender.send(handed).await;
+            late.send_modify(|late| *late -= 1);
+        });
+    }
+
+    /// Whether what finds no room is dropped: while the trail fails, if the operator chose so.
+    fn drops(&self) -> bool {
+        let health = self.store.audit_health();
+        health.when_failing() == WhenFailing::Drop && health.trouble().is_some()
+    }
+
+    /// Hands an event over if there is room, and gives back what has to wait for it.
     fn hand_over(&self, event: AuditEvent, recording: Option<Recording>) -> Option<Handed> {
-        let handed = self.handed(&event, recording)?;
+        let handed = Handed::Event(Box::new(self.due(&event, recording)?));
         // Who made the event gives its parts back: the writer gets nothing of it but what is written.
         drop(event);
         let Err(mpsc::error::TrySendError::Full(waiting)) = self.sender.try_send(handed) else { return None };
-        let health = self.store.audit_health();
-        if health.when_failing() == WhenFailing::Drop && health.trouble().is_some() {
-            health.count_dropped(1);
+        if self.drops() {
+            self.store.audit_health().count_dropped(1);
             if let Handed::Event(due) = waiting {
                 self.waiting.fetch_sub(due.recorded(), Ordering::Relaxed);
             }
@@ -161,13 +191,13 @@ impl AuditLog {
         Some(waiting)
     }
 
-    fn handed(&self, event: &AuditEvent, recording: Option<Recording>) -> Option<Handed> {
+    fn due(&self, event: &AuditEvent, recording: Option<Recording>) -> Option<Due> {
         let recording = recording.filter(|recording| {
             let more = |waiting: usize| waiting.checked_add(recording.len()).filter(|sum| *sum <= ROOM);
             self.waiting.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
         });
         match Due::of(event, recording) {
-            Ok(due) => Some(Handed::Event(Box::new(due))),
+            Ok(due) => Some(due),
             Err(error) => {
                 tracing::error!(%error, "An audit event cannot be put into words.");
                 self.store.audit_health().count_dropped(1);
@@ -176,12 +206,26 @@ impl AuditLog {
         }
     }
 
-    /// Waits until everything that was handed over before is written.
+    /// Waits until everything that was handed over before, or has its place, is written.
     pub async fn flush(&self) {
         let _ = self.late.subscribe().wait_for(|late| *late == 0).await;
         let (done, written) = oneshot::channel();
         if self.sender.send(Handed::Flush(done)).await.is_ok() {
             let _ = written.await;
+        }
+    }
+}
+
+/// An event that waits for room, while its request does.
+struct Waiting<'a> {
+    log: &'a AuditLog,
+    handed: Option<Handed>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(handed) = self.handed.take() {
+            self.log.wait_by_itself(handed);
         }
     }
 }
@@ -207,6 +251,7 @@ async fn write(store: Store, mut receiver: mpsc::Receiver<Handed>, room: Arc<Ato
         for it in handed.drain(..) {
             match it {
                 Handed::Event(event) => events.push(*event),
+                Handed::Booked(due) => events.extend(due.await),
                 Handed::Flush(done) => waiting.push(done),
             }
         }

@@ -71,7 +71,7 @@ pub use audit::{AuditFilter, ChainedEvent, Recorded, StoredEvent};
 pub use audit_chain::{ChainEnds, ChainHead, Digest, HeadKind, PublicKey};
 pub use audit_findings::{Checkpoints, Finding, Fraud, NoCheckpoints, Verified};
 pub use audit_health::{AuditHealth, WhenFailing};
-pub use audit_log::AuditLog;
+pub use audit_log::{AuditLog, Booked};
 pub use audit_retention::Retired;
 pub use belongings::Belongings;
 pub use changes::{Change, ChangeKind};
