@@ -16,7 +16,7 @@ use super::scenario::{Asked, Scenario, Subject};
 use crate::failure::Failure;
 use crate::load::Measured;
 use crate::scene::machine::{Core, Machine, Running, free_port};
-use crate::scene::stage::{GUARDED, Which};
+use crate::scene::stage::{GUARDED, READ_TOOL, Which};
 use crate::tools::STREAM_PATH;
 
 /// How many call at once.
@@ -105,19 +105,21 @@ impl Peer {
     }
 }
 
-/// What is measured with peers: everybody, in JSON and as a stream, at each concurrency.
+/// What is measured with peers, at each concurrency: everybody, in JSON and as a stream; and the gateway where a policy reads
+/// an argument, so that it decides anew each time.
 pub(super) fn scenarios(peers: usize) -> Vec<Scenario> {
     let mut scenarios = Vec::new();
     for concurrency in CONCURRENCIES {
-        for (asked, gateways) in [
-            (Asked::Call { tool: 0 }, vec![Which::Unguarded, GUARDED]),
-            (Asked::Stream, vec![Which::Streaming]),
-        ] {
-            let gateways = gateways.into_iter().map(Subject::Gateway);
-            let subjects = [Subject::Upstream, Subject::Proxy].into_iter().chain(gateways);
-            let subjects = subjects.chain((0..peers).map(Subject::Peer));
-            scenarios.extend(subjects.map(|subject| Scenario { subject, asked, concurrency }));
-        }
+        let mut measure = |asked, subjects: Vec<Subject>| {
+            scenarios.extend(subjects.into_iter().map(|subject| Scenario { subject, asked, concurrency }));
+        };
+        let floor = [Subject::Upstream, Subject::Proxy];
+        let peers = || (0..peers).map(Subject::Peer);
+        let gateways = [Which::Unguarded, GUARDED].map(Subject::Gateway);
+        measure(Asked::Call { tool: 0 }, floor.into_iter().chain(gateways).chain(peers()).collect());
+        measure(Asked::Call { tool: READ_TOOL }, vec![Subject::Gateway(GUARDED)]);
+        let streaming = [Subject::Gateway(Which::Streaming)];
+        measure(Asked::Stream, floor.into_iter().chain(streaming).chain(peers()).collect());
     }
     scenarios
 }
@@ -125,18 +127,22 @@ pub(super) fn scenarios(peers: usize) -> Vec<Scenario> {
 /// The gateway beside each peer, and beside the floor, as a table in Markdown.
 pub(super) fn ratios(report: &Report, names: &[String]) -> String {
     let mut text = String::from(
-        "\nThe guarded gateway (token, 100 policies) held against each: more than 1 is more calls, a longer wait, more of the processor.\n\n\
+        "\nThe guarded gateway (token, 100 policies) held against each: more than 1 is more calls, a longer wait, more of the processor.\n\
+         Where a policy reads an argument, each call is decided anew.\n\n\
          | against | asked | at once | calls/s | p50 | p99 | CPU a call |\n|---|---|---:|---:|---:|---:|---:|\n",
     );
     let others = [("bare upstream", Subject::Upstream), ("bare proxy", Subject::Proxy)];
     let peers = names.iter().enumerate().map(|(number, name)| (name.as_str(), Subject::Peer(number)));
     for (name, subject) in others.into_iter().chain(peers) {
-        for (asked, called, which) in
-            [(Asked::Call { tool: 0 }, "JSON", GUARDED), (Asked::Stream, "SSE", Which::Streaming)]
-        {
+        let call = Asked::Call { tool: 0 };
+        for (ours, theirs, called, which) in [
+            (call, call, "JSON", GUARDED),
+            (Asked::Call { tool: READ_TOOL }, call, "JSON, an argument is read", GUARDED),
+            (Asked::Stream, Asked::Stream, "SSE", Which::Streaming),
+        ] {
             for concurrency in CONCURRENCIES {
-                let of = |subject| report.find(&Scenario { subject, asked, concurrency });
-                if let (Some(ours), Some(theirs)) = (of(Subject::Gateway(which)), of(subject)) {
+                let of = |subject, asked| report.find(&Scenario { subject, asked, concurrency });
+                if let (Some(ours), Some(theirs)) = (of(Subject::Gateway(which), ours), of(subject, theirs)) {
                     let _ =
                         writeln!(text, "| {name} | {called} | {concurrency} | {} |", against(ours, theirs));
                 }
