@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::failure::Failure;
 
 /// Ticks of a second, in which `/proc` counts (`USER_HZ`: 100 on every Linux of today).
@@ -25,17 +27,27 @@ fn ticks(stat: &str) -> Option<u32> {
 
 /// The memory that a process has in use now, in MiB; zero when that cannot be told.
 pub(crate) fn resident_mib(pid: u32) -> u64 {
-    kib(pid, "VmRSS:") / 1024
+    memory(pid).resident_mib as u64
 }
 
 /// The same, to the KiB.
 pub(crate) fn resident_exactly(pid: u32) -> f64 {
-    kib(pid, "VmRSS:") as f64 / 1024.0
+    memory(pid).resident_mib
 }
 
-/// The most memory that a process ever had in use, in MiB; zero when that cannot be told.
-pub(crate) fn peak_mib(pid: u32) -> f64 {
-    kib(pid, "VmHWM:") as f64 / 1024.0
+/// What a process has in use, in MiB.
+#[derive(Serialize)]
+pub(crate) struct Memory {
+    /// Now.
+    pub(crate) resident_mib: f64,
+    /// At most until now.
+    pub(crate) peak_mib: f64,
+}
+
+/// The memory of a process, in one reading; zero when that cannot be told.
+pub(crate) fn memory(pid: u32) -> Memory {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    Memory { resident_mib: mib(&status, "VmRSS:"), peak_mib: mib(&status, "VmHWM:") }
 }
 
 /// How many descriptors a process has open; zero when that cannot be told.
@@ -57,10 +69,10 @@ pub(crate) fn most_descriptors() -> usize {
     line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX)
 }
 
-fn kib(pid: u32, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+fn mib(status: &str, name: &str) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
+    let kib: u64 = line.and_then(|line| line.trim().split(' ').next()?.parse().ok()).unwrap_or(0);
+    kib as f64 / 1024.0
 }
 
 #[cfg(test)]
@@ -76,7 +88,8 @@ mod tests {
     #[test]
     fn this_process_has_memory() {
         assert!(resident_mib(std::process::id()) > 0);
-        assert!(peak_mib(std::process::id()) >= resident_exactly(std::process::id()));
+        let Memory { resident_mib, peak_mib } = memory(std::process::id());
+        assert!(peak_mib >= resident_mib, "of one reading: others may grow between two");
         assert!(descriptors(std::process::id()) > 2 && most_descriptors() > 2);
         assert!(processor_time(std::process::id()).is_ok());
     }

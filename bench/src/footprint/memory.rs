@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Options;
 use crate::failure::Failure;
 use crate::load::{Connection, Measured, Plan};
-use crate::process::{most_descriptors, peak_mib, resident_exactly};
+use crate::process::{Memory, memory, most_descriptors, resident_exactly};
 use crate::runtime;
 use crate::scene::aws::Aws;
 use crate::scene::machine::{Core, Machine, Running, Server, free_port};
@@ -55,11 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         loaded.set_up,
         options.seconds,
         loaded.first.load.per_second,
-        loaded.first.resident_mib,
-        loaded.first.peak_mib,
+        loaded.first.memory.resident_mib,
+        loaded.first.memory.peak_mib,
         options.seconds,
         loaded.again.load.per_second,
-        loaded.again.resident_mib,
+        loaded.again.memory.resident_mib,
         options.connections,
         idle.after,
     );
@@ -100,12 +100,12 @@ struct Loaded {
 #[derive(Serialize)]
 struct Burden {
     load: Measured,
-    resident_mib: f64,
-    peak_mib: f64,
+    #[serde(flatten)]
+    memory: Memory,
 }
 
 fn under_load(burden: &Burden, whose: &str) -> Target {
-    let resident = burden.resident_mib;
+    let resident = burden.memory.resident_mib;
     Target::new(
         resident <= LOADED_TARGET,
         format!("{resident:.1} MiB resident under load, {whose} (target {LOADED_TARGET:.0})"),
@@ -125,10 +125,7 @@ fn loaded(machine: &Machine, upstream: &Running, seconds: f64) -> Result<Loaded,
         let load = machine.load(&plan)?;
         match &load.first_error {
             Some(error) => Err(Failure::new(format!("there were wrong answers under load: {error}"))),
-            None => {
-                let (resident_mib, peak_mib) = (resident_exactly(server.pid()), peak_mib(server.pid()));
-                Ok(Burden { load, resident_mib, peak_mib })
-            }
+            None => Ok(Burden { load, memory: memory(server.pid()) }),
         }
     };
     let first = bear(&server)?;
