@@ -237,6 +237,16 @@ def test_a_backup_restores_into_an_empty_database(installation, backup, tmp_path
         installation.server.start()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give a folder away")
+def test_who_restores_for_a_server_of_somebody_else_is_told(installation, backup, tmp_path):
+    with copy_of(installation.server, tmp_path / "copy", "sqlite") as copy:
+        os.chown(copy.data_dir, 12_345, 23_456)
+        told = copy.run("restore", str(backup[0])).stdout
+        assert f"chown -R 12345:23456 {copy.data_dir}/\n" in told, told
+    with copy_of(installation.server, tmp_path / "own", "sqlite") as copy:
+        assert "chown" not in copy.run("restore", str(backup[0])).stdout
+
+
 def test_a_damaged_backup_and_a_wrong_key_leave_nothing(installation, backup, tmp_path):
     file = backup[0].read_bytes()
     bad = tmp_path / "bad.backup"

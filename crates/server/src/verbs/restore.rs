@@ -3,11 +3,13 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use domain::{AccountId, AuditEvent, Random, SystemClock, SystemRandom};
+use rustix::process::getuid;
 use serde_json::json;
 use store::{CopyError, Master};
 
@@ -86,9 +88,26 @@ async fn restore(arguments: &Restore) -> Result<(), Failure> {
             found.rows, found.tables
         )),
         (Shown::Text, false) => say(format!(
-            "{} rows of {} tables are in the database {database}, as they were at {made_at}.\nSee that the trail is whole with `portcullis audit verify`, and start the server.",
-            found.rows, found.tables
+            "{} rows of {} tables are in the database {database}, as they were at {made_at}.{}\nSee that the trail is whole with `portcullis audit verify`, and start the server.",
+            found.rows,
+            found.tables,
+            whose(&configuration.data_dir)
         )),
+    }
+}
+
+/// What is to be done where the data directory belongs to somebody else, as it does when root restores for a server that is
+/// not root: that could not open what was written.
+fn whose(data_dir: &Path) -> String {
+    let (user, shown) = (getuid().as_raw(), data_dir.display());
+    match data_dir.metadata() {
+        Ok(found) if found.uid() != user => {
+            let (owner, group) = (found.uid(), found.gid());
+            format!(
+                "\nThey were written as uid {user}, and {shown} belongs to uid {owner}. So that a server of that user can open them: chown -R {owner}:{group} {shown}/"
+            )
+        }
+        _ => String::new(),
     }
 }
 
