@@ -282,11 +282,12 @@ impl Record {
     async fn hand_over(mut self: Box<Self>, end: End) {
         self.end(end);
         self.booked = self.plane.setup.audit.book().await;
-        if self.booked.is_none() {
+        if self.booked.is_some() {
+            tokio::spawn(async move { drop(self) });
+        } else {
             // It was left out, and counted.
             self.event = None;
         }
-        tokio::spawn(async move { drop(self) });
     }
 
     fn set(&mut self, change: impl FnOnce(&mut AuditEvent)) {

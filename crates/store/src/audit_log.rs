@@ -4,6 +4,9 @@
 //! most as many as the log has room for and [`BATCH`] of them. While the database fails, events wait; when there is no more
 //! room, new requests are refused ([`AuditLog::refuses`]) and those under way wait, unless the operator chose that events
 //! are dropped and counted. A service that cannot say what it did does not go on doing it.
+//!
+//! The trail keeps the order in which events got their places: the writer waits for the words of the one that is next, and
+//! a serving thread that stands still before it said them holds back what comes after.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -260,6 +260,15 @@ impl Store {
         }
     }
 
+    /// Whether it is closed, or about to be: nothing is read any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        match &self.inner.database {
+            Database::Sqlite { read, .. } => read.is_closed(),
+            Database::Postgres(pool) => pool.is_closed(),
+        }
+    }
+
     fn must_be_reached(&self) -> Result<(), StoreError> {
         if self.standing().is_cut_off() { Err(StoreError::CutOff) } else { Ok(()) }
     }

@@ -100,6 +100,7 @@ impl Loader {
             let reached = *self.in_force.borrow();
             match self.catch_up(reached).await {
                 Ok(()) => fails = false,
+                Err(_) if self.store.is_closed() => return,
                 Err(error) => {
                     // Once, as long as it goes on.
                     if !std::mem::replace(&mut fails, true) {
@@ -116,7 +117,9 @@ impl Loader {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {
-                    if let Err(error) = self.store.look_for_changes().await {
+                    if let Err(error) = self.store.look_for_changes().await
+                        && !self.store.is_closed()
+                    {
                         tracing::warn!(%error, "Changes of other processes cannot be looked for.");
                     }
                 }
