@@ -1,5 +1,5 @@
-//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | fuzz | sanitize |
-//! dev`.
+//! The chores of the project, one verb each: `cargo xtask codegen | tidy | deny | test | bench | layout | fuzz |
+//! sanitize | dev`.
 //!
 //! A chore needs nothing but Rust, Python 3 and the package registries: what else it wants, it installs into an
 //! ignored folder (PostgreSQL from the system's packages), and says so.
@@ -12,6 +12,7 @@ mod deny;
 mod dev;
 mod faketime;
 mod fuzz;
+mod layout;
 mod node;
 mod postgres;
 mod python;
@@ -61,6 +62,8 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// List the functions that a start and calls execute, for the linker: before a release
+    Layout,
     /// Try what reads the bytes of strangers with many of them, each target for a bounded time
     Fuzz {
         /// How long each target is tried: 60 seconds, or 600 with --full, when it is not said
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&Chore::begin("tidy")),
         Verb::Test { full, only } => test::run(&Chore::begin("test"), &test::Extent::new(full, only)),
         Verb::Bench { arguments } => bench::run(&Chore::begin("bench"), &arguments),
+        Verb::Layout => layout::run(&Chore::begin("layout")),
         Verb::Fuzz { seconds, full, jobs, target } => {
             fuzz::run(&Chore::begin("fuzz"), &fuzz::Extent { seconds, full, jobs, only: target })
         }

@@ -67,17 +67,21 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         .collect();
     let peers = peers?;
     let with_peers = options.peers || !peers.is_empty();
-    let wanted =
-        if with_peers { vec![GUARDED, Which::Streaming, Which::Unguarded] } else { stage::everything() };
-    let named = (Server::default().name, &server);
-    let stage = runtime()?.block_on(stage::set_up(&machine, named, &upstream.address, &wanted, &say))?;
-    let names = peers.iter().map(|(peer, _)| peer.name.clone()).collect();
-    let parts = scenario::Parts { upstream, proxy, server, peers, stage };
-    let all = if with_peers { peers::scenarios(parts.peers.len()) } else { scenario::all(options.quick) };
+    let all = if with_peers { peers::scenarios(peers.len()) } else { scenario::all(options.quick) };
     let scenarios: Vec<Scenario> = all
         .into_iter()
         .filter(|scenario| options.only.as_ref().is_none_or(|text| scenario.name().contains(text)))
         .collect();
+    let wanted = if with_peers {
+        vec![GUARDED, Which::Streaming, Which::Unguarded]
+    } else {
+        let is_needed = |which: &Which| scenarios.iter().any(|scenario| scenario.needs(*which));
+        stage::everything().into_iter().filter(is_needed).collect()
+    };
+    let named = (Server::default().name, &server);
+    let stage = runtime()?.block_on(stage::set_up(&machine, named, &upstream.address, &wanted, &say))?;
+    let names = peers.iter().map(|(peer, _)| peer.name.clone()).collect();
+    let parts = scenario::Parts { upstream, proxy, server, peers, stage };
     let seconds = if options.quick { options.seconds.min(2.0) } else { options.seconds };
     let mut report = Report::begin(&machine, seconds, names);
     for scenario in scenarios {

@@ -98,6 +98,14 @@ impl Scenario {
         Self { subject: Subject::Proxy, asked, ..*self }
     }
 
+    /// Whether a gateway has to be there: what is called, and those whose tools the policies of its engine are about.
+    pub(super) fn needs(&self, which: Which) -> bool {
+        match which {
+            Which::Mcp { policies, .. } if self.policies() == Some(policies) => true,
+            which => self.subject == Subject::Gateway(which),
+        }
+    }
+
     /// How many policies guard what is called.
     pub(super) fn policies(&self) -> Option<usize> {
         match self.subject {

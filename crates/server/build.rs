@@ -1,0 +1,71 @@
+//! Tells the linker which functions belong side by side: those that a start and calls execute (`cargo xtask layout` lists
+//! them). They are a fifth of the program and lie scattered over all of it, and the system maps 64 KiB around each place that
+//! is reached.
+//!
+//! Only in optimised builds for Linux on x86-64, and only if the linker can do it. Without it the program does the same and
+//! takes more memory.
+
+#![allow(clippy::print_stdout, reason = "a build script speaks to Cargo on standard output")]
+#![allow(clippy::disallowed_methods, reason = "and is spoken to in the environment")]
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The names of the functions, as they are in the program. Most have a digest in them, of the compiler, the profile, and the
+/// versions and features of all that they are made of: in another build the linker finds fewer of them, or none, and orders
+/// what it finds.
+const ORDER: &str = "functions.order";
+/// What the list is made for.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Where Cargo is told of another linker.
+const LINKER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER";
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={ORDER}");
+    println!("cargo::rerun-if-env-changed={LINKER}");
+    let is = |name: &str, value: &str| env::var_os(name).is_some_and(|found| found == value);
+    if !is("PROFILE", "release") || !is("TARGET", TARGET) {
+        return;
+    }
+    let (Some(package), Some(folder)) = (env::var_os("CARGO_MANIFEST_DIR"), env::var_os("OUT_DIR")) else {
+        return;
+    };
+    // Beside what is built, which may be moved away from the sources.
+    let order = Path::new(&folder).join(ORDER);
+    if std::fs::copy(Path::new(&package).join(ORDER), &order).is_err() {
+        return;
+    }
+    // A name that is not found is no reason to say so, a thousand times.
+    let arguments = ["--no-warn-symbol-ordering", &format!("--symbol-ordering-file={}", order.display())];
+    if can_link_with(&arguments) {
+        for argument in arguments {
+            println!("cargo::rustc-link-arg-bins=-Xlinker");
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
+}
+
+/// Whether a program can be linked with these, by the linker and the flags of this build: lld can, and it is what Rust comes
+/// with; others cannot all.
+fn can_link_with(arguments: &[&str]) -> bool {
+    let (Some(compiler), Some(folder)) = (env::var_os("RUSTC"), env::var_os("OUT_DIR")) else { return false };
+    let (source, program) = (Path::new(&folder).join("probe.rs"), Path::new(&folder).join("probe"));
+    if std::fs::write(&source, "fn main() {}\n").is_err() {
+        return false;
+    }
+    let mut probe = Command::new(compiler);
+    probe.arg(&source).arg("-o").arg(&program).args(["--edition", "2024", "--target", TARGET]);
+    probe.args(env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default().split_terminator('\u{1f}'));
+    if let Some(linker) = env::var_os("RUSTC_LINKER") {
+        let mut flag = OsString::from("-Clinker=");
+        flag.push(linker);
+        probe.arg(flag);
+    }
+    for argument in arguments {
+        probe.arg("-Clink-arg=-Xlinker").arg(format!("-Clink-arg={argument}"));
+    }
+    probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
