@@ -21,11 +21,15 @@ const ORDER: &str = "functions.order";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Where Cargo is told of another linker.
 const LINKER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER";
+/// Set by `cargo xtask layout`, which wants the names of functions in the program: in a build that is like any other, for
+/// flags and profiles are in the names.
+const KEEP_NAMES: &str = "PORTCULLIS_KEEP_NAMES";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={ORDER}");
     println!("cargo::rerun-if-env-changed={LINKER}");
+    println!("cargo::rerun-if-env-changed={KEEP_NAMES}");
     let is = |name: &str, value: &str| env::var_os(name).is_some_and(|found| found == value);
     if !is("PROFILE", "release") || !is("TARGET", TARGET) {
         return;
@@ -39,7 +43,12 @@ fn main() {
         return;
     }
     // A name that is not found is no reason to say so, a thousand times.
-    let arguments = ["--no-warn-symbol-ordering", &format!("--symbol-ordering-file={}", order.display())];
+    let order = format!("--symbol-ordering-file={}", order.display());
+    let mut arguments = vec!["--no-warn-symbol-ordering", &order];
+    if env::var_os(KEEP_NAMES).is_some() {
+        // Behind the word to strip everything, this counts instead.
+        arguments.push("--strip-debug");
+    }
     if can_link_with(&arguments) {
         for argument in arguments {
             println!("cargo::rustc-link-arg-bins=-Xlinker");

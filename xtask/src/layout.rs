@@ -29,18 +29,10 @@ pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
     let folder = project().join(FOLDER);
     std::fs::remove_dir_all(&folder).or_else(absent)?;
     std::fs::create_dir_all(&folder)?;
-    chore.say("building, optimised, with symbols: this takes minutes");
-    chore.run(cargo().args(["build", "--release", "--package", "portcullis", "--package", "bench"]))?;
-    chore.run(cargo().args([
-        "rustc",
-        "--release",
-        "--package",
-        "portcullis",
-        "--bin",
-        "portcullis",
-        "--",
-        "-Cstrip=none",
-    ]))?;
+    chore.say("building, optimised, with the names of functions: this takes minutes");
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "portcullis", "--package", "bench"]);
+    chore.run(build.env("PORTCULLIS_KEEP_NAMES", "1"))?;
     let (watched, server) = (folder.join("portcullis"), folder.join("watched.sh"));
     std::fs::copy(project().join("target/release/portcullis"), &watched)?;
     std::fs::write(&server, script(&folder, &watched))?;
