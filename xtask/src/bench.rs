@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: how fast the gateway is, beside a bare reverse proxy in the same run; and, by its name, what else is
 //! measured: `memory`, `start`, `overload`, `soak`, `scaling`, `policy`, `iam`, `vault`.
 
+use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::chore::{Chore, Failure, cargo, project};
@@ -24,17 +25,25 @@ pub(crate) fn run(chore: &Chore, arguments: &[String]) -> Result<(), Failure> {
 pub(crate) fn endure(chore: &Chore) -> Result<(), Failure> {
     build(chore)?;
     chore.say("ten times what can be served, for a minute");
-    measure(chore, "overload", &[])?;
+    measure(chore, "overload", &[""; 0])?;
     chore.say("a soak of five minutes");
-    measure(chore, "soak", &[])
+    measure(chore, "soak", &[""; 0])
 }
 
 fn build(chore: &Chore) -> Result<(), Failure> {
     chore.say("building, optimised: this takes minutes the first time");
-    chore.run(cargo().args(["build", "--release", "--package", "portcullis", "--package", "bench"]))
+    chore.run(&mut optimised())
 }
 
-fn measure(chore: &Chore, part: &str, arguments: &[String]) -> Result<(), Failure> {
+/// What builds the server and the benchmark as they are shipped.
+pub(crate) fn optimised() -> Command {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "portcullis", "--package", "bench"]);
+    build
+}
+
+/// Measures a part with what [`optimised`] built.
+pub(crate) fn measure(chore: &Chore, part: &str, arguments: &[impl AsRef<OsStr>]) -> Result<(), Failure> {
     // Thousands of connections need more descriptors than many shells allow at first.
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n \"$(ulimit -H -n)\" || true; exec \"$@\"", "sh"]);

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 
-use crate::chore::{Chore, Failure, cargo, install_package, is_installed, project, read};
+use crate::bench;
+use crate::chore::{Chore, Failure, install_package, is_installed, project, read};
 
 /// The list.
 const ORDER: &str = "crates/server/functions.order";
@@ -18,8 +18,7 @@ const ORDER: &str = "crates/server/functions.order";
 const FOLDER: &str = "target/layout";
 /// What is measured meanwhile: calls of tools, streams, and a REST service. How many, hardly matters. (Not functions
 /// nor replicas: what they need of the system is asked by a page that Valgrind has put away.)
-const BUSY: [&[&str]; 2] =
-    [&["run", "--seconds", "1", "--peers", "--only", "c=16"], &["run", "--seconds", "1", "--only", "REST"]];
+const BUSY: [&[&str]; 2] = [&["--peers", "--only", "c=16"], &["--only", "REST"]];
 
 /// Builds the server with its symbols, looks on, and writes the list.
 pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
@@ -30,15 +29,16 @@ pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
     std::fs::remove_dir_all(&folder).or_else(absent)?;
     std::fs::create_dir_all(&folder)?;
     chore.say("building, optimised, with the names of functions: this takes minutes");
-    let mut build = cargo();
-    build.args(["build", "--release", "--package", "portcullis", "--package", "bench"]);
-    chore.run(build.env("PORTCULLIS_KEEP_NAMES", "1"))?;
+    chore.run(bench::optimised().env("PORTCULLIS_KEEP_NAMES", "1"))?;
     let (watched, server) = (folder.join("portcullis"), folder.join("watched.sh"));
     std::fs::copy(project().join("target/release/portcullis"), &watched)?;
     std::fs::write(&server, script(&folder, &watched))?;
     std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755))?;
-    for arguments in BUSY {
-        watch(chore, &server, arguments)?;
+    let (server, results) = (server.display().to_string(), folder.join("results").display().to_string());
+    for busy in BUSY {
+        chore.say(format!("watching: {}", busy.join(" ")));
+        let arguments = [&["--seconds", "1", "--server", &server, "--results", &results], busy].concat();
+        bench::measure(chore, "run", &arguments)?;
     }
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(&folder)? {
@@ -68,13 +68,6 @@ fn script(folder: &Path, watched: &Path) -> String {
         "#!/bin/sh\n\
          exec valgrind --quiet --tool=callgrind --demangle=no '--callgrind-out-file={folder}/%p.seen' '{watched}' \"$@\"\n"
     )
-}
-
-fn watch(chore: &Chore, server: &Path, arguments: &[&str]) -> Result<(), Failure> {
-    chore.say(format!("watching: {}", arguments.join(" ")));
-    let mut bench = Command::new(project().join("target/release/bench"));
-    let results = project().join(FOLDER).join("results");
-    chore.run(bench.args(arguments).arg("--server").arg(server).arg("--results").arg(results))
 }
 
 /// The functions of one program among those that a profile of Callgrind's names: the file's lines are `ob=` (the object that
