@@ -1,16 +1,19 @@
-//! Tells the linker which functions belong side by side: those that a start and calls execute (`cargo xtask layout` lists
-//! them). They are a fifth of the program and lie scattered over all of it, and the system maps 64 KiB around each place that
-//! is reached.
+//! Tells the linker how the program takes less memory:
 //!
-//! Only in optimised builds for Linux on x86-64, and only if the linker can do it. Without it the program does the same and
-//! takes more memory.
+//! - which functions belong side by side: those that a start and calls execute (`cargo xtask layout` lists them). They are a
+//!   fifth of the program and lie scattered over all of it, and the system maps 64 KiB around each place that is reached;
+//! - that the places of addresses, all of which are read at the start, are written down as bits (`DT_RELR`) instead of 24
+//!   bytes each.
+//!
+//! Only in optimised builds for Linux on x86-64, and only what the linker and this system can do. Without it the program does
+//! the same and takes more memory.
 
 #![allow(clippy::print_stdout, reason = "a build script speaks to Cargo on standard output")]
 #![allow(clippy::disallowed_methods, reason = "and is spoken to in the environment")]
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The names of the functions, as they are in the program. Most have a digest in them, of the compiler, the profile, and the
@@ -44,27 +47,35 @@ fn main() {
     }
     // A name that is not found is no reason to say so, a thousand times.
     let order = format!("--symbol-ordering-file={}", order.display());
-    let mut arguments = vec!["--no-warn-symbol-ordering", &order];
+    let mut ordered = vec!["--no-warn-symbol-ordering", &order];
     if env::var_os(KEEP_NAMES).is_some() {
         // Behind the word to strip everything, this counts instead.
-        arguments.push("--strip-debug");
+        ordered.push("--strip-debug");
     }
-    if can_link_with(&arguments) {
-        for argument in arguments {
-            println!("cargo::rustc-link-arg-bins=-Xlinker");
-            println!("cargo::rustc-link-arg-bins={argument}");
-        }
+    if linked_with(&ordered).is_some() {
+        ask_for(&ordered);
+    }
+    // Takes a loader that can read them (glibc 2.36), which is asked where the program is going to run.
+    let packed = ["-z", "pack-relative-relocs"];
+    if is("HOST", TARGET) && linked_with(&packed).is_some_and(|program| succeeds(&mut Command::new(program)))
+    {
+        ask_for(&packed);
     }
 }
 
-/// Whether a program can be linked with these, by the linker and the flags of this build: lld can, and it is what Rust comes
-/// with; others cannot all.
-fn can_link_with(arguments: &[&str]) -> bool {
-    let (Some(compiler), Some(folder)) = (env::var_os("RUSTC"), env::var_os("OUT_DIR")) else { return false };
-    let (source, program) = (Path::new(&folder).join("probe.rs"), Path::new(&folder).join("probe"));
-    if std::fs::write(&source, "fn main() {}\n").is_err() {
-        return false;
+fn ask_for(arguments: &[&str]) {
+    for argument in arguments {
+        println!("cargo::rustc-link-arg-bins=-Xlinker");
+        println!("cargo::rustc-link-arg-bins={argument}");
     }
+}
+
+/// A program that is linked with these, by the linker and the flags of this build, if that can be: lld can, and it is what
+/// Rust comes with; others cannot all.
+fn linked_with(arguments: &[&str]) -> Option<PathBuf> {
+    let (compiler, folder) = (env::var_os("RUSTC")?, PathBuf::from(env::var_os("OUT_DIR")?));
+    let (source, program) = (folder.join("probe.rs"), folder.join("probe"));
+    std::fs::write(&source, "fn main() {}\n").ok()?;
     let mut probe = Command::new(compiler);
     probe.arg(&source).arg("-o").arg(&program).args(["--edition", "2024", "--target", TARGET]);
     probe.args(env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default().split_terminator('\u{1f}'));
@@ -76,5 +87,9 @@ fn can_link_with(arguments: &[&str]) -> bool {
     for argument in arguments {
         probe.arg("-Clink-arg=-Xlinker").arg(format!("-Clink-arg={argument}"));
     }
-    probe.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    succeeds(&mut probe).then_some(program)
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

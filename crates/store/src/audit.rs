@@ -1,9 +1,12 @@
 //! The audit trail: events are appended and read, never changed.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use domain::{AccountId, AuditEvent, EventId, Recording, Region, Timestamp};
 
 use crate::audit_chain::EventRow;
-use crate::backend::{Row, params, written};
+use crate::backend::{Row, params};
 use crate::{Store, StoreError, Tx};
 
 /// How long after a request's arrival its event is written, in milliseconds: calls of upstreams take as long as they may.
@@ -56,8 +59,16 @@ pub(crate) struct Entry {
     account: AccountId,
     region: Region,
     kind: &'static str,
-    document: String,
+    /// Of its own size, for very many may wait.
+    document: Arc<str>,
 }
+
+thread_local! {
+    /// Where events of this thread are put into words, one after the other.
+    static WORDS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+/// How many bytes are kept for the next event.
+const KEPT: usize = 16 * 1024;
 
 impl Entry {
     pub(crate) fn of(event: &AuditEvent) -> Result<Self, StoreError> {
@@ -66,12 +77,16 @@ impl Entry {
             account: event.scope.account.clone(),
             region: event.scope.region.clone(),
             kind: kind(event),
-            document: written(event, "audit_events")?,
+            document: words(event)?,
         })
     }
 
     pub(crate) fn time(&self) -> Timestamp {
         self.time
+    }
+
+    pub(crate) fn document(&self) -> &Arc<str> {
+        &self.document
     }
 
     /// What its digest covers.
@@ -310,6 +325,18 @@ fn stored(rows: &[Row]) -> Result<Vec<StoredEvent>, StoreError> {
     rows.iter()
         .map(|row| Ok(StoredEvent { seq: row.int(0)?, event: row.document(1, "audit_events")? }))
         .collect()
+}
+
+/// The document of an event, as its column has it.
+fn words(event: &AuditEvent) -> Result<Arc<str>, StoreError> {
+    let corrupt = |detail: String| StoreError::Corrupt { table: "audit_events", detail };
+    WORDS.with_borrow_mut(|words| {
+        words.clear();
+        serde_json::to_writer(&mut *words, event).map_err(|error| corrupt(error.to_string()))?;
+        let document = str::from_utf8(words).map_err(|error| corrupt(error.to_string()))?.into();
+        words.shrink_to(KEPT);
+        Ok(document)
+    })
 }
 
 /// The kind of an event, as its column has it.

@@ -16,7 +16,7 @@ use domain::Timestamp;
 use sqlx::AssertSqlSafe;
 
 use crate::audit::Entry;
-use crate::backend::{Param, Row, numbered_rows, params};
+use crate::backend::{Param, Row, batches, numbered_rows, params};
 use crate::{Store, StoreError, Tx};
 
 /// What keys of chains are derived for.
@@ -91,17 +91,17 @@ pub(crate) struct EventRow<'a> {
 
 /// A chain that this process writes, with its key.
 pub(crate) struct Chain {
-    name: String,
+    name: Arc<str>,
     key: Ed25519KeyPair,
 }
 
 impl Chain {
     pub(crate) fn new(name: &str, seed: &[u8]) -> Result<Self, StoreError> {
         let key = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| StoreError::Unsealable)?;
-        Ok(Self { name: name.to_owned(), key })
+        Ok(Self { name: name.into(), key })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
 
@@ -113,7 +113,7 @@ impl Chain {
 
     fn head(&self, place: i64, time: Timestamp, digest: Digest) -> ChainHead {
         let mut head = ChainHead {
-            chain: self.name.clone(),
+            chain: self.name.to_string(),
             kind: HeadKind::End,
             place,
             time,
@@ -240,22 +240,22 @@ impl Tx {
         let Some(last) = entries.last() else { return Ok(()) };
         let chain = Arc::clone(self.store().chain());
         let (mut place, mut digest) = self.end_of(&chain).await?;
-        for batch in entries.chunks(ROWS) {
+        for batch in batches(entries, ROWS) {
             let mut links = Vec::with_capacity(batch.len());
             for entry in batch {
                 place += 1;
                 let row = entry.row();
                 digest = digest.then(chain.name(), place, &row);
-                links.push((row, place, digest));
+                links.push((row, entry.document(), place, digest));
             }
             let mut values: Vec<Param<'_>> = Vec::with_capacity(batch.len() * COLUMNS);
-            for (row, place, digest) in &links {
+            for (row, document, place, digest) in &links {
                 values.extend_from_slice(params![
                     row.time,
                     row.account,
                     row.region,
                     row.kind,
-                    row.document,
+                    *document,
                     chain.name(),
                     *place,
                     digest.0.as_slice()

@@ -3,6 +3,8 @@
 //! Statements are written in the subset that both share, with `$1` parameters. Four kinds of values cross the seam:
 //! text, whole numbers, bytes, and the absence of one of these.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -18,6 +20,8 @@ use crate::StoreError;
 #[derive(Clone, Copy)]
 pub(crate) enum Param<'a> {
     Text(&'a str),
+    /// A text that SQLite's thread takes as it is, without a copy.
+    Shared(&'a Arc<str>),
     Int(i64),
     Bytes(&'a [u8]),
     MaybeText(Option<&'a str>),
@@ -28,6 +32,12 @@ pub(crate) enum Param<'a> {
 impl<'a> From<&'a str> for Param<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a Arc<str>> for Param<'a> {
+    fn from(text: &'a Arc<str>) -> Self {
+        Self::Shared(text)
     }
 }
 
@@ -70,6 +80,16 @@ pub(crate) fn numbered(first: usize, count: usize) -> String {
 pub(crate) fn numbered_rows(rows: usize, width: usize) -> String {
     let row = |at: usize| format!("({})", numbered(at * width + 1, width));
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// Rows in batches of at most `most`, each of which has a power of two of them: so a statement that is made for their number
+/// is one of a few, which a connection keeps.
+pub(crate) fn batches<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let (batch, rest) = rows.split_at_checked(1 << rows.len().min(most).checked_ilog2()?)?;
+        rows = rest;
+        Some(batch)
+    })
 }
 
 /// A connection of either kind.
@@ -138,6 +158,7 @@ impl Connection<'_> {
 fn has_nul(params: &[Param<'_>]) -> bool {
     params.iter().any(|param| match param {
         Param::Text(text) | Param::MaybeText(Some(text)) => text.contains('\0'),
+        Param::Shared(text) => text.contains('\0'),
         Param::Int(_)
         | Param::MaybeInt(_)
         | Param::Bytes(_)
@@ -153,11 +174,12 @@ fn sqlite_query<'q>(
     let mut arguments = SqliteArguments::default();
     for param in params {
         match *param {
-            Param::Text(text) => arguments.add(text.to_owned()),
+            Param::Text(text) => arguments.add(Arc::<str>::from(text)),
+            Param::Shared(text) => arguments.add(Arc::clone(text)),
             Param::Int(number) => arguments.add(number),
             Param::MaybeInt(number) => arguments.add(number),
             Param::Bytes(bytes) => arguments.add(bytes.to_vec()),
-            Param::MaybeText(text) => arguments.add(text.map(str::to_owned)),
+            Param::MaybeText(text) => arguments.add(text.map(Arc::<str>::from)),
             Param::MaybeBytes(bytes) => arguments.add(bytes.map(<[u8]>::to_vec)),
         }
         .map_err(|error| StoreError::Refused(error.to_string()))?;
@@ -173,6 +195,7 @@ fn postgres_query<'q>(
     for param in params {
         match *param {
             Param::Text(text) => arguments.add(text),
+            Param::Shared(text) => arguments.add(&**text),
             Param::Int(number) => arguments.add(number),
             Param::MaybeInt(number) => arguments.add(number),
             Param::Bytes(bytes) => arguments.add(bytes),
@@ -226,4 +249,21 @@ impl Row {
 /// A document as a column holds it.
 pub(crate) fn written<T: Serialize>(document: &T, table: &'static str) -> Result<String, StoreError> {
     serde_json::to_string(document).map_err(|error| StoreError::Corrupt { table, detail: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_powers_of_two_and_all_that_there_is() {
+        let rows: Vec<usize> = (0..1_000).collect();
+        for count in [0, 1, 2, 3, 63, 64, 65, 127, 1_000] {
+            let cut: Vec<_> = batches(&rows[..count], 64).collect();
+            assert_eq!(cut.concat(), rows[..count]);
+            assert!(cut.iter().all(|batch| batch.len().is_power_of_two() && batch.len() <= 64));
+            // Full ones, and one of each size at most of what is left.
+            assert!(cut.len() <= count / 64 + 6, "{count} rows in {} batches", cut.len());
+        }
+    }
 }

@@ -13,6 +13,10 @@ use crate::StoreError;
 /// What PostgreSQL knows the connections of servers and of most verbs as.
 pub(crate) const NAME: &str = "portcullis";
 
+/// How much of an SQLite file each connection keeps, in KiB (with the sign by which SQLite tells them from pages). It is little:
+/// the system keeps what was read as well, and from there a page is a microsecond away.
+const PAGE_CACHE: &str = "-512";
+
 pub(crate) enum Database {
     /// One connection writes, several read: SQLite's write-ahead log lets them go on side by side.
     Sqlite {
@@ -40,6 +44,7 @@ impl Database {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(10))
+                .pragma("cache_size", PAGE_CACHE)
                 .statement_cache_capacity(256);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use zeroize::Zeroizing;
 
-use crate::backend::{Param, numbered, numbered_rows, params};
+use crate::backend::{Param, batches, numbered, numbered_rows, params};
 use crate::{Store, StoreError, Tx};
 
 /// The table, which is also what the keys of its rows are derived for.
@@ -96,7 +96,7 @@ impl Store {
 
 impl Tx {
     pub(crate) async fn insert_recordings(&mut self, calls: &[SealedCall]) -> Result<(), StoreError> {
-        for batch in calls.chunks(ROWS) {
+        for batch in batches(calls, ROWS) {
             let mut values: Vec<Param<'_>> = Vec::with_capacity(batch.len() * 3);
             for call in batch {
                 values.extend_from_slice(params![call.event.as_str(), call.time.millis(), &call.contents]);

@@ -2,10 +2,11 @@
 //! `resource ==` names.
 //!
 //! A schema of many tools takes a while to make, and policies mostly come in series about the same gateways, so the last
-//! few schemas are kept.
+//! few schemas are kept for as long as the series goes on: they are large.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use domain::{Arn, Gateway, GatewayId, Policy, PolicyValidation, Target, TargetId};
 use policy::{Offered, Schema, Validation};
@@ -16,6 +17,8 @@ use crate::fault::Failure;
 
 /// How many schemas are kept.
 const KEPT: usize = 8;
+/// How long one is kept that nobody asks for.
+const UNUSED: Duration = Duration::from_secs(5);
 
 /// Why a statement is not put in force.
 pub(super) enum Refusal {
@@ -33,7 +36,13 @@ impl<E: Into<Failure>> From<E> for Refusal {
 
 /// The schemas that were made last.
 #[derive(Default)]
-pub(crate) struct Schemas(Mutex<VecDeque<(Vec<Version>, Arc<Schema>)>>);
+pub(crate) struct Schemas(Mutex<VecDeque<Kept>>);
+
+struct Kept {
+    state: Vec<Version>,
+    schema: Arc<Schema>,
+    asked: Instant,
+}
 
 /// One state of the tools of one target: another state is another revision.
 type Version = (GatewayId, Option<(TargetId, i64)>);
@@ -62,15 +71,17 @@ pub(super) async fn check(
         PolicyValidation::FailOnAnyFindings => Validation::FailOnAnyFindings,
         PolicyValidation::IgnoreAllFindings => Validation::IgnoreAllFindings,
     };
-    let (schemas, statement) = (Arc::clone(schemas), policy.statement.clone());
+    let (asked, statement) = (Arc::clone(schemas), policy.statement.clone());
     let checking = tokio::task::spawn_blocking(move || {
-        let schema = schemas.of(&offered).map_err(|problem| vec![problem])?;
+        let schema = asked.of(&offered).map_err(|problem| vec![problem])?;
         let checked = policy::check(&statement, &schema, validation)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         // What its formulas are made with; a statement that was checked has one.
         Ok(schema.to_cedar_for(checked.gateway()).unwrap_or_default().to_owned())
     });
-    match checking.await {
+    let checked = checking.await;
+    schemas.forget_unused();
+    match checked {
         Ok(Ok(_)) if validation == Validation::IgnoreAllFindings => Ok(()),
         Ok(Ok(schema)) => analyse(prover, schema, policy).await,
         Ok(Err(reasons)) => Err(Refusal::Unsound(reasons)),
@@ -107,20 +118,32 @@ impl Schemas {
                 std::iter::once(None).chain(targets).map(|target| (gateway.id.clone(), target))
             })
             .collect();
-        if let Some((_, schema)) = self.kept().iter().find(|(known, _)| *known == state) {
-            return Ok(Arc::clone(schema));
+        if let Some(known) = self.kept().iter_mut().find(|known| known.state == state) {
+            known.asked = Instant::now();
+            return Ok(Arc::clone(&known.schema));
         }
         let offered: Vec<_> =
             offered.iter().map(|(gateway, targets)| Offered::by_targets(gateway, targets)).collect();
         let inputs: Vec<_> = offered.iter().map(Offered::tools).collect();
         let schema = Arc::new(Schema::build(&inputs).map_err(|error| error.to_string())?);
         let mut kept = self.kept();
-        kept.push_front((state, Arc::clone(&schema)));
+        kept.push_front(Kept { state, schema: Arc::clone(&schema), asked: Instant::now() });
         kept.truncate(KEPT);
         Ok(schema)
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, VecDeque<(Vec<Version>, Arc<Schema>)>> {
+    /// Forgets what was asked for just now, unless it is asked for again.
+    fn forget_unused(self: &Arc<Self>) {
+        let schemas = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(UNUSED).await;
+            if let Some(schemas) = schemas.upgrade() {
+                schemas.kept().retain(|known| known.asked.elapsed() < UNUSED);
+            }
+        });
+    }
+
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
