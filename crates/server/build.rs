@@ -27,12 +27,15 @@ const LINKER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER";
 /// Set by `cargo xtask layout`, which wants the names of functions in the program: in a build that is like any other, for
 /// flags and profiles are in the names.
 const KEEP_NAMES: &str = "PORTCULLIS_KEEP_NAMES";
+/// Set for a program that older systems than this one are to run.
+const OLD_LOADERS: &str = "PORTCULLIS_OLD_LOADERS";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={ORDER}");
     println!("cargo::rerun-if-env-changed={LINKER}");
     println!("cargo::rerun-if-env-changed={KEEP_NAMES}");
+    println!("cargo::rerun-if-env-changed={OLD_LOADERS}");
     let is = |name: &str, value: &str| env::var_os(name).is_some_and(|found| found == value);
     if !is("PROFILE", "release") || !is("TARGET", TARGET) {
         return;
@@ -55,10 +58,10 @@ fn main() {
     if linked_with(&ordered).is_some() {
         ask_for(&ordered);
     }
-    // Takes a loader that can read them (glibc 2.36), which is asked where the program is going to run.
+    // Takes a loader that can read them (glibc 2.36), as that of this system has to.
     let packed = ["-z", "pack-relative-relocs"];
-    if is("HOST", TARGET) && linked_with(&packed).is_some_and(|program| succeeds(&mut Command::new(program)))
-    {
+    let runs = |program| succeeds(&mut Command::new(program));
+    if is("HOST", TARGET) && env::var_os(OLD_LOADERS).is_none() && linked_with(&packed).is_some_and(runs) {
         ask_for(&packed);
     }
 }

@@ -331,9 +331,11 @@ fn stored(rows: &[Row]) -> Result<Vec<StoredEvent>, StoreError> {
 fn words(event: &AuditEvent) -> Result<Arc<str>, StoreError> {
     let corrupt = |detail: String| StoreError::Corrupt { table: "audit_events", detail };
     WORDS.with_borrow_mut(|words| {
+        // One that could not be written may have left its beginning.
         words.clear();
         serde_json::to_writer(&mut *words, event).map_err(|error| corrupt(error.to_string()))?;
         let document = str::from_utf8(words).map_err(|error| corrupt(error.to_string()))?.into();
+        words.clear();
         words.shrink_to(KEPT);
         Ok(document)
     })

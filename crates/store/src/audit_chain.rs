@@ -21,7 +21,7 @@ use crate::{Store, StoreError, Tx};
 
 /// What keys of chains are derived for.
 pub(crate) const KEYS: &str = "audit_chains";
-/// How many events one statement appends: enough to spread its cost, few enough for every database's parameters.
+/// How many events one statement appends at most: enough to spread its cost, few enough for every database's parameters.
 const ROWS: usize = 64;
 /// How many columns each has.
 const COLUMNS: usize = 8;
@@ -240,7 +240,7 @@ impl Tx {
         let Some(last) = entries.last() else { return Ok(()) };
         let chain = Arc::clone(self.store().chain());
         let (mut place, mut digest) = self.end_of(&chain).await?;
-        for batch in batches(entries, ROWS) {
+        for batch in batches(entries, ROWS, !self.store().is_postgres()) {
             let mut links = Vec::with_capacity(batch.len());
             for entry in batch {
                 place += 1;

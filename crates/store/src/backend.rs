@@ -20,7 +20,7 @@ use crate::StoreError;
 #[derive(Clone, Copy)]
 pub(crate) enum Param<'a> {
     Text(&'a str),
-    /// A text that SQLite's thread takes as it is, without a copy.
+    /// A text that goes to SQLite's thread without a copy.
     Shared(&'a Arc<str>),
     Int(i64),
     Bytes(&'a [u8]),
@@ -82,11 +82,14 @@ pub(crate) fn numbered_rows(rows: usize, width: usize) -> String {
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }
 
-/// Rows in batches of at most `most`, each of which has a power of two of them: so a statement that is made for their number
-/// is one of a few, which a connection keeps.
-pub(crate) fn batches<T>(mut rows: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+/// Rows in batches of at most `most`, one statement each. `few`: each has a power of two of them, so that a statement that is
+/// made for their number is one of a few, and a connection keeps few. Where a statement is a way to another machine and
+/// back, there had better be no more batches than must be.
+pub(crate) fn batches<T>(mut rows: &[T], most: usize, few: bool) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
-        let (batch, rest) = rows.split_at_checked(1 << rows.len().min(most).checked_ilog2()?)?;
+        let count = rows.len().min(most);
+        let power = 1 << count.checked_ilog2()?;
+        let (batch, rest) = rows.split_at_checked(if few { power } else { count })?;
         rows = rest;
         Some(batch)
     })
@@ -256,14 +259,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_are_powers_of_two_and_all_that_there_is() {
+    fn batches_are_of_few_sizes_or_few_and_all_that_there_is() {
         let rows: Vec<usize> = (0..1_000).collect();
         for count in [0, 1, 2, 3, 63, 64, 65, 127, 1_000] {
-            let cut: Vec<_> = batches(&rows[..count], 64).collect();
-            assert_eq!(cut.concat(), rows[..count]);
-            assert!(cut.iter().all(|batch| batch.len().is_power_of_two() && batch.len() <= 64));
+            let powers: Vec<_> = batches(&rows[..count], 64, true).collect();
+            assert_eq!(powers.concat(), rows[..count]);
+            assert!(powers.iter().all(|batch| batch.len().is_power_of_two() && batch.len() <= 64));
             // Full ones, and one of each size at most of what is left.
-            assert!(cut.len() <= count / 64 + 6, "{count} rows in {} batches", cut.len());
+            assert!(powers.len() <= count / 64 + 6, "{count} rows in {} batches", powers.len());
+            let fewest: Vec<_> = batches(&rows[..count], 64, false).collect();
+            assert_eq!(fewest, rows[..count].chunks(64).collect::<Vec<_>>());
         }
     }
 }

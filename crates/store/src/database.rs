@@ -13,7 +13,7 @@ use crate::StoreError;
 /// What PostgreSQL knows the connections of servers and of most verbs as.
 pub(crate) const NAME: &str = "portcullis";
 
-/// How much of an SQLite file each connection keeps, in KiB (with the sign by which SQLite tells them from pages). It is little:
+/// How much of an SQLite file a connection keeps, in KiB (with the sign by which SQLite tells them from pages). It is little:
 /// the system keeps what was read as well, and from there a page is a microsecond away.
 const PAGE_CACHE: &str = "-512";
 

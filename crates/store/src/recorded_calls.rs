@@ -96,7 +96,7 @@ impl Store {
 
 impl Tx {
     pub(crate) async fn insert_recordings(&mut self, calls: &[SealedCall]) -> Result<(), StoreError> {
-        for batch in batches(calls, ROWS) {
+        for batch in batches(calls, ROWS, !self.store().is_postgres()) {
             let mut values: Vec<Param<'_>> = Vec::with_capacity(batch.len() * 3);
             for call in batch {
                 values.extend_from_slice(params![call.event.as_str(), call.time.millis(), &call.contents]);

@@ -5,8 +5,9 @@
 //! few schemas are kept for as long as the series goes on: they are large.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::{Arn, Gateway, GatewayId, Policy, PolicyValidation, Target, TargetId};
 use policy::{Offered, Schema, Validation};
@@ -17,7 +18,7 @@ use crate::fault::Failure;
 
 /// How many schemas are kept.
 const KEPT: usize = 8;
-/// How long one is kept that nobody asks for.
+/// How long they are kept after the last check.
 const UNUSED: Duration = Duration::from_secs(5);
 
 /// Why a statement is not put in force.
@@ -36,12 +37,10 @@ impl<E: Into<Failure>> From<E> for Refusal {
 
 /// The schemas that were made last.
 #[derive(Default)]
-pub(crate) struct Schemas(Mutex<VecDeque<Kept>>);
-
-struct Kept {
-    state: Vec<Version>,
-    schema: Arc<Schema>,
-    asked: Instant,
+pub(crate) struct Schemas {
+    kept: Mutex<VecDeque<(Vec<Version>, Arc<Schema>)>>,
+    /// How many checks began, and how many ended.
+    checks: AtomicU64,
 }
 
 /// One state of the tools of one target: another state is another revision.
@@ -49,6 +48,18 @@ type Version = (GatewayId, Option<(TargetId, i64)>);
 
 /// Checks a policy's statement. The transaction is given back before the work that takes long.
 pub(super) async fn check(
+    schemas: &Arc<Schemas>,
+    prover: &Prover,
+    tx: Tx,
+    policy: &Policy,
+) -> Result<(), Refusal> {
+    schemas.checks.fetch_add(1, Ordering::Relaxed);
+    let examined = examine(schemas, prover, tx, policy).await;
+    schemas.forget_after_the_last();
+    examined
+}
+
+async fn examine(
     schemas: &Arc<Schemas>,
     prover: &Prover,
     mut tx: Tx,
@@ -71,17 +82,15 @@ pub(super) async fn check(
         PolicyValidation::FailOnAnyFindings => Validation::FailOnAnyFindings,
         PolicyValidation::IgnoreAllFindings => Validation::IgnoreAllFindings,
     };
-    let (asked, statement) = (Arc::clone(schemas), policy.statement.clone());
+    let (schemas, statement) = (Arc::clone(schemas), policy.statement.clone());
     let checking = tokio::task::spawn_blocking(move || {
-        let schema = asked.of(&offered).map_err(|problem| vec![problem])?;
+        let schema = schemas.of(&offered).map_err(|problem| vec![problem])?;
         let checked = policy::check(&statement, &schema, validation)
             .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         // What its formulas are made with; a statement that was checked has one.
         Ok(schema.to_cedar_for(checked.gateway()).unwrap_or_default().to_owned())
     });
-    let checked = checking.await;
-    schemas.forget_unused();
-    match checked {
+    match checking.await {
         Ok(Ok(_)) if validation == Validation::IgnoreAllFindings => Ok(()),
         Ok(Ok(schema)) => analyse(prover, schema, policy).await,
         Ok(Err(reasons)) => Err(Refusal::Unsound(reasons)),
@@ -118,33 +127,36 @@ impl Schemas {
                 std::iter::once(None).chain(targets).map(|target| (gateway.id.clone(), target))
             })
             .collect();
-        if let Some(known) = self.kept().iter_mut().find(|known| known.state == state) {
-            known.asked = Instant::now();
-            return Ok(Arc::clone(&known.schema));
+        if let Some((_, schema)) = self.kept().iter().find(|(known, _)| *known == state) {
+            return Ok(Arc::clone(schema));
         }
         let offered: Vec<_> =
             offered.iter().map(|(gateway, targets)| Offered::by_targets(gateway, targets)).collect();
         let inputs: Vec<_> = offered.iter().map(Offered::tools).collect();
         let schema = Arc::new(Schema::build(&inputs).map_err(|error| error.to_string())?);
         let mut kept = self.kept();
-        kept.push_front(Kept { state, schema: Arc::clone(&schema), asked: Instant::now() });
+        kept.push_front((state, Arc::clone(&schema)));
         kept.truncate(KEPT);
         Ok(schema)
     }
 
-    /// Forgets what was asked for just now, unless it is asked for again.
-    fn forget_unused(self: &Arc<Self>) {
-        let schemas = Arc::downgrade(self);
+    /// Forgets them a while after a check, unless another one began or ended meanwhile.
+    fn forget_after_the_last(self: &Arc<Self>) {
+        let (schemas, last) = (Arc::downgrade(self), self.checks.fetch_add(1, Ordering::Relaxed) + 1);
         tokio::spawn(async move {
             tokio::time::sleep(UNUSED).await;
-            if let Some(schemas) = schemas.upgrade() {
-                schemas.kept().retain(|known| known.asked.elapsed() < UNUSED);
+            if let Some(schemas) = schemas.upgrade()
+                && schemas.checks.load(Ordering::Relaxed) == last
+            {
+                // Outside of the lock, for it takes a while.
+                let forgotten = std::mem::take(&mut *schemas.kept());
+                drop(forgotten);
             }
         });
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn kept(&self) -> MutexGuard<'_, VecDeque<(Vec<Version>, Arc<Schema>)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
