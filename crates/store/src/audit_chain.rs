@@ -368,14 +368,15 @@ pub(crate) fn digest_at(row: &Row, at: usize) -> Result<Digest, StoreError> {
 }
 
 /// The statement that appends so many rows. It holds nothing but parameters: numbered for PostgreSQL, and not for SQLite,
-/// which goes through all numbers for each that it is asked for.
+/// which goes through all numbers for each that it is asked for. And SQLite need not be able to take back a part of a
+/// transaction, for which it would copy each page that the statement changes: an error ends all of it.
 fn insert(rows: usize, is_numbered: bool) -> String {
-    let values = if is_numbered {
-        numbered_rows(rows, COLUMNS)
+    let (insert, values) = if is_numbered {
+        ("INSERT", numbered_rows(rows, COLUMNS))
     } else {
-        vec![format!("({})", ["?"; COLUMNS].join(", ")); rows].join(", ")
+        ("INSERT OR FAIL", vec![format!("({})", ["?"; COLUMNS].join(", ")); rows].join(", "))
     };
     format!(
-        "INSERT INTO audit_events (time, account, region, kind, document, chain, place, digest) VALUES {values}"
+        "{insert} INTO audit_events (time, account, region, kind, document, chain, place, digest) VALUES {values}"
     )
 }
