@@ -17,6 +17,21 @@ pub(crate) fn processor_time(pid: u32) -> Result<Duration, Failure> {
     Ok(Duration::from_secs(1) * ticks / TICKS)
 }
 
+/// How long the processors of this machine had nothing to do since it started, all together. What a machine's neighbours
+/// take away counts as work.
+pub(crate) fn idle_time() -> Result<Duration, Failure> {
+    let stat = std::fs::read_to_string("/proc/stat").map_err(|error| Failure::of("/proc/stat", error))?;
+    let ticks = idle_ticks(&stat).ok_or_else(|| Failure::new("/proc/stat cannot be read"))?;
+    Ok(Duration::from_millis(ticks.saturating_mul(1_000 / u64::from(TICKS))))
+}
+
+/// The fourth and the fifth number of the first line: with nothing to do, and with nothing to do but waiting for a disk.
+fn idle_ticks(stat: &str) -> Option<u64> {
+    let mut numbers = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace().skip(3);
+    let (idle, waiting): (u64, u64) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    idle.checked_add(waiting)
+}
+
 /// Fields 14 and 15. The second field is the program's name, which may hold anything, and ends at the last parenthesis.
 fn ticks(stat: &str) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -83,6 +98,12 @@ mod tests {
     fn ticks_are_found_behind_any_name() {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 10 0 0 0 30 12 0 0 20 0 1 0 5 6 7";
         assert_eq!(ticks(stat), Some(42));
+    }
+
+    #[test]
+    fn idle_is_what_nobody_used() {
+        assert_eq!(idle_ticks("cpu  10 1 20 300 4 5 6 7 0 0\ncpu0 1 1 1 1 1"), Some(304));
+        assert!(idle_time().is_ok());
     }
 
     #[test]

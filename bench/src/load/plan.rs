@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Tally;
 use super::connection::Answer;
 use crate::failure::Failure;
-use crate::process::processor_time;
+use crate::process::{idle_time, processor_time};
 
 /// The first id. All ids have the same length, so that all requests have.
 const FIRST_ID: u64 = 1_000_000_000;
@@ -122,6 +122,8 @@ pub(super) struct Used {
     watched: Duration,
     own: Duration,
     beside: Vec<Duration>,
+    /// What nobody used.
+    idle: Duration,
 }
 
 impl Used {
@@ -132,6 +134,7 @@ impl Used {
             watched: processor_time(plan.watched)?,
             own: processor_time(std::process::id())?,
             beside: plan.beside.iter().map(group).collect(),
+            idle: idle_time()?,
         })
     }
 
@@ -142,6 +145,7 @@ impl Used {
             watched: self.watched.saturating_sub(before.watched),
             own: self.own.saturating_sub(before.own),
             beside: beside.map(|(now, before)| now.saturating_sub(*before)).collect(),
+            idle: self.idle.saturating_sub(before.idle),
         }
     }
 }
@@ -171,6 +175,8 @@ pub(crate) struct Measured {
     pub(crate) own_us: f64,
     /// That of each group that was to be read besides.
     pub(crate) beside_us: Vec<f64>,
+    /// How many cores of the machine had nothing to do.
+    pub(crate) idle_cores: f64,
 }
 
 impl Measured {
@@ -191,6 +197,7 @@ impl Measured {
             first_error: tally.first_error,
             own_us: each(used.own),
             beside_us: used.beside.iter().copied().map(each).collect(),
+            idle_cores: used.idle.as_secs_f64() / seconds,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Served {
     pub(super) database_us: f64,
     pub(super) upstream_us: f64,
     pub(super) load_us: f64,
+    /// How many cores of the machine had nothing to do meanwhile.
+    pub(super) idle_cores: f64,
 }
 
 /// Calls all replicas at once, each by a process of its own.
@@ -74,6 +76,7 @@ fn sum(measured: &[Measured]) -> Served {
         database_us: shared(0),
         upstream_us: shared(1),
         load_us: total(&|one| one.own_us) / answers,
+        idle_cores: total(&|one| one.idle_cores) / answers,
     }
 }
 
@@ -110,10 +113,12 @@ mod tests {
             first_error: None,
             own_us: 10.0,
             beside_us: vec![database, 5.0],
+            idle_cores: 0.5,
         };
         // 3,000 µs of the database in all, which both saw.
         let both = sum(&[one(100, 30.0), one(300, 10.0)]);
         assert!((both.database_us - 7.5).abs() < 1e-9, "{}", both.database_us);
         assert!((both.replica_us - 70.0).abs() < 1e-9 && (both.per_second - 400.0).abs() < 1e-9);
+        assert!((both.idle_cores - 0.5).abs() < 1e-9, "{}", both.idle_cores);
     }
 }

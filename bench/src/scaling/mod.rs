@@ -77,9 +77,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // Writing into a string cannot fail.
     let _ = writeln!(
         table,
-        "\nTwo replicas serve {:.2} times what one does; {:.2} by the model.\n\n{}\n{}",
+        "\nTwo replicas serve {:.2} times what one does; {:.2} by the model, and {:.2} by it if the machine is as idle as it was.\n\n{}\n{}",
         both.per_second / alone.per_second,
         predicted / alone.per_second,
+        model.here_but_for(2, both.idle_cores) / alone.per_second,
         trail.told(),
         model.told(&REPLICAS)
     );
@@ -98,20 +99,21 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 fn served(alone: &Served, both: &Served) -> String {
     let mut text = String::from(
-        "| replicas | calls/s | p50 µs | p99 µs | µs of processor a call: replicas | PostgreSQL | upstream | load |\n\
-         |---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        "| replicas | calls/s | p50 µs | p99 µs | µs of processor a call: replicas | PostgreSQL | upstream | load | idle cores |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     for (number, served) in [(1, alone), (2, both)] {
         let _ = writeln!(
             text,
-            "| {number} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} |",
+            "| {number} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.1} | {:.2} |",
             served.per_second,
             served.p50_us,
             served.p99_us,
             served.replica_us,
             served.database_us,
             served.upstream_us,
-            served.load_us
+            served.load_us,
+            served.idle_cores
         );
     }
     text

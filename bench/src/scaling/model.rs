@@ -65,7 +65,13 @@ impl Model {
 
     /// What so many serve that share this machine with everybody else.
     pub(super) fn here(&self, replicas: usize) -> f64 {
-        let machine = self.cores * 1e6 / self.together_us;
+        self.here_but_for(replicas, 0.0)
+    }
+
+    /// The same, if so many of its cores have nothing to do all the same: a system that wakes those who can go on, and finds
+    /// them a core, takes a while for it.
+    pub(super) fn here_but_for(&self, replicas: usize, idle_cores: f64) -> f64 {
+        let machine = (self.cores - idle_cores) * 1e6 / self.together_us;
         (replicas as f64 * self.one).min(machine).min(self.turn(replicas))
     }
 
@@ -129,6 +135,7 @@ mod tests {
     fn one_machine_is_full_when_everybody_together_fills_it() {
         assert!((model().here(1) - 10_000.0).abs() < 1.0);
         assert!((model().here(2) - 16_000.0).abs() < 1.0);
+        assert!((model().here_but_for(2, 0.5) - 12_000.0).abs() < 1.0);
     }
 
     #[test]
