@@ -13,9 +13,12 @@ use crate::StoreError;
 /// What PostgreSQL knows the connections of servers and of most verbs as.
 pub(crate) const NAME: &str = "portcullis";
 
-/// How much of an SQLite file a connection keeps, in KiB (with the sign by which SQLite tells them from pages). It is little:
-/// the system keeps what was read as well, and from there a page is a microsecond away.
-const PAGE_CACHE: &str = "-512";
+/// How much of an SQLite file the connection that writes keeps, and each that reads, in KiB (with the sign by which SQLite tells
+/// them from pages). It is little: the system keeps what was read as well, and from there a page is a microsecond away.
+const WRITER_CACHE: &str = "-512";
+const READER_CACHE: &str = "-256";
+/// How many statements a connection to SQLite keeps prepared: more than what is always asked for.
+const STATEMENTS: usize = 64;
 
 pub(crate) enum Database {
     /// One connection writes, several read: SQLite's write-ahead log lets them go on side by side.
@@ -44,8 +47,8 @@ impl Database {
                 .synchronous(SqliteSynchronous::Full)
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(10))
-                .pragma("cache_size", PAGE_CACHE)
-                .statement_cache_capacity(256);
+                .pragma("cache_size", WRITER_CACHE)
+                .statement_cache_capacity(STATEMENTS);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(Duration::from_secs(20))
@@ -55,10 +58,11 @@ impl Database {
                 .connect_with(options.clone())
                 .await
                 .map_err(unavailable)?;
+            let options = options.pragma("cache_size", READER_CACHE).read_only(true);
             let read = SqlitePoolOptions::new()
                 .max_connections(4)
                 .acquire_timeout(Duration::from_secs(20))
-                .connect_lazy_with(options.read_only(true));
+                .connect_lazy_with(options);
             return Ok(Self::Sqlite { write, read });
         }
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
