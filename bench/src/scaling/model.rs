@@ -68,10 +68,10 @@ impl Model {
         self.here_but_for(replicas, 0.0)
     }
 
-    /// The same, if so many of its cores have nothing to do all the same: a system that wakes those who can go on, and finds
-    /// them a core, takes a while for it.
+    /// The same, if so many of its cores have nothing to do all the same, for whatever reason: whether a call costs of many
+    /// replicas what it costs of one, and not how full they make the machine.
     pub(super) fn here_but_for(&self, replicas: usize, idle_cores: f64) -> f64 {
-        let machine = (self.cores - idle_cores) * 1e6 / self.together_us;
+        let machine = (self.cores - idle_cores).max(0.0) * 1e6 / self.together_us;
         (replicas as f64 * self.one).min(machine).min(self.turn(replicas))
     }
 

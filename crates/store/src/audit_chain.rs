@@ -369,7 +369,8 @@ pub(crate) fn digest_at(row: &Row, at: usize) -> Result<Digest, StoreError> {
 
 /// The statement that appends so many rows. It holds nothing but parameters: numbered for PostgreSQL, and not for SQLite,
 /// which goes through all numbers for each that it is asked for. And SQLite need not be able to take back a part of a
-/// transaction, for which it would copy each page that the statement changes: an error ends all of it.
+/// transaction, for which it would copy each page that the statement changes: an error ends all of it. (Of a full disk SQLite
+/// ends the transaction itself, and `Database::open_as` replaces the connection.)
 fn insert(rows: usize, is_numbered: bool) -> String {
     let (insert, values) = if is_numbered {
         ("INSERT", numbered_rows(rows, COLUMNS))

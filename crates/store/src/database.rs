@@ -17,7 +17,7 @@ pub(crate) const NAME: &str = "portcullis";
 /// them from pages). It is little: the system keeps what was read as well, and from there a page is a microsecond away.
 const WRITER_CACHE: &str = "-512";
 const READER_CACHE: &str = "-256";
-/// How many statements a connection to SQLite keeps prepared: more than what is always asked for.
+/// How many statements a connection to SQLite keeps prepared. What is asked for less often is prepared again.
 const STATEMENTS: usize = 64;
 
 pub(crate) enum Database {
